@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! Answers for people as plain data. See ARCHITECTURE.md.
+
+pub mod api;

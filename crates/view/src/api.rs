@@ -1,0 +1,488 @@
+//! The words of the node's HTTP interface: what a request says and what an answer means.
+//!
+//! Shared by the daemon, which serves them, and every client. Plain data only: nothing here opens a
+//! socket or decides anything. Adding an optional field is compatible; renaming or removing one is not,
+//! and needs a new path prefix instead of `/v1`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Path prefix of this version of the interface.
+pub const PREFIX: &str = "/v1";
+
+/// Longest request body a node accepts, in bytes. A ten-thousand-resource configuration is about a third of it.
+pub const MAX_BODY: usize = 32 << 20;
+
+/// A refusal or failure, the body of every answer outside 2xx.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// Stable machine word, such as `permission-denied`, `no-such-object`, `invalid-xml`, `schema`, `old-version`.
+    pub code: String,
+    /// Exit code of the classic tools for this refusal (rule 5.2: 4 permission, 105 no such object, …).
+    pub exit_code: u8,
+    /// One sentence for people: what is wrong.
+    pub message: String,
+    /// Further lines: where, and what to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// Place in the XML that was sent, if the problem has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+/// A place in a text: both count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Place {
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+}
+
+impl Problem {
+    /// A problem without details.
+    pub fn new(code: impl Into<String>, exit_code: u8, message: impl Into<String>) -> Self {
+        Problem { code: code.into(), exit_code, message: message.into(), details: Vec::new(), place: None }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(place) = self.place {
+            write!(f, " (line {}, column {})", place.line, place.column)?;
+        }
+        self.details.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Version of the configuration, compared in field order (rule 4.23.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Version {
+    /// Set by administrators only.
+    pub admin_epoch: u64,
+    /// Counts changes of the configuration.
+    pub epoch: u64,
+    /// Counts changes of the status since the last change of the configuration.
+    pub num_updates: u64,
+}
+
+/// What to do to the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CibOperation {
+    /// Add a new element; an existing one with its id is an error.
+    Create,
+    /// Merge into the element with the same id.
+    Modify,
+    /// Put the sent element in the place of the existing one.
+    Replace,
+    /// Remove the element that matches (or all that match an XPath, with `delete_all`).
+    Delete,
+    /// Apply a patchset (`diff` element).
+    Patch,
+    /// Raise `epoch` without another change.
+    Bump,
+    /// Bring the document to the newest schema.
+    Upgrade,
+    /// Empty the configuration.
+    Erase,
+    /// Several requests that take effect together or not at all (`cib_transaction` element).
+    Commit,
+}
+
+/// `POST /v1/cib`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CibChange {
+    /// What to do.
+    pub operation: CibOperation,
+    /// Section to which it applies (`resources`, `constraints`, …); none means the whole document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+    /// Target chosen by XPath instead of by section and id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xpath: Option<String>,
+    /// The element to create, merge, put or remove, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
+    /// `modify`: create what does not exist (`--allow-create`).
+    #[serde(default)]
+    pub allow_create: bool,
+    /// `modify`: values `NAME++` and `NAME+=N` are arithmetic (`--score`).
+    #[serde(default)]
+    pub score_arithmetic: bool,
+    /// `delete` by XPath: all matches, not just one (`--delete-all`).
+    #[serde(default)]
+    pub delete_all: bool,
+    /// `replace`/`upgrade`: accept what would else be refused (`--force`).
+    #[serde(default)]
+    pub force: bool,
+    /// Check everything, change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// Only if the configuration is still at this version; else `conflict`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Version>,
+    /// Name of the tool, recorded in `update-client` (rule 4.23.4).
+    #[serde(default)]
+    pub client: String,
+}
+
+impl CibChange {
+    /// A request with everything optional left out.
+    pub fn new(operation: CibOperation) -> Self {
+        CibChange {
+            operation,
+            section: None,
+            xpath: None,
+            xml: None,
+            allow_create: false,
+            score_arithmetic: false,
+            delete_all: false,
+            force: false,
+            dry_run: false,
+            expect: None,
+            client: String::new(),
+        }
+    }
+}
+
+/// Answer to an accepted [`CibChange`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CibChanged {
+    /// Version after the change; unchanged if the request changed nothing.
+    pub version: Version,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// What was accepted with a remark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// `GET /v1/status`: the state of one node and what it knows of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Status {
+    /// Name of the answering node.
+    pub node: String,
+    /// Its id.
+    pub node_id: u32,
+    /// Program version.
+    pub software: String,
+    /// Feature set of the configuration and protocol, e.g. `3.20.5`.
+    pub feature_set: String,
+    /// Process id of the daemon.
+    pub pid: u32,
+    /// Milliseconds since the daemon's start.
+    pub uptime_ms: u64,
+    /// Cluster name, if configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// `offline`, `starting`, `joining`, `member`, `dc`, `leaving`, `failed`.
+    pub state: String,
+    /// Name of the DC, if one is settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dc: Option<String>,
+    /// Whether this partition has quorum.
+    pub quorate: bool,
+    /// Every configured node and its state as this node sees it.
+    pub members: Vec<Member>,
+    /// Version of this node's copy of the configuration.
+    pub version: Version,
+    /// The DC's transition; none on other nodes and while idle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
+    /// Operations this node is running now.
+    pub operations: Vec<RunningOperation>,
+    /// Sequence number of the newest event of the journal.
+    pub last_event: u64,
+    /// Open problems of this daemon: a damaged configuration file that was replaced, a full disk, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// One node in [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Member {
+    /// Cluster node id.
+    pub id: u32,
+    /// Name.
+    pub name: String,
+    /// Whether it is in this node's membership view.
+    pub member: bool,
+    /// Whether the join is complete.
+    pub joined: bool,
+}
+
+/// The transition being carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Transition {
+    /// Number of the transition.
+    pub number: u64,
+    /// Actions in it.
+    pub total: u32,
+    /// Actions confirmed.
+    pub done: u32,
+    /// Actions sent and not confirmed, as `OPERATION_KEY on NODE`: what is waited for.
+    pub waiting_for: Vec<String>,
+    /// Why it was aborted, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<String>,
+}
+
+/// An operation in progress on the answering node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunningOperation {
+    /// Resource (executor's id).
+    pub resource: String,
+    /// Operation name.
+    pub operation: String,
+    /// Interval in milliseconds, 0 for one-shots.
+    pub interval_ms: u64,
+    /// Milliseconds since the agent was started.
+    pub running_ms: u64,
+    /// Time allowed, milliseconds.
+    pub timeout_ms: u64,
+    /// Process id of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// How much an event matters to the one on call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Detail.
+    Debug,
+    /// Normal working.
+    Info,
+    /// Something changed that an administrator may want to know.
+    Notice,
+    /// Something is wrong, the cluster deals with it.
+    Warning,
+    /// Something is wrong and needs somebody.
+    Error,
+}
+
+/// One entry of the journal: `GET /v1/events` (server-sent events; `id` is `sequence`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Event {
+    /// Counts from 1 on each start of a daemon and never jumps; a gap means that older entries were dropped.
+    pub sequence: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub time_ms: u64,
+    /// Node that wrote this entry.
+    pub node: String,
+    /// Weight.
+    pub severity: Severity,
+    /// Stable word: `membership`, `dc`, `join`, `cib`, `transition`, `operation`, `fence`, `attribute`, `daemon`, …
+    pub kind: String,
+    /// One line for people.
+    pub message: String,
+    /// The same as data; names depend on the kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Query of `GET /v1/events`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+pub struct EventQuery {
+    /// Only entries after this sequence number; absent: only new ones. 0: all that are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// End the answer after the kept entries instead of waiting for new ones.
+    #[serde(default)]
+    pub no_follow: bool,
+}
+
+/// Query of `GET /v1/cib`; the answer is XML text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+pub struct CibQuery {
+    /// Only this section (`configuration`, `resources`, `status`, …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<String>,
+    /// Only what this XPath selects; several results are wrapped in `xpath-query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xpath: Option<String>,
+    /// Leave out the children of what is returned.
+    #[serde(default)]
+    pub no_children: bool,
+}
+
+/// `POST /v1/attributes`: change a node attribute (rules 4.27.1 to 4.27.6).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttributeChange {
+    /// Node; none: the answering node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Attribute name.
+    pub name: String,
+    /// New value, `value++` or `value+=N`; none removes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Damping of this attribute in milliseconds, if it is to be set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dampening_ms: Option<u64>,
+    /// Set id in the status section instead of `status-NODEID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// Keep it out of the configuration document.
+    #[serde(default)]
+    pub private: bool,
+    /// Change `name` as utilization attribute.
+    #[serde(default)]
+    pub utilization: bool,
+}
+
+/// One attribute value: an element of the answer of `GET /v1/attributes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Attribute {
+    /// Node name.
+    pub node: String,
+    /// Attribute name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+/// Query of `GET /v1/attributes`: transient attributes as this node's memory has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+pub struct AttributeQuery {
+    /// Only this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Only this attribute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// `POST /v1/operations`: administrative verbs that are more than a change of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "operation", rename_all = "snake_case")]
+pub enum Operation {
+    /// Forget failures and probe again (rule 4.36.1).
+    Cleanup {
+        /// Resource; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource: Option<String>,
+        /// Node; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+        /// Only failures of this operation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        action: Option<String>,
+        /// And of this interval, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval_ms: Option<u64>,
+    },
+    /// Forget the whole history and probe again (rule 4.36.2).
+    Refresh {
+        /// Resource; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource: Option<String>,
+        /// Node; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// Pretend that a running resource failed (rule 4.36.3).
+    Fail {
+        /// Resource.
+        resource: String,
+        /// Node.
+        node: String,
+    },
+    /// Set or remove the `standby` attribute of a node.
+    Standby {
+        /// Node; none: the answering one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+        /// On or off.
+        on: bool,
+    },
+    /// Set or remove the `maintenance` attribute of a node; without node the property `maintenance-mode`.
+    Maintenance {
+        /// Node; none: the whole cluster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+        /// On or off.
+        on: bool,
+    },
+    /// Stop a node's resources and end its daemon (rule 4.34.1).
+    Shutdown {
+        /// Node; none: the answering one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// Fence a node on an administrator's demand (rule 4.50.1).
+    Fence {
+        /// Target.
+        node: String,
+        /// `off`, `reboot` or `on`.
+        action: String,
+        /// Time allowed in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout_ms: Option<u64>,
+    },
+    /// Say that a human has made sure that the node is down (rule 4.63.1).
+    ConfirmFenced {
+        /// Target.
+        node: String,
+    },
+    /// Run the scheduler now.
+    Replan,
+    /// Forget a node that is down (`crm_node -R`).
+    RemoveNode {
+        /// Node name.
+        node: String,
+    },
+}
+
+/// Answer to an accepted [`Operation`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Done {
+    /// What was done, one line each, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
+
+/// Query of `GET /v1/agents`: without a class, the classes; with `ocf` and no provider, the providers;
+/// else the agent types.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+pub struct AgentQuery {
+    /// Class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Provider, for class `ocf`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+}
+
+/// Query of `GET /v1/agents/metadata`; the answer is XML text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+pub struct MetadataQuery {
+    /// `class:type` or `class:provider:type`.
+    pub agent: String,
+}
