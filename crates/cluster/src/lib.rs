@@ -1,1 +1,38 @@
-//! See ARCHITECTURE.md.
+//! The cluster node as a pure state machine: membership, join and DC choice, the replicated CIB, node
+//! attributes, transition runner, fencing coordinator and executor book-keeping.
+//!
+//! [`Node::step`] takes the moment and one [`Input`] and appends [`Output`]s; [`Node::next_deadline`] says
+//! when it wants to be woken. The driver (the daemon, or the simulator) performs the outputs in order.
+//! Nothing here reads a clock, a file, a socket or a random number, and nothing depends on the order of a
+//! hash table: the same inputs give the same outputs, on every machine.
+
+pub mod config;
+pub mod event;
+pub mod fencing;
+pub mod interface;
+pub mod membership;
+pub mod message;
+mod node;
+pub mod operation;
+pub mod planner;
+pub mod request;
+pub mod time;
+
+pub use config::{Config, Leftover, Peer, Restored, StartState};
+pub use event::{Event, EventId, EventKind, Severity};
+pub use fencing::{FenceRecord, FenceState};
+pub use interface::{Input, Outbox, Output};
+pub use membership::{NodeId, View, ViewId};
+pub use message::{Message, MessageError};
+pub use node::Node;
+pub use operation::{
+    AgentAction, AgentMetadata, AgentName, AgentParameter, ExecutionStatus, FenceRun, Operation, OperationId,
+    OperationResult,
+};
+pub use planner::{Planner, SchedulerPlanner};
+pub use request::{
+    AttributeAction, AttributeUpdate, AttributeValue, CibChange, CibOperation, CibQuery, Client,
+    FenceRequest, NodeStatus, PeerStatus, Phase, Refusal, RefusalCode, Reply, Request, RequestId,
+    RunningOperation, TransitionStatus,
+};
+pub use time::Now;
