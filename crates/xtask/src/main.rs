@@ -1,1 +1,42 @@
-fn main() {}
+//! The project's own tool: tests, benches, labs. Run as `cargo xtask COMMAND`.
+
+mod report;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--ci] [--only STEP]   run everything that must pass; --ci: a skip is a failure
+                              steps: tidy, fmt, clippy, unit, demo, live
+  tidy                        only the checks of the architecture's invariants
+  help                        this text
+
+Examples:
+  cargo xtask test            before every push
+  cargo xtask test --only tidy
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.split_first() {
+        Some((&"test", options)) => match test::Options::parse(options) {
+            Ok(options) => test::run(&options),
+            Err(message) => usage(&message),
+        },
+        Some((&"tidy", [])) => test::run(&test::Options::only("tidy")),
+        Some((&("help" | "--help" | "-h"), _)) | None => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Some((other, _)) => usage(&format!("no command {other:?}")),
+    }
+}
+
+fn usage(message: &str) -> ExitCode {
+    eprintln!("xtask: {message}\n\n{HELP}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,1 @@
+//! From actions and relations to the transition graph (chapter 3c).
