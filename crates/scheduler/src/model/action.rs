@@ -247,7 +247,11 @@ impl std::ops::BitOrAssign for Properties {
 pub enum Side {
     Action(ActionId),
     /// All actions of the resource with this task and interval (in milliseconds).
-    Key { resource: ResourceId, task: Task, interval: u32 },
+    Key {
+        resource: ResourceId,
+        task: Task,
+        interval: u32,
+    },
 }
 
 /// An ordering between two sides; becomes relations at the start of the ordering stage (rule 3.22).

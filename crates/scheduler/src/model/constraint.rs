@@ -1,8 +1,8 @@
 //! Constraints as recorded for application.
 
+use super::Name;
 use super::ids::{NodeId, ResourceId};
 use super::table::Discovery;
-use super::Name;
 use cib::value::{Role, Score};
 
 /// A colocation of one dependent with one primary, configured or implicit (rule 2.15).

@@ -23,7 +23,8 @@ pub use ids::{ActionId, Arena, ColocationId, Id, LocationId, NodeId, ResourceId,
 pub use node::{Node, NodeKind};
 pub use reason::{Cause, Change, Contribution, Reasons};
 pub use resource::{
-    Agent, Bundle, CloneSettings, ContainerKind, Group, MultipleActive, Replica, Requires, Resource, ResourceKind,
+    Agent, Bundle, CloneSettings, ContainerKind, Group, MultipleActive, Replica, Requires, Resource,
+    ResourceKind,
 };
 pub use table::{Discovery, NodeEntry, NodeTable};
 

@@ -19,11 +19,21 @@ pub enum Cause {
     Colocation(ColocationId),
     Stickiness(ResourceId),
     /// `migration-threshold` reached, with the fail count.
-    FailureThreshold { resource: ResourceId, node: NodeId, fail_count: Score },
+    FailureThreshold {
+        resource: ResourceId,
+        node: NodeId,
+        fail_count: Score,
+    },
     /// A failed operation recorded in history.
-    Failure { resource: ResourceId, node: NodeId },
+    Failure {
+        resource: ResourceId,
+        node: NodeId,
+    },
     Ticket(TicketId),
-    ShutdownLock { resource: ResourceId, node: NodeId },
+    ShutdownLock {
+        resource: ResourceId,
+        node: NodeId,
+    },
     ExclusiveDiscovery(ResourceId),
     NodeHealth(NodeId),
     Utilization(ResourceId),
@@ -46,9 +56,15 @@ pub enum Cause {
     /// Another action made it so.
     Action(ActionId),
     /// The definition differs from what history recorded.
-    DefinitionChanged { resource: ResourceId, node: NodeId },
+    DefinitionChanged {
+        resource: ResourceId,
+        node: NodeId,
+    },
     /// State on the node is not known yet.
-    StateUnknown { resource: ResourceId, node: NodeId },
+    StateUnknown {
+        resource: ResourceId,
+        node: NodeId,
+    },
     /// The state the resource should be in differs from the state it is in.
     Transition(ResourceId),
     /// A fencing request (attribute `terminate`, or a policy).
