@@ -1,0 +1,407 @@
+//! Walks a graph: which actions may start now, and what their results lead to.
+//!
+//! The walker is passive. Its driver asks for [`Walker::next`] until nothing is left to start, carries
+//! the actions out, and reports each result with [`Walker::finish`]; pseudo-actions are confirmed by the
+//! walker itself. After an [`Walker::abort`] nothing below the abort's priority starts any more, but
+//! what is in flight is awaited (rules 3.52, 4.31, 4.33).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::graph::{Action, Graph, Kind};
+use crate::{INFINITY, Name};
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what was expected.
+    Done,
+    /// It failed: nothing that waits for it starts, but synapses of the highest priority.
+    Failed,
+}
+
+/// Where the walk stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Something is in flight, or may start (now, or when limits allow).
+    Active,
+    /// Everything was done.
+    Complete,
+    /// Nothing is in flight; an abort or a failure kept the rest from starting.
+    Aborted,
+    /// Nothing is in flight or ready, though nothing was aborted: the graph is not sound (rule 3.52.6).
+    Stuck,
+}
+
+/// How much may be in flight at once (rule 4.32).
+pub struct Limits<'a> {
+    /// Synapses over all nodes.
+    pub batch: Option<usize>,
+    /// `migrate_to` and `migrate_from` for each node, counted on source and target.
+    pub migrations: Option<usize>,
+    /// Operations for each executing cluster node, by name.
+    pub operations: &'a dyn Fn(&str) -> Option<usize>,
+}
+
+impl Limits<'_> {
+    /// No limit at all.
+    pub fn none() -> Limits<'static> {
+        Limits { batch: None, migrations: None, operations: &|_| None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    InFlight,
+    Done,
+    Failed,
+}
+
+/// The walk through one graph.
+#[derive(Clone, Debug)]
+pub struct Walker {
+    graph: Arc<Graph>,
+    states: Vec<State>,
+    /// How many triggers of each synapse are not confirmed yet.
+    unconfirmed: Vec<u32>,
+    /// Synapses some trigger of which failed.
+    held_back: Vec<bool>,
+    /// Synapse by action id.
+    position: BTreeMap<u32, usize>,
+    /// Synapses that wait for each synapse.
+    followers: Vec<Vec<usize>>,
+    /// Waiting synapses whose triggers are all confirmed and did not hold them back.
+    ready: BTreeSet<usize>,
+    /// Where the current pass over the graph stands.
+    cursor: usize,
+    in_flight: BTreeSet<usize>,
+    abort_priority: i32,
+    load: BTreeMap<Name, usize>,
+    migrations: BTreeMap<Name, usize>,
+}
+
+impl Walker {
+    /// A walk that has not begun.
+    pub fn new(graph: impl Into<Arc<Graph>>) -> Walker {
+        let graph = graph.into();
+        let count = graph.synapses.len();
+        let position: BTreeMap<u32, usize> =
+            graph.actions().enumerate().map(|(index, action)| (action.id, index)).collect();
+        let mut followers = vec![Vec::new(); count];
+        for (index, synapse) in graph.synapses.iter().enumerate() {
+            for first in synapse.triggers.iter().filter_map(|trigger| position.get(&trigger.id)) {
+                followers[*first].push(index);
+            }
+        }
+        let unconfirmed: Vec<u32> =
+            graph.synapses.iter().map(|synapse| synapse.triggers.len() as u32).collect();
+        let ready = (0..count).filter(|index| unconfirmed[*index] == 0).collect();
+        Walker {
+            states: vec![State::Waiting; count],
+            held_back: vec![false; count],
+            unconfirmed,
+            position,
+            followers,
+            ready,
+            cursor: 0,
+            in_flight: BTreeSet::new(),
+            abort_priority: 0,
+            load: BTreeMap::new(),
+            migrations: BTreeMap::new(),
+            graph,
+        }
+    }
+
+    /// The graph that is walked.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The next action to start, in graph order; none if nothing may start now. The walker counts it as
+    /// in flight until [`Walker::finish`]; a pseudo-action (but maintenance news, which has to be told)
+    /// is returned for the record only and confirmed already.
+    pub fn next(&mut self, limits: &Limits<'_>) -> Option<Action> {
+        let after = self.ready.range(self.cursor..).copied();
+        let before = self.ready.range(..self.cursor).copied();
+        let Some(index) = after.chain(before).find(|index| self.may_start(*index, limits)) else {
+            self.cursor = 0;
+            return None;
+        };
+        self.cursor = index + 1;
+        self.ready.remove(&index);
+        self.take_off(index);
+        let action = self.graph.synapses[index].action.clone();
+        if action.kind == Kind::Pseudo {
+            self.settle(index, Outcome::Done);
+        }
+        Some(action)
+    }
+
+    /// Records the result of the action with this id. Returns whether it was awaited (in flight, or not
+    /// yet started and now done by someone else).
+    pub fn finish(&mut self, id: u32, outcome: Outcome) -> bool {
+        let Some(&index) = self.position.get(&id) else { return false };
+        if matches!(self.states[index], State::Done | State::Failed) {
+            return false;
+        }
+        self.settle(index, outcome);
+        true
+    }
+
+    /// Fails all unfinished actions that the named node executes or that take place on it, except fencing
+    /// and what has no effect of its own (rule 4.31.7). Returns those that were in flight or waiting.
+    pub fn fail_node(&mut self, name: &str) -> Vec<Action> {
+        let graph = self.graph.clone();
+        let mut failed = Vec::new();
+        for (index, synapse) in graph.synapses.iter().enumerate() {
+            let action = &synapse.action;
+            let unfinished = matches!(self.states[index], State::Waiting | State::InFlight);
+            let there = [action.node.as_ref(), action.router.as_ref()]
+                .iter()
+                .flatten()
+                .any(|node| &*node.name == name);
+            if unfinished && there && !action.is_pseudo() && &*action.operation != "stonith" {
+                self.settle(index, Outcome::Failed);
+                failed.push(action.clone());
+            }
+        }
+        failed
+    }
+
+    /// From now on only synapses of at least this priority start, and pseudo-actions.
+    pub fn abort(&mut self, priority: i32) {
+        self.abort_priority = self.abort_priority.max(priority);
+    }
+
+    /// Highest priority of any abort so far; 0 if there was none.
+    pub fn abort_priority(&self) -> i32 {
+        self.abort_priority
+    }
+
+    /// The priority at which a failure of this action aborts: one above its synapse's (rule 4.31.5).
+    pub fn failure_priority(&self, id: u32) -> i32 {
+        self.position
+            .get(&id)
+            .map_or(INFINITY, |index| self.graph.synapses[*index].priority.saturating_add(1))
+    }
+
+    /// Actions that were started and have no result yet, in graph order.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Action> {
+        self.in_flight.iter().map(|index| &self.graph.synapses[*index].action)
+    }
+
+    /// The action with this id, whatever its state.
+    pub fn action(&self, id: u32) -> Option<&Action> {
+        self.position.get(&id).map(|index| &self.graph.synapses[*index].action)
+    }
+
+    /// The action with this id, if it is in flight.
+    pub fn awaited(&self, id: u32) -> Option<&Action> {
+        let index = self.position.get(&id)?;
+        self.in_flight.contains(index).then(|| &self.graph.synapses[*index].action)
+    }
+
+    /// Whether the action was confirmed, and how.
+    pub fn outcome(&self, id: u32) -> Option<Outcome> {
+        match self.states[*self.position.get(&id)?] {
+            State::Done => Some(Outcome::Done),
+            State::Failed => Some(Outcome::Failed),
+            State::Waiting | State::InFlight => None,
+        }
+    }
+
+    /// Actions that have neither started nor finished, in graph order.
+    pub fn waiting(&self) -> impl Iterator<Item = &Action> {
+        (self.graph.synapses.iter().zip(&self.states))
+            .filter(|(_, state)| **state == State::Waiting)
+            .map(|(synapse, _)| &synapse.action)
+    }
+
+    /// Where the walk stands.
+    pub fn progress(&self) -> Progress {
+        let startable = || self.ready.iter().any(|index| self.outranks_abort(*index));
+        if !self.in_flight.is_empty() || startable() {
+            Progress::Active
+        } else if self.abort_priority > 0 || self.states.contains(&State::Failed) {
+            Progress::Aborted
+        } else if self.states.contains(&State::Waiting) {
+            Progress::Stuck
+        } else {
+            Progress::Complete
+        }
+    }
+
+    fn outranks_abort(&self, index: usize) -> bool {
+        let synapse = &self.graph.synapses[index];
+        synapse.action.is_pseudo() || synapse.priority >= self.abort_priority
+    }
+
+    fn may_start(&self, index: usize, limits: &Limits<'_>) -> bool {
+        let action = &self.graph.synapses[index].action;
+        if action.is_pseudo() {
+            return true;
+        }
+        self.outranks_abort(index)
+            && limits.batch.is_none_or(|limit| self.in_flight.len() < limit)
+            && self.within_operation_limit(action, limits)
+            && limits.migrations.is_none_or(|limit| {
+                migration_ends(action).all(|node| self.migrations.get(node).copied().unwrap_or(0) < limit)
+            })
+    }
+
+    fn within_operation_limit(&self, action: &Action, limits: &Limits<'_>) -> bool {
+        executor(action).is_none_or(|node| {
+            (limits.operations)(node).is_none_or(|limit| self.load.get(node).copied().unwrap_or(0) < limit)
+        })
+    }
+
+    fn take_off(&mut self, index: usize) {
+        self.states[index] = State::InFlight;
+        self.in_flight.insert(index);
+        self.count(index, |count| count + 1);
+    }
+
+    fn settle(&mut self, index: usize, outcome: Outcome) {
+        if self.in_flight.remove(&index) {
+            self.count(index, |count: usize| count.saturating_sub(1));
+        }
+        self.ready.remove(&index);
+        self.states[index] = if outcome == Outcome::Done { State::Done } else { State::Failed };
+        for position in 0..self.followers[index].len() {
+            let follower = self.followers[index][position];
+            self.unconfirmed[follower] = self.unconfirmed[follower].saturating_sub(1);
+            if outcome == Outcome::Failed && self.graph.synapses[follower].priority < INFINITY {
+                self.held_back[follower] = true;
+            }
+            let ready = self.unconfirmed[follower] == 0 && !self.held_back[follower];
+            if ready && self.states[follower] == State::Waiting {
+                self.ready.insert(follower);
+            } else {
+                self.ready.remove(&follower);
+            }
+        }
+    }
+
+    fn count(&mut self, index: usize, change: impl Fn(usize) -> usize) {
+        let action = &self.graph.synapses[index].action;
+        if let Some(node) = executor(action) {
+            let count = self.load.entry(node.clone()).or_default();
+            *count = change(*count);
+        }
+        for node in migration_ends(action) {
+            let count = self.migrations.entry(node.clone()).or_default();
+            *count = change(*count);
+        }
+    }
+}
+
+/// The node whose operation limit the action counts for.
+fn executor(action: &Action) -> Option<&Name> {
+    (action.kind == Kind::Resource).then(|| action.head.executor().map(|node| &node.name)).flatten()
+}
+
+/// The nodes whose migration limit the action counts for.
+fn migration_ends(action: &Action) -> impl Iterator<Item = &Name> {
+    let migrates = matches!(&*action.operation, "migrate_to" | "migrate_from");
+    ["migrate_source", "migrate_target"]
+        .into_iter()
+        .filter(move |_| migrates)
+        .filter_map(|end| action.meta(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Head, NodeRef, Synapse};
+
+    fn synapse(id: u32, kind: Kind, priority: i32, after: &[u32]) -> Synapse {
+        let head = |id: u32, kind: Kind| {
+            Arc::new(Head {
+                id,
+                kind,
+                operation: "start".into(),
+                key: format!("r{id}_start_0").into(),
+                internal_key: None,
+                node: Some(NodeRef { name: "n1".into(), id: "1".into() }),
+                router: None,
+            })
+        };
+        Synapse {
+            priority,
+            action: Action {
+                head: head(id, kind),
+                instance: None,
+                primitive: None,
+                attributes: Vec::new(),
+                numbered: Vec::new(),
+                shutdown_lock: None,
+                downed: Vec::new(),
+                maintenance: Vec::new(),
+                reason: None,
+            },
+            triggers: after.iter().map(|id| head(*id, Kind::Resource)).collect(),
+        }
+    }
+
+    fn walk(synapses: Vec<Synapse>) -> Walker {
+        Walker::new(Graph { synapses, ..Graph::default() })
+    }
+
+    fn ids(walker: &mut Walker, limits: &Limits<'_>) -> Vec<u32> {
+        std::iter::from_fn(|| walker.next(limits)).map(|action| action.id).collect()
+    }
+
+    #[test]
+    fn passes_go_through_the_graph_in_order() {
+        let r = Kind::Resource;
+        let mut walker = walk(vec![
+            synapse(4, r, 0, &[3]),
+            synapse(3, r, 0, &[2]),
+            synapse(2, r, 0, &[]),
+            synapse(1, r, 0, &[2]),
+        ]);
+        let mut order = Vec::new();
+        while let Some(action) = walker.next(&Limits::none()) {
+            order.push(action.id);
+            assert!(walker.finish(action.id, Outcome::Done));
+        }
+        assert_eq!(order, [2, 1, 3, 4]);
+        assert_eq!(walker.progress(), Progress::Complete);
+    }
+
+    #[test]
+    fn a_failure_holds_back_followers_but_not_final_notifications() {
+        let r = Kind::Resource;
+        let mut walker = walk(vec![
+            synapse(1, r, 0, &[]),
+            synapse(2, r, 0, &[1]),
+            synapse(3, Kind::Pseudo, INFINITY, &[1]),
+        ]);
+        assert_eq!(ids(&mut walker, &Limits::none()), [1]);
+        walker.finish(1, Outcome::Failed);
+        walker.abort(INFINITY);
+        assert_eq!(ids(&mut walker, &Limits::none()), [3]);
+        assert_eq!(walker.progress(), Progress::Aborted);
+    }
+
+    #[test]
+    fn an_unmet_trigger_leaves_the_walk_stuck() {
+        let mut walker = walk(vec![synapse(1, Kind::Resource, 0, &[9])]);
+        assert_eq!(ids(&mut walker, &Limits::none()), []);
+        assert_eq!(walker.progress(), Progress::Stuck);
+    }
+
+    #[test]
+    fn limits_hold_actions_until_results_arrive() {
+        let r = Kind::Resource;
+        let mut walker = walk(vec![synapse(1, r, 0, &[]), synapse(2, r, 0, &[]), synapse(3, r, 0, &[])]);
+        let one = Limits { batch: None, migrations: None, operations: &|_| Some(1) };
+        assert_eq!(ids(&mut walker, &one), [1]);
+        assert_eq!(walker.progress(), Progress::Active);
+        walker.finish(1, Outcome::Done);
+        assert_eq!(ids(&mut walker, &one), [2]);
+        assert_eq!(walker.fail_node("n1").len(), 2);
+        assert_eq!(walker.progress(), Progress::Aborted);
+    }
+}
