@@ -102,7 +102,9 @@ pub enum OpenError {
 
 /// Opens the engine that is wanted. With `None` the presence of a Corosync configuration decides; the
 /// embedded bus is never chosen on its own beside one, since that would be a split brain.
-pub fn open(choice: Option<Choice>) -> Result<(Box<dyn Engine>, tokio::sync::mpsc::Receiver<Event>), OpenError> {
+pub fn open(
+    choice: Option<Choice>,
+) -> Result<(Box<dyn Engine>, tokio::sync::mpsc::Receiver<Event>), OpenError> {
     match choice {
         Some(Choice::Embedded { bus, node }) => {
             let (engine, events) = embedded::open(&bus, &node)?;

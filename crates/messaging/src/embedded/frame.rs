@@ -54,12 +54,24 @@ pub(super) enum Control {
 pub(super) enum Frame {
     Hello(Hello),
     Retained(Ordered),
-    Send { number: u64, payload: Arc<[u8]> },
+    Send {
+        number: u64,
+        payload: Arc<[u8]>,
+    },
     /// Delivered up to here in this view (0: in none); also a member's sign of life.
-    Ack { view: u64, sequence: u64 },
+    Ack {
+        view: u64,
+        sequence: u64,
+    },
     /// All members have delivered up to here; also the switch's sign of life.
-    Beat { stable: u64 },
-    Deliver { view: u64, stable: u64, message: Ordered },
+    Beat {
+        stable: u64,
+    },
+    Deliver {
+        view: u64,
+        stable: u64,
+        message: Ordered,
+    },
     View(View),
     Refused(String),
     Control(Control),

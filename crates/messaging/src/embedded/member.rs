@@ -204,8 +204,11 @@ impl Member {
             }
             // a new switch needs a moment to bind its socket
             tokio::time::sleep(pause).await;
-            pause =
-                if self.in_view { Duration::from_millis(1) } else { (pause * 2).min(Duration::from_millis(50)) };
+            pause = if self.in_view {
+                Duration::from_millis(1)
+            } else {
+                (pause * 2).min(Duration::from_millis(50))
+            };
         }
     }
 
@@ -320,7 +323,9 @@ impl Member {
                 self.tell(Event::View(view)).await
             }
             Frame::Deliver { view, stable, message } => {
-                if self.view.as_ref().is_none_or(|own| own.id.0 != view) || message.sequence != self.delivered + 1 {
+                if self.view.as_ref().is_none_or(|own| own.id.0 != view)
+                    || message.sequence != self.delivered + 1
+                {
                     return Err(End::Lost("the switch sent a message out of order".to_owned()));
                 }
                 self.deliver(stable, message).await

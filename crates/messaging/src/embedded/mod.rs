@@ -167,7 +167,12 @@ pub fn divide(directory: &Path, sides: &[&[&str]]) -> Result<(), BusError> {
 /// Names of the nodes that are cut off from the main part.
 pub fn cuts(directory: &Path) -> Result<Vec<String>, BusError> {
     let (bus, partition) = (read(directory)?, read_partition(directory)?);
-    Ok(bus.nodes.into_iter().filter(|peer| !partition.label(peer.id).is_empty()).map(|peer| peer.name).collect())
+    Ok(bus
+        .nodes
+        .into_iter()
+        .filter(|peer| !partition.label(peer.id).is_empty())
+        .map(|peer| peer.name)
+        .collect())
 }
 
 /// Process id of the daemon that is this node now, if one is.
@@ -183,7 +188,8 @@ pub fn process_of(directory: &Path, node: &str) -> Result<Option<u32>, BusError>
 /// Writes the borders and has the switch draw them; without a switch they apply from the next start.
 fn repartition(directory: &Path, partition: &Partition) -> Result<(), BusError> {
     save(&directory.join("partition.json"), partition)?;
-    switch::ask_repartition(directory).map_err(|source| BusError::File { path: directory.join("switch.sock"), source })
+    switch::ask_repartition(directory)
+        .map_err(|source| BusError::File { path: directory.join("switch.sock"), source })
 }
 
 fn read_partition(directory: &Path) -> Result<Partition, BusError> {
@@ -194,17 +200,12 @@ fn read_partition(directory: &Path) -> Result<Partition, BusError> {
 fn find(bus: &Bus, directory: &Path, name: &str) -> Result<Peer, BusError> {
     bus.nodes.iter().find(|peer| peer.name.eq_ignore_ascii_case(name)).cloned().ok_or_else(|| {
         let known: Vec<&str> = bus.nodes.iter().map(|peer| peer.name.as_str()).collect();
-        BusError::UnknownNode {
-            bus: directory.to_path_buf(),
-            name: name.to_owned(),
-            known: known.join(", "),
-        }
+        BusError::UnknownNode { bus: directory.to_path_buf(), name: name.to_owned(), known: known.join(", ") }
     })
 }
 
 fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, BusError> {
-    let text =
-        fs::read(path).map_err(|source| BusError::File { path: path.to_path_buf(), source })?;
+    let text = fs::read(path).map_err(|source| BusError::File { path: path.to_path_buf(), source })?;
     serde_json::from_slice(&text)
         .map_err(|error| BusError::Content { path: path.to_path_buf(), message: error.to_string() })
 }

@@ -214,7 +214,9 @@ impl Switch {
             Input::Repartition { answer } => {
                 match read_partition(&self.directory) {
                     Ok(partition) => self.order.repartition(partition, outbox),
-                    Err(error) => tracing::warn!(%error, "the partition file is not understood; borders stay"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the partition file is not understood; borders stay")
+                    }
                 }
                 // the tool may have gone
                 let _ = answer.send(());
