@@ -57,6 +57,8 @@ pub struct Model<'a> {
     pub plan_options: PlanOptions,
     pub options: cib::options::ClusterOptions,
     pub quorate: bool,
+    /// `no-quorum-policy` in force (rule 1.4.6).
+    pub no_quorum_policy: cib::options::NoQuorumPolicy,
     /// Some fence device exists (rule 1.4.8), and some device provides unfencing (rule 1.4.7).
     pub have_fencing: bool,
     pub have_unfencing: bool,
