@@ -1,9 +1,15 @@
 //! The whole input of the scheduler in typed form.
 
-use crate::config::Configuration;
+use crate::config::{Configuration, unique_child};
+use crate::notice::Notice;
+use crate::nvpair::{self, BOOTSTRAP_OPTIONS, Values};
+use crate::options::EffectiveOptions;
+use crate::reader::Reader;
+use crate::rule::RuleInput;
 use crate::status::Status;
 use crate::text::Text;
-use crate::value::Timestamp;
+use crate::value::{Timestamp, is_true, parse_integer};
+use xml::Element;
 
 /// A CIB whose references are followed and whose values are typed. Owns all its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,4 +36,54 @@ pub struct Root {
     pub no_quorum_panic: bool,
     /// "Now" of a saved input.
     pub execution_date: Option<Timestamp>,
+}
+
+impl Cib {
+    /// Types a document that already conforms to the newest schema (or to `none`). Whatever is
+    /// ignored or replaced by a default is in the notices; nothing fails as a whole.
+    pub fn from_current_document(document: &xml::Document) -> (Cib, Vec<Notice>) {
+        let root = document.root_element();
+        let mut reader = Reader::new(root);
+        let cib = Cib {
+            root: reader.cib_root(root),
+            configuration: match unique_child(root, "configuration") {
+                Some(configuration) => reader.configuration(configuration),
+                None => Configuration::default(),
+            },
+            status: match unique_child(root, "status") {
+                Some(status) => reader.status(status),
+                None => Status::default(),
+            },
+        };
+        (cib, reader.notices)
+    }
+
+    /// The cluster options in force at the moment of `input`. Rules of options see only the time
+    /// (rule 1.4.1).
+    pub fn cluster_options(&self, input: &RuleInput<'_>) -> EffectiveOptions {
+        let mut values = Values::new();
+        let input = RuleInput::at(input.now);
+        let blocks = &self.configuration.cluster_properties;
+        let next_change = nvpair::unpack(blocks, &input, Some(BOOTSTRAP_OPTIONS), &mut values);
+        EffectiveOptions::from_values(values, next_change)
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn cib_root(&mut self, root: Element<'a>) -> Root {
+        let version = |name: &str| root.attr(name).and_then(parse_integer).unwrap_or(0).max(0) as u64;
+        Root {
+            admin_epoch: version("admin_epoch"),
+            epoch: version("epoch"),
+            num_updates: version("num_updates"),
+            validate_with: self.attr(root, "validate-with").unwrap_or_default(),
+            feature_set: self.attr(root, "crm_feature_set"),
+            have_quorum: is_true(root.attr("have-quorum")),
+            dc_uuid: self.attr(root, "dc-uuid"),
+            no_quorum_panic: root.attr("no-quorum-panic").is_some_and(|text| {
+                is_true(Some(text)) || parse_integer(text).is_some_and(|number| number != 0)
+            }),
+            execution_date: root.attr("execution-date").and_then(parse_integer),
+        }
+    }
 }

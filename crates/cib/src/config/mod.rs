@@ -2,6 +2,14 @@
 //! references between name/value blocks already followed. Nothing is resolved beyond that:
 //! templates, tags, defaults and rules are for the reader of these types.
 
+mod constraints;
+mod read;
+mod resources;
+
+pub(crate) use read::{children_named, unique_child};
+pub use resources::TemplateError;
+
+use crate::notice::{Notice, Place, Severity};
 use crate::nvpair::Block;
 use crate::rule::Rule;
 use crate::text::Text;

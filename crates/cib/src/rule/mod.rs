@@ -2,6 +2,7 @@
 //! (rule 1.6). A rule is data; [`Rule::evaluate`] looks only at its input.
 
 mod evaluate;
+mod read;
 
 pub use evaluate::{Verdict, expand_submatches};
 

@@ -2,6 +2,8 @@
 //!
 //! History is by far the largest part of a CIB, so one entry owns one allocation for all its texts.
 
+mod read;
+
 use crate::nvpair::Block;
 use crate::text::Text;
 use crate::value::Timestamp;
@@ -154,6 +156,11 @@ impl HistoryText {
         HistoryText::DebugOrigin,
     ];
 
+    /// The text kept in this XML attribute, `None` for other attributes.
+    pub fn from_attribute(name: &str) -> Option<HistoryText> {
+        HistoryText::ALL.into_iter().find(|which| which.attribute() == name)
+    }
+
     /// Name of the XML attribute.
     pub fn attribute(self) -> &'static str {
         match self {
@@ -209,6 +216,11 @@ impl HistoryEntry {
         for (which, text) in texts {
             slots[which as usize] = Some(text);
         }
+        HistoryEntry::pack(&slots)
+    }
+
+    /// An entry from one slot a text, no numbers.
+    pub(crate) fn pack(slots: &[Option<&str>; HistoryText::COUNT]) -> HistoryEntry {
         let mut packed = String::with_capacity(slots.iter().flatten().map(|text| text.len()).sum());
         let mut ends = [0; HistoryText::COUNT];
         let mut present = 0;

@@ -1,0 +1,146 @@
+//! Reading the `status` section.
+
+use super::*;
+use crate::config::children_named;
+use crate::reader::Reader;
+use crate::value::{is_true, parse_boolean, parse_integer, parse_unsigned};
+use xml::Element;
+
+impl<'a> Reader<'a> {
+    /// Everything below `status`.
+    pub(crate) fn status(&mut self, section: Element<'a>) -> Status {
+        let mut status = Status { present: true, ..Status::default() };
+        for element in section.children() {
+            match element.name() {
+                "node_state" => status.nodes.extend(self.node_state(element)),
+                "tickets" => {
+                    status.tickets.extend(
+                        children_named(element, "ticket_state")
+                            .filter_map(|ticket| self.ticket_state(ticket)),
+                    );
+                }
+                _ => {}
+            }
+        }
+        status
+    }
+
+    fn node_state(&mut self, element: Element<'a>) -> Option<NodeState> {
+        let id = self.required_id(element)?;
+        let nonzero = |name: &str| element.attr(name).and_then(parse_integer).is_some_and(|value| value != 0);
+        let mut state = NodeState {
+            id,
+            uname: self.attr(element, "uname"),
+            member: member_state(element.attr("in_ccm")),
+            peer: peer_state(element.attr("crmd")),
+            join: self.attr(element, "join"),
+            expected: self.attr(element, "expected"),
+            remote_node: is_true(element.attr("remote_node")),
+            was_fenced: nonzero("node_fenced"),
+            was_in_maintenance: nonzero("node_in_maintenance"),
+            line: element.line(),
+            ..NodeState::default()
+        };
+        if let Some(transient) = element.child("transient_attributes") {
+            state.transient_attributes = self.blocks(transient, "instance_attributes");
+            state.transient_utilization = self.blocks(transient, "utilization");
+        }
+        let resources = element.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
+        for resource in resources.into_iter().flat_map(|list| children_named(list, "lrm_resource")) {
+            state.history.extend(self.resource_history(resource));
+        }
+        Some(state)
+    }
+
+    fn resource_history(&mut self, element: Element<'a>) -> Option<ResourceHistory> {
+        let mut history = ResourceHistory {
+            id: self.required_id(element)?,
+            class: None,
+            provider: None,
+            agent_type: None,
+            container: None,
+            shutdown_lock: None,
+            other_attributes: Vec::new(),
+            entries: children_named(element, "lrm_rsc_op").map(history_entry).collect(),
+            line: element.line(),
+        };
+        for (name, value) in element.attributes() {
+            match name {
+                "id" => {}
+                "class" => history.class = Some(self.text(value)),
+                "provider" => history.provider = Some(self.text(value)),
+                "type" => history.agent_type = Some(self.text(value)),
+                "container" => history.container = Some(self.text(value)),
+                "shutdown-lock" => history.shutdown_lock = parse_integer(value).filter(|time| *time != 0),
+                _ => history.other_attributes.push((self.text(name), self.text(value))),
+            }
+        }
+        Some(history)
+    }
+
+    fn ticket_state(&mut self, element: Element<'a>) -> Option<TicketState> {
+        let id = self.required_id(element)?;
+        let attributes = element.attributes().filter(|(name, _)| *name != "id");
+        Some(TicketState {
+            id,
+            granted: is_true(element.attr("granted")),
+            standby: is_true(element.attr("standby")),
+            last_granted: element.attr("last-granted").and_then(parse_integer),
+            attributes: attributes.map(|(name, value)| (self.text(name), self.text(value))).collect(),
+            line: element.line(),
+        })
+    }
+}
+
+fn member_state(text: Option<&str>) -> MemberState {
+    let Some(text) = text else { return MemberState::Unknown };
+    match (parse_boolean(text), parse_integer(text)) {
+        (Some(true), _) => MemberState::Member,
+        (Some(false), _) | (None, Some(0)) => MemberState::NotMember,
+        (None, Some(time)) if time > 0 => MemberState::Since(time),
+        _ => MemberState::Unknown,
+    }
+}
+
+fn peer_state(text: Option<&str>) -> PeerState {
+    match text {
+        None | Some("offline") => PeerState::Offline,
+        Some("online") => PeerState::Online,
+        Some(text) => match parse_integer(text) {
+            Some(time) if time > 0 => PeerState::Since(time),
+            _ => PeerState::Offline,
+        },
+    }
+}
+
+fn history_entry(element: Element<'_>) -> HistoryEntry {
+    let mut texts: [Option<&str>; HistoryText::COUNT] = [None; HistoryText::COUNT];
+    let mut numbers = [None::<&str>; 7];
+    for (name, value) in element.attributes() {
+        match name {
+            "call-id" => numbers[0] = Some(value),
+            "rc-code" => numbers[1] = Some(value),
+            "op-status" => numbers[2] = Some(value),
+            "interval" => numbers[3] = Some(value),
+            "last-rc-change" => numbers[4] = Some(value),
+            "exec-time" => numbers[5] = Some(value),
+            "queue-time" => numbers[6] = Some(value),
+            _ => {
+                if let Some(which) = HistoryText::from_attribute(name) {
+                    texts[which as usize] = Some(value);
+                }
+            }
+        }
+    }
+    let number = |index: usize| numbers[index].and_then(parse_integer);
+    let mut entry = HistoryEntry::pack(&texts);
+    entry.call_id = number(0);
+    entry.rc_code = number(1);
+    entry.op_status = number(2);
+    entry.interval = numbers[3].and_then(parse_unsigned).unwrap_or(0);
+    entry.last_rc_change = number(4);
+    entry.exec_time = number(5);
+    entry.queue_time = number(6);
+    entry.line = element.line();
+    entry
+}
