@@ -13,6 +13,7 @@ pub mod rule;
 pub mod status;
 pub mod text;
 pub mod typed;
+pub mod upgrade;
 pub mod value;
 
 pub use notice::{Notice, Place, Severity};

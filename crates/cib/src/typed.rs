@@ -1,13 +1,14 @@
 //! The whole input of the scheduler in typed form.
 
 use crate::config::{Configuration, unique_child};
-use crate::notice::Notice;
+use crate::notice::{Notice, Place, Severity};
 use crate::nvpair::{self, BOOTSTRAP_OPTIONS, Values};
 use crate::options::EffectiveOptions;
 use crate::reader::Reader;
 use crate::rule::RuleInput;
 use crate::status::Status;
 use crate::text::Text;
+use crate::upgrade;
 use crate::value::{Timestamp, is_true, parse_integer};
 use xml::Element;
 
@@ -39,14 +40,52 @@ pub struct Root {
 }
 
 impl Cib {
+    /// Upgrades the configuration in memory to the newest schema where that is needed (rule 1.2), and
+    /// types the whole document. Whatever is ignored or replaced by a default is in the notices;
+    /// nothing fails as a whole.
+    ///
+    /// A document without a known `validate-with` is reported as an error and read as it is: whoever
+    /// must refuse such documents asks [`upgrade::declared_schema`] first.
+    pub fn from_document(document: &xml::Document) -> (Cib, Vec<Notice>) {
+        let declared = upgrade::declared_schema(document).map(str::to_owned);
+        match (declared, document.child(document.root(), "configuration")) {
+            (Ok(schema), Some(configuration))
+                if schema != upgrade::NO_SCHEMA && schema != upgrade::NEWEST =>
+            {
+                let mut configuration = document.extract(configuration);
+                upgrade::upgrade_configuration(&mut configuration, &schema);
+                let (mut cib, notices) = Cib::read(document, Some(configuration.root_element()));
+                cib.root.validate_with = Text::from(upgrade::NEWEST);
+                (cib, notices)
+            }
+            (declared, _) => {
+                let (cib, mut notices) = Cib::from_current_document(document);
+                match declared {
+                    Err(error) => {
+                        notices.insert(0, root_notice(document, Severity::Error, error.to_string()))
+                    }
+                    Ok(schema) if schema == upgrade::NO_SCHEMA => {
+                        notices.insert(0, root_notice(document, Severity::Note, VALIDATION_DISABLED));
+                    }
+                    Ok(_) => {}
+                }
+                (cib, notices)
+            }
+        }
+    }
+
     /// Types a document that already conforms to the newest schema (or to `none`). Whatever is
     /// ignored or replaced by a default is in the notices; nothing fails as a whole.
     pub fn from_current_document(document: &xml::Document) -> (Cib, Vec<Notice>) {
+        Cib::read(document, unique_child(document.root_element(), "configuration"))
+    }
+
+    fn read<'a>(document: &'a xml::Document, configuration: Option<Element<'a>>) -> (Cib, Vec<Notice>) {
         let root = document.root_element();
-        let mut reader = Reader::new(root);
+        let mut reader = Reader::new(configuration.unwrap_or(root));
         let cib = Cib {
             root: reader.cib_root(root),
-            configuration: match unique_child(root, "configuration") {
+            configuration: match configuration {
                 Some(configuration) => reader.configuration(configuration),
                 None => Configuration::default(),
             },
@@ -67,6 +106,16 @@ impl Cib {
         let next_change = nvpair::unpack(blocks, &input, Some(BOOTSTRAP_OPTIONS), &mut values);
         EffectiveOptions::from_values(values, next_change)
     }
+}
+
+/// Said when `validate-with` is `none` (rule 1.2.3).
+const VALIDATION_DISABLED: &str = "Schema validation of configuration is disabled (support for validate-with set to \"none\" is \
+     deprecated and will be removed in a future release)";
+
+fn root_notice(document: &xml::Document, severity: Severity, text: impl Into<String>) -> Notice {
+    let root = document.root();
+    let place = Place { element: Text::from(document.name(root)), id: None, line: document.line(root) };
+    Notice::new(severity, place, text)
 }
 
 impl<'a> Reader<'a> {
