@@ -1,0 +1,194 @@
+//! `pcs cluster …` and `pcs tag …`.
+
+use std::process::ExitCode;
+
+use view::api;
+use xml::Document;
+
+use super::constraint::Told;
+use super::words::{Options, Result};
+use crate::configuration::{Configuration, check_id};
+use crate::session::{Problem, Session, parse};
+
+/// `cluster start [--all | N…]`: this machine's daemon; with the demo also the other nodes' daemons.
+pub fn start(options: &Options, nodes: &[&str]) -> Result<ExitCode> {
+    if let Some(demo) = crate::demo::Place::of_environment() {
+        let names = if options.flag("--all") {
+            demo.node_names()
+        } else if nodes.is_empty() {
+            demo.local_node().into_iter().collect()
+        } else {
+            nodes.iter().map(|node| (*node).to_owned()).collect()
+        };
+        for name in names {
+            println!("{name}: Starting Cluster...");
+            demo.start(&name).map_err(Problem::from)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.flag("--all") || !nodes.is_empty() {
+        return Err("starting other machines is not part of Systole yet; run 'pcs cluster start' on each of them".into());
+    }
+    println!("Starting Cluster...");
+    let status = std::process::Command::new("systemctl").args(["start", "systole.service"]).status();
+    match status {
+        Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
+        Ok(status) => Err(format!("unable to start systole.service: systemctl ended with {status}").into()),
+        Err(error) => Err(format!("unable to run systemctl: {error}; start 'systole daemon' by hand").into()),
+    }
+}
+
+/// `cluster stop [--all | N…]`: resources are stopped in order, then the daemon ends.
+pub fn stop(session: &mut Session, options: &Options, nodes: &[&str]) -> Result<ExitCode> {
+    let client = session.client()?;
+    let status = client.status().map_err(Problem::from)?;
+    let members: Vec<&api::Member> = status.members.iter().filter(|member| member.member).collect();
+    let names: Vec<String> = if options.flag("--all") {
+        // this node last: its daemon carries the requests
+        let mut names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
+        names.sort_by_key(|name| *name == status.node);
+        names
+    } else if nodes.is_empty() {
+        vec![status.node.clone()]
+    } else {
+        nodes.iter().map(|node| (*node).to_owned()).collect()
+    };
+    let remaining = members.iter().filter(|member| !names.contains(&member.name)).count();
+    let loses_quorum = remaining > 0 && remaining * 2 <= status.members.len() && status.quorate;
+    if loses_quorum && !options.force {
+        return Err("Stopping the node will cause a loss of the quorum, use --force to override".into());
+    }
+    for name in names {
+        println!("{name}: Stopping Cluster (systole)...");
+        client.operate(&api::Operation::Shutdown { node: Some(name) }).map_err(Problem::from)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cluster cib [FILE] [scope=S]`.
+pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
+    let text = session.cib_text()?;
+    let scope = words.iter().find_map(|word| word.strip_prefix("scope="));
+    let text = match scope {
+        None => text,
+        Some(scope) => {
+            let document = parse(&text)?;
+            let configuration = Configuration::new(document);
+            let section = if scope == "configuration" {
+                configuration.child(configuration.document.root(), scope)
+            } else {
+                configuration.section(scope)
+            };
+            let section = section.ok_or_else(|| format!("invalid CIB scope '{scope}', or it is empty"))?;
+            configuration.document.element_to_pretty(section)
+        }
+    };
+    match words.iter().find(|word| !word.contains('=')) {
+        Some(file) => std::fs::write(file, text).map_err(|error| format!("Unable to write CIB to '{file}': {error}"))?,
+        None => print!("{text}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cluster cib-push FILE [scope=S] [diff-against=ORIG]`.
+pub fn cib_push(session: &mut Session, file: &str, words: &[&str], options: &Options) -> Result<ExitCode> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("unable to read new cib: {file}: {error}"))?;
+    let new = Configuration::new(parse(&text)?);
+    let scope = words.iter().find_map(|word| word.strip_prefix("scope="));
+    if words.iter().any(|word| word.starts_with("diff-against=")) {
+        return Err("'diff-against' is not part of Systole yet; use 'crm_diff' and 'cibadmin --patch'".into());
+    }
+    session.edit("pcs", |configuration: &mut Configuration| -> Result<()> {
+        match scope {
+            None => {
+                let source = new
+                    .child(new.document.root(), "configuration")
+                    .ok_or("the new CIB has no configuration element")?;
+                let root = configuration.document.root();
+                replace_child(configuration, root, "configuration", &new.document, source);
+            }
+            Some(scope) => {
+                let source = (new.name(new.document.root()) == scope)
+                    .then(|| new.document.root())
+                    .or_else(|| new.section(scope))
+                    .ok_or_else(|| format!("unable to push cib, scope '{scope}' not present in new cib"))?;
+                let parent = configuration.configuration();
+                configuration.section_or_new(scope);
+                replace_child(configuration, parent, scope, &new.document, source);
+            }
+        }
+        Ok(())
+    })?;
+    eprintln!("CIB updated");
+    if let Some(limit) = options.wait {
+        super::live::wait_until_settled(session, limit)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replace_child(configuration: &mut Configuration, parent: xml::NodeId, tag: &str, from: &Document, source: xml::NodeId) {
+    let children = configuration.children(parent);
+    let index = children.iter().position(|child| configuration.name(*child) == tag);
+    if let Some(index) = index {
+        configuration.document.remove(children[index]);
+    }
+    configuration.document.import(parent, index, from, source);
+}
+
+/// `cluster verify`.
+pub fn verify(session: &mut Session) -> Result<ExitCode> {
+    let document = session.cib()?;
+    let findings = crate::verify::findings(&document);
+    let errors: Vec<String> = findings.iter().filter(|finding| finding.is_error).map(|finding| finding.text.clone()).collect();
+    for finding in findings.iter().filter(|finding| !finding.is_error) {
+        eprintln!("Warning: {}", finding.text);
+    }
+    if errors.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(format!("invalid cib:\n{}", errors.join("\n")).into()) }
+}
+
+/// `tag create T ID…`.
+pub fn tag_create(configuration: &mut Configuration, id: &str, members: &[&str]) -> Result<Told> {
+    check_id(id, "id")?;
+    if members.is_empty() {
+        return Err("Cannot create empty tag, no resource ids specified".into());
+    }
+    if configuration.by_id(id).is_some() {
+        return Err(format!("'{id}' already exists").into());
+    }
+    if let Some(missing) = members.iter().find(|member| configuration.resource(member).is_none()) {
+        return Err(format!("bundle / clone / group / resource '{missing}' does not exist").into());
+    }
+    let section = configuration.section_or_new("tags");
+    let tag = configuration.document.append_element(section, "tag");
+    configuration.document.set_attribute(tag, "id", id);
+    for member in members {
+        let reference = configuration.document.append_element(tag, "obj_ref");
+        configuration.document.set_attribute(reference, "id", member);
+    }
+    Ok(Told::default())
+}
+
+/// `tag delete T…`.
+pub fn tag_delete(configuration: &mut Configuration, ids: &[&str]) -> Result<Told> {
+    let section = configuration.section_or_new("tags");
+    for id in ids {
+        let tag = configuration
+            .children(section)
+            .into_iter()
+            .find(|tag| configuration.id(*tag) == *id)
+            .ok_or_else(|| format!("tag '{id}' does not exist"))?;
+        configuration.document.remove(tag);
+    }
+    Ok(Told::default())
+}
+
+/// `tag [config]`.
+pub fn tag_list(configuration: &Configuration) -> Vec<String> {
+    let Some(section) = configuration.section("tags") else { return Vec::new() };
+    let mut lines = Vec::new();
+    for tag in configuration.children(section) {
+        lines.push(configuration.id(tag).to_owned());
+        lines.extend(configuration.children(tag).into_iter().map(|reference| format!("  {}", configuration.id(reference))));
+    }
+    lines
+}

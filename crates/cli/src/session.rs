@@ -1,0 +1,184 @@
+//! Where a command's CIB comes from and goes to: the live cluster, a file (`CIB_file`, `-f`), or a shadow copy.
+
+use std::path::{Path, PathBuf};
+
+use client::Client;
+use view::api;
+use xml::Document;
+
+use crate::configuration::Configuration;
+
+/// A problem that a command reports, with the exit code of the classic tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub message: String,
+    pub code: u8,
+}
+
+impl Problem {
+    pub fn new(code: u8, message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), code }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<client::Error> for Problem {
+    fn from(error: client::Error) -> Problem {
+        Problem { code: error.exit_code(), message: error.to_string() }
+    }
+}
+
+/// Where the CIB of this command is.
+enum Source {
+    Live(Box<Client>),
+    File(PathBuf),
+}
+
+/// One command's access to a CIB.
+pub struct Session {
+    source: Source,
+}
+
+/// How often a change is tried again when another one came between reading and writing.
+const ATTEMPTS: usize = 50;
+
+impl Session {
+    /// The file that is named, else `CIB_file`, else the shadow copy `CIB_shadow`, else the live cluster.
+    pub fn open(file: Option<&str>) -> Result<Session, Problem> {
+        if let Some(path) = file.map(PathBuf::from).or_else(file_from_environment) {
+            return Ok(Session { source: Source::File(path) });
+        }
+        let client = Client::connect(Client::default_socket())?;
+        Ok(Session { source: Source::Live(Box::new(client)) })
+    }
+
+    pub fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live(_))
+    }
+
+    /// The client of the live cluster; a file cannot do what needs one.
+    pub fn client(&mut self) -> Result<&mut Client, Problem> {
+        match &mut self.source {
+            Source::Live(client) => Ok(client),
+            Source::File(path) => Err(Problem::new(
+                1,
+                format!("this needs the live cluster, and the CIB is the file {}", path.display()),
+            )),
+        }
+    }
+
+    /// The CIB as text.
+    pub fn cib_text(&mut self) -> Result<String, Problem> {
+        match &mut self.source {
+            Source::Live(client) => Ok(client.cib(&api::CibQuery::default())?),
+            Source::File(path) => read_file(path),
+        }
+    }
+
+    /// The CIB, parsed.
+    pub fn cib(&mut self) -> Result<Document, Problem> {
+        let text = self.cib_text()?;
+        parse(&text)
+    }
+
+    /// Applies `edit` to a copy of the CIB and writes the result; nothing is written if it fails or changes nothing.
+    pub fn edit<T, E: From<Problem>>(
+        &mut self,
+        client_name: &str,
+        edit: impl Fn(&mut Configuration) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let before = self.cib()?;
+            let mut after = Configuration::new(before.clone());
+            let outcome = edit(&mut after)?;
+            if before.same(before.root(), &after.document, after.document.root()) {
+                return Ok(outcome);
+            }
+            match self.write(&before, &after.document, client_name) {
+                Ok(()) => return Ok(outcome),
+                Err(problem) if problem.code == CONFLICT => last = Some(problem),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        Err(last.unwrap_or_else(|| Problem::new(1, "the configuration keeps changing; try again")).into())
+    }
+
+    fn write(&mut self, before: &Document, after: &Document, client_name: &str) -> Result<(), Problem> {
+        match &mut self.source {
+            Source::File(path) => write_file(path, before, after),
+            Source::Live(client) => {
+                let configuration = after
+                    .child(after.root(), "configuration")
+                    .ok_or_else(|| Problem::new(1, "the CIB has no configuration element"))?;
+                let mut change = api::CibChange::new(api::CibOperation::Replace);
+                change.section = Some("configuration".to_owned());
+                change.xml = Some(after.element_to_string(configuration));
+                change.expect = Some(version(before));
+                change.client = client_name.to_owned();
+                match client.change_cib(&change) {
+                    Ok(changed) => {
+                        for warning in changed.warnings {
+                            eprintln!("Warning: {warning}");
+                        }
+                        Ok(())
+                    }
+                    Err(client::Error::Refused(problem)) if problem.code == "conflict" => {
+                        Err(Problem::new(CONFLICT, problem.to_string()))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+/// Marks a refusal because somebody else changed the CIB meanwhile; never an exit code.
+const CONFLICT: u8 = 255;
+
+fn file_from_environment() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("CIB_file") {
+        return Some(PathBuf::from(path));
+    }
+    let name = std::env::var("CIB_shadow").ok()?;
+    let folder = std::env::var_os("CIB_shadow_dir").map_or_else(
+        || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/var/lib/pacemaker/cib"), |home| Path::new(&home).join(".cib")),
+        PathBuf::from,
+    );
+    Some(folder.join(format!("shadow.{name}")))
+}
+
+fn read_file(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
+}
+
+pub fn parse(text: &str) -> Result<Document, Problem> {
+    Document::parse(text).map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
+}
+
+/// Writes a CIB file as one step: a copy beside it, then rename. The epoch counts the change.
+fn write_file(path: &Path, before: &Document, after: &Document) -> Result<(), Problem> {
+    let mut document = after.clone();
+    let root = document.root();
+    let epoch = version(before).epoch + 1;
+    document.set_attribute(root, "epoch", &epoch.to_string());
+    document.set_attribute(root, "num_updates", "0");
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    std::fs::write(file.path(), document.to_pretty()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// The version that a CIB's root states.
+pub fn version(document: &Document) -> api::Version {
+    let number = |name| document.attribute(document.root(), name).and_then(|text| text.parse().ok()).unwrap_or(0);
+    api::Version { admin_epoch: number("admin_epoch"), epoch: number("epoch"), num_updates: number("num_updates") }
+}
