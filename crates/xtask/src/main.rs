@@ -1,5 +1,6 @@
 //! The project's own tool: tests, benches, labs. Run as `cargo xtask COMMAND`.
 
+mod live;
 mod report;
 mod test;
 mod tidy;
@@ -27,12 +28,26 @@ fn main() -> ExitCode {
             Ok(options) => test::run(&options),
             Err(message) => usage(&message),
         },
+        // the polling client of the live tests, which runs in a namespace of its own
+        Some((&"poll", [address, path])) => poll(address, path),
         Some((&"tidy", [])) => test::run(&test::Options::only("tidy")),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             print!("{HELP}");
             ExitCode::SUCCESS
         }
         Some((other, _)) => usage(&format!("no command {other:?}")),
+    }
+}
+
+fn poll(address: &str, path: &str) -> ExitCode {
+    let Ok(address) = address.parse() else { return usage(&format!("{address:?} is no address with port")) };
+    let limit = std::time::Duration::from_secs(30 * 60);
+    match live::client::poll(address, std::path::Path::new(path), limit) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {path}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> ExitCode {
             ),
             "unit" => unit_tests(&root, &mut report),
             "demo" => demo(&root, &mut report),
-            "live" => live(&root, &mut report),
+            "live" => crate::live::run(&root, &mut report),
             _ => unreachable!("STEPS lists only these"),
         }
         println!("== {step}: {:.0} s", begun.elapsed().as_secs_f64());
@@ -118,9 +118,4 @@ fn unit_tests(root: &Path, report: &mut Report) {
 fn demo(root: &Path, report: &mut Report) {
     let command = cargo(root, &["run", "--quiet", "--release", "--", "demo", "--script"]);
     command_step(report, "demo --script", command);
-}
-
-/// Tests that need hosts; they make them in network namespaces.
-fn live(_root: &Path, report: &mut Report) {
-    report.skip("live tests", "not written yet");
 }

@@ -1,0 +1,82 @@
+//! Live tests: the tutorial's cluster with real agents on hosts made on this machine.
+
+pub mod client;
+mod hosts;
+mod tutorial;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::report::Report;
+
+/// Debian packages that the real parts come from.
+const PACKAGES: [&str; 6] = ["resource-agents", "apache2", "iproute2", "procps", "curl", "util-linux"];
+
+/// Runs every live scenario, or says why it cannot.
+pub fn run(root: &Path, report: &mut Report) {
+    if !is_root() {
+        report.skip("live tests", "they need root, to make hosts from namespaces");
+        return;
+    }
+    if let Err(error) = install() {
+        report.skip("live tests", format!("the real agents cannot be installed: {error}"));
+        return;
+    }
+    let binary = match release_binary(root) {
+        Ok(binary) => binary,
+        Err(error) => return report.fail(format!("live: {error}"), 1),
+    };
+    tutorial::run(&binary, report);
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"))
+}
+
+/// Installs what is missing; asks the package tools for nothing if all is there.
+fn install() -> Result<(), String> {
+    let missing: Vec<&str> = PACKAGES.into_iter().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    let apt = |arguments: &[&str]| -> Result<(), String> {
+        let output = Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .env("RUNLEVEL", "1")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("apt-get failed").to_owned())
+    };
+    apt(&["update", "-q"])?;
+    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    arguments.extend(missing);
+    apt(&arguments)
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["-W", "-f", "${Status}", package])
+        .output()
+        .is_ok_and(|output| output.stdout.ends_with(b"ok installed"))
+}
+
+/// Builds the release binary and says where it is.
+fn release_binary(root: &Path) -> Result<std::path::PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--bin", "systole"])
+        .current_dir(root)
+        .status()
+        .map_err(|error| error.to_string())?;
+    if !status.success() {
+        return Err(format!("cargo build: {status}"));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    Ok(target.join("release").join("systole"))
+}

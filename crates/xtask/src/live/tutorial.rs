@@ -1,0 +1,326 @@
+//! The classic two-service example (a floating address and a web server) on three hosts, with the real
+//! `ocf:heartbeat:IPaddr2` and `ocf:heartbeat:apache`, and a client that polls every 20 ms.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::client::{Log, now};
+use super::hosts::Hosts;
+use crate::report::Report;
+
+const ADDRESS: &str = "10.77.0.100";
+/// Everything is awaited for at most this long; no step is judged by its speed.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Fences a host by really cutting its power, through a file that the test watches.
+const FENCE_AGENT: &str = r#"#!/bin/sh
+action= node=
+while read -r line; do
+  case $line in
+    action=*) action=${line#*=} ;;
+    nodename=*|port=*|plug=*) node=${line#*=} ;;
+  esac
+done
+case $action in
+  metadata) cat <<XML
+<?xml version="1.0" ?>
+<resource-agent name="fence_testlab" shortdesc="Power switch of the test hosts">
+<longdesc>Ends a test host as a power loss would.</longdesc>
+<parameters>
+ <parameter name="action" unique="0" required="1"><content type="string" default="off"/><shortdesc lang="en">Fencing action</shortdesc></parameter>
+ <parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">Host to act on</shortdesc></parameter>
+</parameters>
+<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
+ <action name="monitor"/><action name="list"/><action name="metadata"/></actions>
+</resource-agent>
+XML
+    ;;
+  off|reboot)
+    : > "@SWITCH@/$node.off"
+    n=0
+    while [ ! -e "@SWITCH@/$node.done" ]; do n=$((n+1)); [ $n -gt 600 ] && exit 1; sleep 0.05; done
+    rm -f "@SWITCH@/$node.done" ;;
+  on|monitor|status) exit 0 ;;
+  list) printf 'node1\nnode2\nnode3\n' ;;
+  *) exit 1 ;;
+esac
+"#;
+
+pub fn run(binary: &Path, report: &mut Report) {
+    match Tutorial::new(binary).and_then(|mut tutorial| tutorial.play(report)) {
+        Ok(()) => {}
+        Err(error) => report.fail(format!("live tutorial: {error}"), 1),
+    }
+}
+
+struct Tutorial {
+    hosts: Hosts,
+    binary: PathBuf,
+    bus: PathBuf,
+    switch: PathBuf,
+    log: Log,
+}
+
+type Step = fn(&mut Tutorial) -> io::Result<()>;
+
+impl Tutorial {
+    fn new(binary: &Path) -> io::Result<Tutorial> {
+        let hosts = Hosts::boot(3)?;
+        // the hosts' /tmp is their own, so what they share lives elsewhere
+        let shared = PathBuf::from(format!("/var/tmp/systole-live-{}", std::process::id()));
+        let bus = shared.join("bus");
+        let switch = shared.join("switch");
+        fs::create_dir_all(&bus)?;
+        fs::create_dir_all(&switch)?;
+        let agent = PathBuf::from("/usr/sbin/fence_testlab");
+        fs::write(&agent, FENCE_AGENT.replace("@SWITCH@", &switch.to_string_lossy()))?;
+        make_executable(&agent)?;
+        let log = Log::new(&shared.join("client.log"));
+        Ok(Tutorial { hosts, binary: binary.to_path_buf(), bus, switch, log })
+    }
+
+    fn play(&mut self, report: &mut Report) -> io::Result<()> {
+        for name in self.hosts.names() {
+            self.prepare(&name)?;
+            self.start_daemon(&name)?;
+        }
+        self.start_client()?;
+        let steps: [(&str, Step); 7] = [
+            ("the cluster comes up and serves the website", Tutorial::comes_up),
+            ("apache killed: recovered where it was", Tutorial::apache_killed),
+            ("a node's daemon killed: nothing disturbed", Tutorial::daemon_killed),
+            ("the serving host loses power: served elsewhere after the fence", Tutorial::host_lost),
+            ("the host comes back", Tutorial::host_back),
+            ("standby of the serving node: served elsewhere", Tutorial::standby),
+            ("move to a named node, without residue", Tutorial::moved),
+        ];
+        for (what, step) in steps {
+            let begun = now();
+            match step(self) {
+                Ok(()) => {
+                    let outage = self.log.outage_since(begun);
+                    println!("  ok: {what} (longest outage {outage:.2} s)");
+                    report.pass(1);
+                }
+                Err(error) => {
+                    println!("  FAILED: {what}: {error}");
+                    self.show_state();
+                    report.fail(format!("live: {what}: {error}"), 1);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A web page that names its host, and a status page for the agent.
+    fn prepare(&self, name: &str) -> io::Result<()> {
+        let disk = self.hosts.disk(name);
+        fs::create_dir_all(disk.join("var/www/html"))?;
+        fs::write(disk.join("var/www/html/index.html"), format!("Hello from {name}\n"))?;
+        fs::write(disk.join("etc/apache2/conf-enabled/servername.conf"), "ServerName localhost\n")
+    }
+
+    fn start_daemon(&self, name: &str) -> io::Result<()> {
+        let number = name.trim_start_matches("node");
+        let console = fs::File::create(self.bus.with_file_name(format!("{name}.log")))?;
+        let errors = console.try_clone()?;
+        self.hosts
+            .command(name, &self.binary.to_string_lossy())?
+            .args(["daemon", "--node", name, "--id", number, "--nodes", "node1,node2,node3"])
+            .args(["--state-dir", "/var/lib/systole", "--run-dir", "/run/systole"])
+            .arg("--bus")
+            .arg(&self.bus)
+            .stdout(Stdio::from(console))
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .map(drop)
+    }
+
+    fn start_client(&mut self) -> io::Result<()> {
+        let own = std::env::current_exe()?;
+        let path = self.bus.with_file_name("client.log");
+        let child =
+            self.hosts.client_command(&own).args(["poll", &format!("{ADDRESS}:80")]).arg(&path).spawn()?;
+        self.hosts.keep(child);
+        Ok(())
+    }
+
+    fn systole(&self, name: &str, words: &[&str]) -> io::Result<Output> {
+        self.hosts
+            .command(name, &self.binary.to_string_lossy())?
+            .args(words)
+            .env("SYSTOLE_SOCKET", "/run/systole/api.sock")
+            .output()
+    }
+
+    fn pcs(&self, name: &str, line: &str) -> io::Result<()> {
+        let mut words = vec!["pcs"];
+        words.extend(line.split_whitespace());
+        let output = self.systole(name, &words)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("pcs {line}: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    }
+
+    /// Waits for something, powering off on demand of the fence agent meanwhile.
+    fn wait_for(&mut self, what: &str, condition: impl Fn(&Tutorial) -> bool) -> io::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            self.serve_switch()?;
+            if condition(self) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Err(io::Error::other(format!("waited in vain for {what}")))
+    }
+
+    fn serve_switch(&mut self) -> io::Result<()> {
+        for name in self.hosts.names() {
+            let request = self.switch.join(format!("{name}.off"));
+            if request.exists() {
+                self.hosts.power_off(&name)?;
+                fs::remove_file(&request)?;
+                fs::write(self.switch.join(format!("{name}.done")), "")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The host that answered last, if it answered lately.
+    fn serving(&self) -> Option<String> {
+        let page = self.log.served_after(now() - 0.3)?;
+        page.strip_prefix("Hello from ").map(str::to_owned)
+    }
+
+    fn wait_served_by(&mut self, wanted: impl Fn(&str) -> bool + Copy) -> io::Result<String> {
+        self.wait_for("the website", move |tutorial| tutorial.serving().is_some_and(|host| wanted(&host)))?;
+        self.serving().ok_or_else(|| io::Error::other("the website went away"))
+    }
+
+    fn comes_up(&mut self) -> io::Result<()> {
+        self.wait_for("three nodes online", |tutorial| {
+            tutorial.systole("node1", &["crm_mon", "-1"]).is_ok_and(|output| {
+                String::from_utf8_lossy(&output.stdout).contains("Online: [ node1 node2 node3 ]")
+            })
+        })?;
+        for line in [
+            "stonith create Power fence_testlab pcmk_host_list=node1,node2,node3",
+            "resource create VIP ocf:heartbeat:IPaddr2 ip=10.77.0.100 cidr_netmask=24 op monitor interval=30s",
+            "resource create WEB apache configfile=/etc/apache2/apache2.conf statusurl=http://127.0.0.1/server-status op monitor interval=1s",
+            "resource group add WebGroup VIP WEB",
+            "constraint location WebGroup prefers node1=60 node2=45",
+            "resource defaults update resource-stickiness=100",
+        ] {
+            self.pcs("node1", line)?;
+        }
+        self.wait_served_by(|host| host == "node1").map(drop)
+    }
+
+    fn apache_killed(&mut self) -> io::Result<()> {
+        let before = now();
+        self.hosts.command("node1", "pkill")?.args(["-9", "apache2"]).status()?;
+        self.wait_for("an outage", move |tutorial| {
+            tutorial.log.samples().iter().any(|sample| sample.time > before && sample.page.is_none())
+        })?;
+        self.wait_served_by(|host| host == "node1").map(drop)
+    }
+
+    fn daemon_killed(&mut self) -> io::Result<()> {
+        let before = now();
+        self.hosts.command("node3", "pkill")?.args(["-9", "-x", "systole"]).status()?;
+        // its node is fenced, as nobody can know what it still does; it is powered on again here
+        self.wait_for("the fence of node3", |tutorial| !tutorial.hosts.is_on("node3"))?;
+        self.hosts.power_on("node3")?;
+        self.start_daemon("node3")?;
+        self.wait_online(3)?;
+        let gap = self.log.outage_since(before);
+        if gap > 2.0 { Err(io::Error::other(format!("the website was away for {gap:.2} s"))) } else { Ok(()) }
+    }
+
+    fn wait_online(&mut self, count: usize) -> io::Result<()> {
+        self.wait_for("all nodes online", move |tutorial| {
+            let names = tutorial.hosts.names();
+            let Some(asked) = names.iter().find(|name| tutorial.hosts.is_on(name)) else { return false };
+            tutorial.systole(asked, &["crm_mon", "-1"]).is_ok_and(|output| {
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                text.lines().find(|line| line.contains("* Online:")).is_some_and(|line| {
+                    line.split_whitespace().filter(|word| word.starts_with("node")).count() == count
+                })
+            })
+        })
+    }
+
+    fn host_lost(&mut self) -> io::Result<()> {
+        self.hosts.power_off("node1")?;
+        self.wait_served_by(|host| host != "node1").map(drop)
+    }
+
+    fn host_back(&mut self) -> io::Result<()> {
+        self.hosts.power_on("node1")?;
+        self.start_daemon("node1")?;
+        self.wait_online(3)?;
+        // stickiness outweighs the preference: nothing moves back
+        self.wait_served_by(|host| host == "node2").map(drop)
+    }
+
+    fn standby(&mut self) -> io::Result<()> {
+        self.pcs("node2", "node standby node2")?;
+        self.wait_served_by(|host| host != "node2")?;
+        self.pcs("node2", "node unstandby node2")
+    }
+
+    fn moved(&mut self) -> io::Result<()> {
+        let from = self.wait_served_by(|_| true)?;
+        let target = if from == "node3" { "node2" } else { "node3" };
+        // far ahead of the preferences, so that it may stay
+        self.pcs("node2", "resource defaults update resource-stickiness=1000")?;
+        self.pcs("node2", &format!("resource move WebGroup {target}"))?;
+        self.wait_served_by(move |host| host == target)?;
+        let output = self.systole("node2", &["cibadmin", "-Q", "-o", "constraints"])?;
+        if String::from_utf8_lossy(&output.stdout).contains("cli-prefer") {
+            return Err(io::Error::other("the move left a constraint behind"));
+        }
+        Ok(())
+    }
+
+    /// What helps to understand a failure.
+    fn show_state(&self) {
+        for name in self.hosts.names() {
+            if !self.hosts.is_on(&name) {
+                println!("--- {name} is off");
+                continue;
+            }
+            if let Ok(output) = self.systole(&name, &["crm_mon", "-1", "-r", "-f"]) {
+                println!(
+                    "--- crm_mon on {name}\n{}{}",
+                    String::from_utf8_lossy(&output.stdout),
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
+            let log = fs::read_to_string(self.bus.with_file_name(format!("{name}.log"))).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(25).collect();
+            println!("--- log of {name}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+impl Drop for Tutorial {
+    fn drop(&mut self) {
+        let _ = fs::remove_file("/usr/sbin/fence_testlab");
+        if let Some(shared) = self.bus.parent() {
+            let _ = fs::remove_dir_all(shared);
+        }
+    }
+}
+
+fn make_executable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
