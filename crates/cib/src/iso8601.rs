@@ -91,7 +91,8 @@ impl DateTime {
         let local = seconds.saturating_add(i64::from(offset));
         let days = local.div_euclid(SECONDS_PER_DAY);
         let second_of_day = local.rem_euclid(SECONDS_PER_DAY) as u32;
-        let mut year = (1970 + days / 365).clamp(1, i64::from(i32::MAX / 2)) as i32;
+        let mut year = (1970 + days.div_euclid(146_097) * 400 + days.rem_euclid(146_097) / 366)
+            .clamp(1, i64::from(i32::MAX / 2)) as i32;
         while days_to_year(year) > days && year > 1 {
             year -= 1;
         }
@@ -531,3 +532,7 @@ mod parse {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "iso8601_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ pub mod iso8601;
 pub mod notice;
 pub mod nvpair;
 pub mod options;
+pub mod pattern;
 mod reader;
 pub mod rule;
 pub mod status;

@@ -126,10 +126,7 @@ impl<'a> Reader<'a> {
                 format!("Using 0 as {} score because '{text}' is not a valid score", definition.name());
             self.warning(definition, message);
         }
-        let rule = match definition.children().find(|child| child.name() == "rule") {
-            Some(rule) => Some(Arc::new(self.rule_or_never(rule))),
-            None => None,
-        };
+        let rule = definition.child("rule").map(|rule| Arc::new(self.rule_or_never(rule)));
         Some(Block {
             id: self.attr(definition, "id"),
             score,

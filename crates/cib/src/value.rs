@@ -379,3 +379,127 @@ fn compare_digit_runs(a: &[u8], b: &[u8]) -> Ordering {
     let (left, right) = (significant(a), significant(b));
     left.len().cmp(&right.len()).then_with(|| left.cmp(&right)).then_with(|| a.len().cmp(&b.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn scores_are_read_as_configured() {
+        for (text, expected) in [
+            ("INFINITY", Some(1_000_000)),
+            ("+INFINITY", Some(1_000_000)),
+            ("-INFINITY", Some(-1_000_000)),
+            ("2.0", Some(2)),
+            (" +7", Some(7)),
+            ("99999999999999999999", Some(1_000_000)),
+            ("-1000001", Some(-1_000_000)),
+            ("infinity", None),
+            ("", None),
+            ("-", None),
+        ] {
+            assert_eq!(Score::parse(text).map(Score::value), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn minus_infinity_wins_every_sum() {
+        assert_eq!(Score::INFINITY + Score::MINUS_INFINITY, Score::MINUS_INFINITY);
+        assert_eq!(Score::INFINITY + Score::new(-5), Score::INFINITY);
+        assert_eq!((Score::new(600_000) + Score::new(600_000)).to_string(), "INFINITY");
+    }
+
+    #[test]
+    fn health_words_are_scores_of_the_strategy() {
+        let health = HealthScores { red: Score::MINUS_INFINITY, yellow: Score::new(-10), green: Score::ZERO };
+        assert_eq!(parse_score("Red", &health), Some(Score::MINUS_INFINITY));
+        assert_eq!(parse_score("yellow", &health), Some(Score::new(-10)));
+        assert_eq!(parse_score("purple", &health), None);
+    }
+
+    #[test]
+    fn intervals_of_every_form() {
+        for text in ["10", "10s", "10 sec", "10000ms", "PT10S", "10.9s", "10000000us"] {
+            assert_eq!(parse_interval(text), Some(10_000), "{text}");
+        }
+        for (text, expected) in [
+            ("2min", Some(120_000)),
+            ("1h", Some(3_600_000)),
+            ("P1D", Some(86_400_000)),
+            ("P1Y", Some(4_294_967_000)),
+            ("1d", None),
+            ("-5s", None),
+            ("P", None),
+            ("", None),
+            ("9999999h", Some(4_294_967_295)),
+        ] {
+            assert_eq!(parse_interval(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn timeouts_do_not_take_iso_8601() {
+        assert_eq!(operation_timeout(Some("PT5S")), DEFAULT_OPERATION_TIMEOUT);
+        assert_eq!(operation_timeout(Some("-5")), DEFAULT_OPERATION_TIMEOUT);
+        assert_eq!(operation_timeout(Some("5")), 5000);
+        assert_eq!(operation_timeout(None), DEFAULT_OPERATION_TIMEOUT);
+        assert_eq!(start_delay(Some("-5")), 0);
+    }
+
+    #[test]
+    fn milliseconds_round_to_seconds_but_never_to_none() {
+        for (milliseconds, seconds) in [(0, 0), (1, 1), (499, 1), (1499, 1), (1500, 2)] {
+            assert_eq!(seconds_from_milliseconds(milliseconds), seconds);
+        }
+    }
+
+    #[test]
+    fn roles_have_legacy_names_and_an_order() {
+        assert_eq!(Role::parse("master"), Some(Role::Promoted));
+        assert_eq!(Role::parse("SLAVE"), Some(Role::Unpromoted));
+        assert_eq!(Role::parse("leader"), None);
+        assert!(Role::Unknown < Role::Stopped && Role::Started < Role::Unpromoted);
+    }
+
+    #[test]
+    fn versions_compare_by_segments() {
+        assert_eq!(compare_versions("3.2", "3.10"), Ordering::Less);
+        assert_eq!(compare_versions(" 3.2.0", "3.2"), Ordering::Equal);
+        assert_eq!(compare_versions("3.2rc9", "3.2"), Ordering::Equal);
+    }
+
+    #[test]
+    fn node_names_sort_naturally() {
+        let mut names = ["node10", "Node2", "node", "node02", "a1b"];
+        names.sort_by(|a, b| compare_node_names(a, b));
+        assert_eq!(names, ["a1b", "node", "Node2", "node02", "node10"]);
+    }
+
+    proptest! {
+        #[test]
+        fn printed_scores_read_back(value in -2_000_000i64..2_000_000) {
+            let score = Score::new(value);
+            prop_assert_eq!(Score::parse(&score.to_string()), Some(score));
+        }
+
+        #[test]
+        fn sums_stay_in_range_and_commute(a in -2_000_000i64..2_000_000, b in -2_000_000i64..2_000_000) {
+            let (a, b) = (Score::new(a), Score::new(b));
+            prop_assert_eq!(a + b, b + a);
+            prop_assert!((-1_000_000..=1_000_000).contains(&(a + b).value()));
+        }
+
+        #[test]
+        fn no_text_makes_a_reading_panic(text in "\\PC*") {
+            let _ = (ScoreText::read(&text), parse_interval(&text), parse_boolean(&text), Role::parse(&text));
+            let _ = (parse_unsigned(&text), operation_timeout(Some(&text)), compare_versions(&text, "1"));
+            let _ = compare_node_names(&text, "node1");
+        }
+
+        #[test]
+        fn node_names_have_an_order(a in "[a-z0-9]{0,6}", b in "[a-z0-9]{0,6}") {
+            prop_assert_eq!(compare_node_names(&a, &b), compare_node_names(&b, &a).reverse());
+        }
+    }
+}

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
             self.error(element, "Ignoring fencing level without ID");
             return None;
         };
-        let index = match element.attr("index").map(|text| parse_integer(text)) {
+        let index = match element.attr("index").map(parse_integer) {
             Some(Some(index @ 1..=9)) => index as u8,
             Some(Some(index)) => {
                 self.error(element, format!("Ignoring fencing level {id} with out-of-range index {index}"));

@@ -158,7 +158,25 @@ impl HistoryText {
 
     /// The text kept in this XML attribute, `None` for other attributes.
     pub fn from_attribute(name: &str) -> Option<HistoryText> {
-        HistoryText::ALL.into_iter().find(|which| which.attribute() == name)
+        Some(match name {
+            "id" => HistoryText::Id,
+            "operation" => HistoryText::Operation,
+            "operation_key" => HistoryText::OperationKey,
+            "transition-key" => HistoryText::TransitionKey,
+            "transition-magic" => HistoryText::TransitionMagic,
+            "exit-reason" => HistoryText::ExitReason,
+            "on_node" => HistoryText::OnNode,
+            "op-digest" => HistoryText::OpDigest,
+            "op-restart-digest" => HistoryText::OpRestartDigest,
+            "op-force-restart" => HistoryText::OpForceRestart,
+            "op-secure-params" => HistoryText::OpSecureParams,
+            "op-secure-digest" => HistoryText::OpSecureDigest,
+            "migrate_source" => HistoryText::MigrateSource,
+            "migrate_target" => HistoryText::MigrateTarget,
+            "crm_feature_set" => HistoryText::FeatureSet,
+            "crm-debug-origin" => HistoryText::DebugOrigin,
+            _ => return None,
+        })
     }
 
     /// Name of the XML attribute.
