@@ -243,6 +243,9 @@ mod tests {
         assert!("ocf:Dummy".parse::<Agent>().is_err());
         assert!("Dummy".parse::<Agent>().is_err());
         assert!("upstart:x".parse::<Agent>().is_err());
-        assert_eq!(Agent::new("stonith", Some("heartbeat"), "fence_x").unwrap().to_string(), "stonith:fence_x");
+        assert_eq!(
+            Agent::new("stonith", Some("heartbeat"), "fence_x").unwrap().to_string(),
+            "stonith:fence_x"
+        );
     }
 }

@@ -134,7 +134,11 @@ impl Agents {
         };
         let spec = self.spec("/usr/bin/systemctl".into(), arguments, run.timeout, run.spare_group);
         let ended = process::execute(&spec, control).await;
-        systemd::outcome(&run.agent.kind, &run.action, outcome(ended, "Resource agent", run.timeout, |code| code))
+        systemd::outcome(
+            &run.agent.kind,
+            &run.action,
+            outcome(ended, "Resource agent", run.timeout, |code| code),
+        )
     }
 
     /// Runs a fence agent once. Exit code 0 with [`Status::Done`] is success; the other codes are the
@@ -366,7 +370,8 @@ mod tests {
 
     #[test]
     fn durations() {
-        let texts = [0, 500, 20_000, 60_000, 90_000, 3_600_000, 90_061_001].map(Duration::from_millis).map(readable);
+        let texts =
+            [0, 500, 20_000, 60_000, 90_000, 3_600_000, 90_061_001].map(Duration::from_millis).map(readable);
         assert_eq!(texts, ["0s", "500ms", "20s", "1m", "1m30s", "1h", "1d1h1m1s1ms"]);
     }
 

@@ -105,7 +105,9 @@ impl SearchPath {
         let providers = provider.map_or_else(|| self.providers(), |one| vec![one.to_owned()]);
         self.ocf
             .iter()
-            .flat_map(|directory| providers.iter().flat_map(|provider| executables(&directory.join(provider))))
+            .flat_map(|directory| {
+                providers.iter().flat_map(|provider| executables(&directory.join(provider)))
+            })
             .collect()
     }
 

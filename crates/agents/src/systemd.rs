@@ -29,7 +29,11 @@ pub fn units() -> Vec<String> {
 
 /// Full unit name of a type (rule 4.6.1).
 fn unit(kind: &str) -> String {
-    if SUFFIXES.iter().any(|suffix| kind.ends_with(suffix)) { kind.to_owned() } else { format!("{kind}.service") }
+    if SUFFIXES.iter().any(|suffix| kind.ends_with(suffix)) {
+        kind.to_owned()
+    } else {
+        format!("{kind}.service")
+    }
 }
 
 /// What `systemctl` is called with; `None` for actions that units do not have.
@@ -47,7 +51,11 @@ pub(crate) fn arguments(kind: &str, action: &str) -> Option<Vec<OsString>> {
 /// Result of an action from that of `systemctl`.
 pub(crate) fn outcome(kind: &str, action: &str, mut outcome: Outcome) -> Outcome {
     if outcome.status == Status::NotInstalled {
-        return Outcome::plain(Status::Error, exit_code::ERROR, "No DBus connection: systemd does not run here");
+        return Outcome::plain(
+            Status::Error,
+            exit_code::ERROR,
+            "No DBus connection: systemd does not run here",
+        );
     }
     if outcome.status != Status::Done {
         return outcome;
@@ -74,7 +82,12 @@ fn missing(kind: &str) -> Outcome {
 /// Rule 4.6.3.
 fn state(kind: &str, mut outcome: Outcome) -> Outcome {
     let property = |name: &str| {
-        outcome.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or("").to_owned()
+        outcome
+            .stdout
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .unwrap_or("")
+            .to_owned()
     };
     let (load, active) = (property("LoadState"), property("ActiveState"));
     if load != "loaded" && load != "masked" {
