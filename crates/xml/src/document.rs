@@ -332,17 +332,6 @@ impl Document {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    pub(crate) fn find_name(&self, name: &str) -> Option<NameId> {
-        self.names.find(name)
-    }
-
-    pub(crate) fn attribute_named(&self, id: NodeId, name: NameId) -> Option<&str> {
-        self.attribute_slots(id)
-            .iter()
-            .find(|slot| slot.name == name)
-            .map(|slot| self.heap_text(slot.start, slot.length))
-    }
-
     // ---- text
 
     /// Own text: of an element the text directly below it (all pieces joined), of a comment or text node
@@ -361,6 +350,15 @@ impl Document {
         text
     }
 
+    /// Content of a comment or text node.
+    pub(crate) fn leaf_text(&self, id: NodeId) -> &str {
+        let node = self.node(id);
+        match self.kind(id) {
+            NodeKind::Element => "",
+            _ => self.heap_text(node.start, node.count),
+        }
+    }
+
     /// Replaces the own text of an element (child elements and comments stay), or the content of a comment.
     pub fn set_text(&mut self, id: NodeId, text: &str) {
         if self.kind(id) != NodeKind::Element {
@@ -373,6 +371,22 @@ impl Document {
         }
         if !text.is_empty() {
             self.append_text(id, text);
+        }
+    }
+
+    /// The last child if it is text.
+    pub(crate) fn last_text(&self, parent: NodeId) -> Option<NodeId> {
+        link(self.node(parent).last_child).filter(|last| self.kind(*last) == NodeKind::Text)
+    }
+
+    pub(crate) fn extend_text(&mut self, id: NodeId, more: &str) {
+        let node = self.node(id);
+        if (node.start + node.count) as usize == self.heap.len() {
+            self.push_text(more);
+            self.node_mut(id).count += more.len() as u32;
+        } else {
+            let text = self.leaf_text(id).to_owned() + more;
+            self.set_content(id, &text);
         }
     }
 

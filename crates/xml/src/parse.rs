@@ -148,23 +148,8 @@ impl<'a> Reader<'a> {
             PullEvent::EndElement { .. } => {
                 self.open.pop();
             }
-            PullEvent::Text { content, byte_start, .. } => {
-                if let Some(parent) = self.open.last()
-                    && !content.bytes().all(|byte| byte.is_ascii_whitespace())
-                {
-                    let text = self.document.append_text(*parent, &content);
-                    let (line, column) = self.place.at(byte_start);
-                    self.document.set_place(text, line, column);
-                }
-            }
-            PullEvent::CData { content, byte_start, .. } => {
-                if let Some(parent) = self.open.last()
-                    && !content.is_empty()
-                {
-                    let text = self.document.append_text(*parent, &content);
-                    let (line, column) = self.place.at(byte_start);
-                    self.document.set_place(text, line, column);
-                }
+            PullEvent::Text { content, byte_start, .. } | PullEvent::CData { content, byte_start, .. } => {
+                self.text(&content, byte_start);
             }
             PullEvent::Comment { content, byte_start, .. } => {
                 if let Some(parent) = self.open.last() {
@@ -176,6 +161,18 @@ impl<'a> Reader<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Neighbouring pieces (around CDATA or a processing instruction) become one text.
+    fn text(&mut self, content: &str, byte_start: usize) {
+        let Some(parent) = self.open.last().copied() else { return };
+        if let Some(text) = self.document.last_text(parent) {
+            self.document.extend_text(text, content);
+        } else if !content.bytes().all(|byte| byte.is_ascii_whitespace()) {
+            let text = self.document.append_text(parent, content);
+            let (line, column) = self.place.at(byte_start);
+            self.document.set_place(text, line, column);
+        }
     }
 
     fn name(&mut self, prefix: Option<&str>, local: &str) -> NameId {

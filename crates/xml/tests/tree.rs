@@ -1,6 +1,7 @@
 //! The tree as its users see it: text in, text out, changes in between, and nothing ever panics.
 
 use proptest::prelude::*;
+use xml::diff::{AttributeOrder, apply, diff};
 use xml::{Document, NodeId, NodeKind};
 
 fn parse(text: &str) -> Document {
@@ -173,6 +174,11 @@ fn grow(doc: &mut Document, parent: NodeId, tree: &Tree) {
     }
 }
 
+/// The root's own text is nothing a patch can change.
+fn drop_text(doc: &mut Document, id: NodeId) {
+    doc.set_text(id, "");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -184,6 +190,22 @@ proptest! {
         prop_assert_eq!(&parse(&doc.to_pretty()), &doc);
         prop_assert_eq!(parse(&doc.to_pretty()).to_pretty(), doc.to_pretty());
         prop_assert_eq!(&doc.extract(doc.root()), &doc);
+    }
+
+    #[test]
+    fn a_difference_leads_from_one_to_the_other(a in tree(), b in tree()) {
+        let (mut source, mut target) = (Document::new("root"), Document::new("root"));
+        grow(&mut source, NodeId(0), &a);
+        grow(&mut target, NodeId(0), &b);
+        drop_text(&mut source, NodeId(0));
+        drop_text(&mut target, NodeId(0));
+        let forth = diff(&source, &target, AttributeOrder::Matters);
+        let back = diff(&target, &source, AttributeOrder::Matters);
+        let mut patched = source.clone();
+        prop_assert_eq!(apply(&mut patched, &forth), vec![]);
+        prop_assert_eq!(&patched, &target);
+        prop_assert_eq!(apply(&mut patched, &back), vec![]);
+        prop_assert_eq!(&patched, &source);
     }
 
     #[test]
