@@ -430,3 +430,6 @@ pub struct AclSubject {
     pub roles: Vec<Text>,
     pub line: u32,
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ pub struct OperationIdentity<'a> {
     /// Milliseconds.
     pub interval: u64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,3 +144,64 @@ fn history_entry(element: Element<'_>) -> HistoryEntry {
     entry.line = element.line();
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(text: &str) -> Status {
+        let document = xml::Document::parse(text).expect("well-formed");
+        Reader::new(document.root_element()).status(document.root_element())
+    }
+
+    #[test]
+    fn node_states_old_and_new() {
+        let status = status(
+            "<status><node_state id=\"1\" uname=\"a\" in_ccm=\"true\" crmd=\"online\"/>\
+             <node_state id=\"2\" in_ccm=\"1700000000\" crmd=\"1700000001\" node_fenced=\"1\"/>\
+             <node_state id=\"3\" in_ccm=\"0\" crmd=\"offline\"/><node_state id=\"4\" crmd=\"maybe\"/></status>",
+        );
+        let read: Vec<(i64, i64)> =
+            status.nodes.iter().map(|node| (node.member.time(99), node.peer.time())).collect();
+        assert_eq!(read, [(99, 1), (1_700_000_000, 1_700_000_001), (0, 0), (-1, 0)]);
+        assert!(status.nodes[1].was_fenced && !status.nodes[0].was_fenced);
+    }
+
+    #[test]
+    fn history_keeps_every_text_and_types_the_numbers() {
+        let status = status(
+            "<status><node_state id=\"1\"><lrm id=\"1\"><lrm_resources><lrm_resource id=\"p\" class=\"ocf\" provider=\"x\" type=\"y\" shutdown-lock=\"12\">\
+             <lrm_rsc_op id=\"p_last_0\" operation=\"start\" transition-key=\"3:-1:0:uuid\" transition-magic=\"0:0;3:-1:0:uuid\" \
+             call-id=\"7\" rc-code=\"0\" op-status=\"0\" interval=\"99999999999\" exit-reason=\"\" op-digest=\"abc\"/></lrm_resource>\
+             </lrm_resources></lrm></node_state></status>",
+        );
+        let history = &status.nodes[0].history[0];
+        assert_eq!((history.shutdown_lock, history.agent_type.as_deref()), (Some(12), Some("y")));
+        let entry = &history.entries[0];
+        assert_eq!((entry.id(), entry.operation_key()), (Some("p_last_0"), Some("p_last_0")));
+        assert_eq!((entry.exit_reason(), entry.on_node()), (Some(""), None));
+        assert_eq!((entry.call_id, entry.interval, entry.last_rc_change), (Some(7), 0, None));
+        assert_eq!(entry.text(HistoryText::OpDigest), Some("abc"));
+        let key = entry.transition_key().expect("a key");
+        assert_eq!((key.action, key.transition, key.expected_rc, key.uuid), (3, -1, 0, "uuid"));
+        assert_eq!(entry.transition_magic().map(|magic| magic.key), Some(key));
+    }
+
+    #[test]
+    fn tickets() {
+        let status = status(
+            "<status><tickets><ticket_state id=\"t\" granted=\"true\" last-granted=\"5\" owner=\"me\"/></tickets></status>",
+        );
+        let ticket = &status.tickets[0];
+        assert!(ticket.granted && !ticket.standby && ticket.last_granted == Some(5));
+        assert_eq!(ticket.attributes.len(), 3);
+    }
+
+    #[test]
+    fn undecodable_keys() {
+        for text in ["", "1:2:3", "1:2:x:u", "1:2:3:"] {
+            assert_eq!(TransitionKey::parse(text), None, "{text}");
+        }
+        assert_eq!(TransitionMagic::parse("0:7"), None);
+    }
+}
