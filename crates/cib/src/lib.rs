@@ -16,6 +16,7 @@ pub mod text;
 pub mod typed;
 pub mod upgrade;
 pub mod value;
+pub mod verify;
 
 pub use notice::{Notice, Place, Severity};
 pub use text::Text;

@@ -37,3 +37,16 @@ fn conformance_inputs_are_typed() {
         assert!(expected.iter().any(|part| line.contains(part)), "unexpected notice: {line}");
     }
 }
+
+#[test]
+fn verification_takes_any_input() {
+    for file in conformance_inputs() {
+        let text = std::fs::read_to_string(&file).expect("input is readable");
+        let (cib, _) = cib::Cib::from_document(&xml::Document::parse(&text).expect("input is XML"));
+        let now = cib::iso8601::DateTime::from_timestamp(cib.root.execution_date.unwrap_or(1_700_000_000), 0);
+        for notice in cib::verify::verify(&cib, now) {
+            assert!(!notice.text.contains("not a valid resource or tag"), "{}: {notice}", file.display());
+            assert!(!notice.text.contains("in a circle"), "{}: {notice}", file.display());
+        }
+    }
+}
