@@ -1,5 +1,51 @@
 //! Which actions exist, when each is created, what state it starts in (chapter 3a).
+//!
+//! Every action takes a number when it is created, also those that nobody will ever see; numbers order
+//! the graph. So nothing here may create actions in another order than chapter 3 says, and nothing may
+//! depend on the iteration order of a map.
+//!
+//! [`request`] is the only way to an action of a resource: it returns the one that exists or makes it.
+
+mod digest;
+mod fail_count;
+pub mod fencing;
+mod history;
+mod request;
+mod runnable;
+mod settings;
+mod unfencing;
+
+pub use fail_count::{
+    clear_fail_count, clear_shutdown_lock, fail_count_is_being_cleared, order_after_fencing,
+};
+pub use history::parameters_changed_since_failure;
+pub use request::{find, find_all, pseudo, pseudo_of_resource, request, request_because, require};
+
+use crate::model::{ActionId, Attributes, Index, Model, Name, NodeId, ResourceId, Task};
+use std::rc::Rc;
 
 /// What only this stage keeps in the model.
 #[derive(Default)]
-pub struct Extra {}
+pub struct Extra<'a> {
+    /// Settings by operation; they do not depend on the node but for fence devices.
+    settings: Index<(ResourceId, Task, u32), Rc<settings::Settings>>,
+    /// Actions without a resource, by lower-case key.
+    by_key: Index<Name, ActionId>,
+    /// Shared by all actions whose operation has no parameters of its own.
+    no_parameters: Rc<Attributes>,
+    /// Comparisons of recorded operations with the configuration (rule 3.15.5).
+    digests: Index<(NodeId, ResourceId, Task, u32), Rc<digest::Digests>>,
+    postponed: Vec<history::Postponed<'a>>,
+    /// Lines that simulation tools print before the summary (rules 1.19.2, 3.47.4).
+    pub messages: Vec<String>,
+}
+
+/// Actions that follow from differences between history and configuration (S5).
+pub fn check_history(model: &mut Model<'_>) {
+    history::check(model);
+}
+
+/// What it takes to get every resource to its next role and place (S7).
+pub fn create(model: &mut Model<'_>) {
+    history::check_postponed(model);
+}

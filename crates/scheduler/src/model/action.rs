@@ -3,10 +3,11 @@
 use super::ids::{ActionId, NodeId, ResourceId};
 use super::{Attributes, Name};
 use crate::model::resource::Requires;
-use cib::value::{Role, Score};
+use cib::value::Score;
+use std::rc::Rc;
 
 /// What an action does (rule 3.2.5), plus tasks of unknown name (pseudo-actions such as `load_stopped_NODE`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Task {
     Monitor,
     Start,
@@ -142,12 +143,11 @@ pub struct Action {
     /// Why the action was changed from its initial state; the text that the summary shows.
     pub reason: Option<Name>,
     pub requires: Requires,
-    pub on_fail: OnFail,
-    pub role_after_failure: Role,
     pub priority: Score,
-    pub meta: Attributes,
+    /// Shared by all actions of the same operation until one is given something of its own.
+    pub meta: Rc<Attributes>,
     /// The operation's own instance attributes; `None` until evaluated (rule 3.5.10).
-    pub parameters: Option<Attributes>,
+    pub parameters: Option<Rc<Attributes>>,
     pub in_graph: bool,
     /// Scratch mark of loop searches.
     pub tracking: bool,
@@ -158,6 +158,35 @@ pub struct Action {
     /// is the end of these vectors.
     pub inputs: Vec<Relation>,
     pub followers: Vec<Relation>,
+}
+
+impl Action {
+    /// The task that the key names: that of the recurring action for a cancel.
+    pub fn key_task(&self) -> &Task {
+        self.cancelled_task.as_ref().unwrap_or(&self.task)
+    }
+    /// A notification of any kind, told by its key (rule 3.2.2).
+    pub fn is_notification(&self) -> bool {
+        matches!(self.task, Task::Notify | Task::Notified)
+    }
+    /// Whether this is the action `RESOURCE_TASK_INTERVAL` of its resource.
+    pub fn is(&self, task: &Task, interval: u32) -> bool {
+        self.interval == interval && self.key_task() == task && !self.is_notification()
+    }
+    /// A probe: a monitor without interval.
+    pub fn is_probe(&self) -> bool {
+        self.is(&Task::Monitor, 0)
+    }
+    /// Sets a meta-attribute of this action alone.
+    pub fn set_meta(&mut self, name: &str, value: impl Into<Name>) {
+        Rc::make_mut(&mut self.meta).insert(name.into(), value.into());
+    }
+    /// Sets the reason unless there is one (rule 3.3.4).
+    pub fn set_reason(&mut self, reason: &str) {
+        if self.reason.is_none() {
+            self.reason = Some(reason.into());
+        }
+    }
 }
 
 /// One end's view of a relation: the other action and the properties.

@@ -86,7 +86,7 @@ pub struct Model<'a> {
     /// Stage-private data, owned by the stage that its module is named after.
     pub state: crate::state::Extra<'a>,
     pub placement: crate::placement::Extra,
-    pub actions_extra: crate::actions::Extra,
+    pub actions_extra: crate::actions::Extra<'a>,
     pub ordering: crate::ordering::Extra,
 
     /// The earliest moment at which the result may change by itself (rule 3.17).
