@@ -1,5 +1,156 @@
 //! Where each resource instance goes, and in which role (chapter 2).
+//!
+//! Three entry points, called in this order with other stages in between:
+//!
+//! 1. [`unpack_constraints`] (S2) reads the configured constraints, strictly in document order.
+//! 2. [`apply_node_criteria`] (S3) prepares every resource's table: locks, locations, stickiness,
+//!    failure thresholds, exclusive discovery.
+//! 3. [`assign`] (S6) gives every leaf a node (or none) and every promotable instance a role.
+//!
+//! [`implicit`] holds what the implicit orderings stage (S4) needs of rule 2.11.
+//!
+//! Placement changes tables, roles and assignments. It must never create actions itself (the ticket
+//! policy `fence` and stale shutdown locks ask the actions stage) and never look at action states.
+
+mod bundle;
+mod choose_node;
+mod clone;
+pub mod colocation;
+mod criteria;
+mod find;
+mod group;
+mod health;
+pub mod implicit;
+mod instances;
+pub mod iteration;
+mod location;
+mod output;
+mod primitive;
+mod promotion;
+mod resource_order;
+mod sort;
+mod tables;
+mod ticket;
+pub mod utilization;
+
+use crate::model::{Id, Model, NodeId, ResourceId, ResourceKind};
+use cib::config::Constraint;
+use cib::value::Score;
+
+pub use promotion::restore_priorities;
+pub use tables::{attribute_for, host_of};
 
 /// What only this stage keeps in the model.
-#[derive(Default)]
-pub struct Extra {}
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    marks: Vec<Marks>,
+    /// Free capacity by node, see [`utilization`].
+    capacity: utilization::Capacity,
+}
+
+/// Placement's notes about one resource.
+#[derive(Clone, Debug, Default)]
+struct Marks {
+    /// Is a source of the merge that is going on (loop guard of rule 2.18.3).
+    merging: bool,
+    /// A promotable clone whose promotion sorting has begun (rule 2.16.8).
+    promotion_sorting: bool,
+    /// The score of the entry at the moment the resource was put on its node (rule 2.17.6 a).
+    assigned_score: Score,
+    /// Constraint role Promoted of a ticket that bans promotion while it is lost (rule 2.8.3).
+    promotion_tickets: Vec<crate::model::TicketId>,
+}
+
+impl Extra {
+    fn marks(&self, resource: ResourceId) -> Option<&Marks> {
+        self.marks.get(resource.index())
+    }
+    fn marks_mut(&mut self, resource: ResourceId) -> &mut Marks {
+        if self.marks.len() <= resource.index() {
+            self.marks.resize_with(resource.index() + 1, Marks::default);
+        }
+        &mut self.marks[resource.index()]
+    }
+}
+
+/// Whether a placement is for good, or an attempt that may be undone (rules 2.3.5, 2.20.11).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Finality {
+    Final,
+    Tentative,
+}
+
+/// S2: node health, then the constraints section in document order (rules 2.7, 2.8, 2.9, 2.15).
+pub fn unpack_constraints(model: &mut Model) {
+    health::record(model);
+    let constraints = &model.cib.configuration.constraints;
+    for (index, constraint) in constraints.iter().enumerate() {
+        let source = index as u32;
+        match constraint {
+            Constraint::Location(location) => location::unpack(model, source, location),
+            Constraint::Colocation(colocation) => colocation::unpack(model, source, colocation),
+            Constraint::Order(order) => crate::ordering::constraints::unpack(model, order, source),
+            Constraint::Ticket(ticket) => ticket::unpack(model, ticket),
+        }
+    }
+}
+
+/// S3: everything that prepares the tables before placement (rules 2.9.10, 2.10).
+pub fn apply_node_criteria(model: &mut Model) {
+    criteria::apply_shutdown_locks(model);
+    location::apply_all(model);
+    criteria::apply_stickiness(model);
+    criteria::apply_thresholds_and_discovery(model);
+}
+
+/// S6: gives every resource its node and role (rules 2.3, 2.12–2.25).
+pub fn assign(model: &mut Model) {
+    utilization::begin(model);
+    resource_order::sort(model);
+    output::capacities(model, "Original");
+    place_connections(model);
+    for resource in model.top.clone() {
+        if !is_top_connection(model, resource) {
+            place(model, resource, None, Finality::Final);
+        }
+    }
+    output::capacities(model, "Remaining");
+}
+
+/// Rule 2.3.3: connections first, each preferring the target of its unfinished migration.
+fn place_connections(model: &mut Model) {
+    if !model.have_remote_nodes {
+        return;
+    }
+    for resource in model.top.clone() {
+        if is_top_connection(model, resource) {
+            let target = model.resources[resource].partial_migration_target;
+            place(model, resource, target, Finality::Final);
+        }
+    }
+}
+
+fn is_top_connection(model: &Model, resource: ResourceId) -> bool {
+    model.have_remote_nodes && model.resources[resource].is_remote_connection
+}
+
+/// Places any resource; the node it got, if it is one that gets one (rules 2.12.2, 2.19.2, 2.20.14).
+fn place(
+    model: &mut Model,
+    resource: ResourceId,
+    preferred: Option<NodeId>,
+    finality: Finality,
+) -> Option<NodeId> {
+    match &model.resources[resource].kind {
+        ResourceKind::Primitive(_) => primitive::place(model, resource, preferred, finality),
+        ResourceKind::Group(_) => group::place(model, resource, preferred, finality),
+        ResourceKind::Clone(_) => {
+            clone::place(model, resource, preferred, finality);
+            None
+        }
+        ResourceKind::Bundle(_) => {
+            bundle::place(model, resource, preferred, finality);
+            None
+        }
+    }
+}
