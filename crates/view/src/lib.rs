@@ -1,3 +1,4 @@
 //! Answers for people as plain data. See ARCHITECTURE.md.
 
 pub mod api;
+pub mod status;

@@ -180,7 +180,7 @@ impl Model<'_> {
             self.reasons.score(resource, node, Change::Set(base.score), Cause::NodeBase(node));
         }
         if let Some(entry) = self.resources[resource].allowed.get_mut(node) {
-            entry.score = entry.score + amount;
+            entry.score += amount;
         }
         self.reasons.score(resource, node, Change::Add(amount), cause);
     }

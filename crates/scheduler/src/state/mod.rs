@@ -6,14 +6,25 @@
 mod bundle;
 mod clone;
 mod definition;
+mod early;
+mod failcount;
+mod history;
+mod membership;
 mod nodes;
+mod on_fail;
+mod remote;
 mod resources;
 mod running;
 mod values;
 
 pub use clone::{base_name, child_id, is_universal};
 pub use definition::Definition;
+pub use failcount::{Count, FailCount, fail_count};
+pub use history::{
+    ActiveRange, FailedEntry, failed_probe, history, is_masked_probe_failure, resource_of_key, sorted_entries,
+};
 pub use nodes::{Health, health, health_values};
+pub use on_fail::{on_fail, role_after_failure};
 pub use resources::target_role;
 pub use running::{
     Place, current_node, fully_active, is_active, is_probed, launcher_of_node, location, nodes_of, role,
@@ -22,9 +33,10 @@ pub use values::{
     Table, definition, operation, operation_meta, operation_parameters, operations, parameters,
 };
 
-use crate::model::{Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId};
+use crate::model::{Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity};
 use cib::iso8601::DateTime;
-use cib::options::{ClusterOptions, NoQuorumPolicy};
+use cib::options::{EffectiveOptions, NoQuorumPolicy};
+use cib::rule::RuleInput;
 use cib::value::Timestamp;
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
@@ -45,6 +57,18 @@ pub struct Extra<'a> {
     probed: FxHashSet<(u32, u32)>,
     /// Instance attributes by resource, and node where a rule looks at the node.
     parameters: Index<(u32, Option<u32>), Rc<Attributes>>,
+    /// Fail counts by node.
+    marks: Vec<Option<failcount::Marks>>,
+    history_index: history::index::HistoryIndex,
+    /// Nodes whose history was read, with the position of their `node_state`.
+    processed: Index<NodeId, usize>,
+    /// Failures in the order of discovery (rule 1.13.6).
+    pub failed: Vec<FailedEntry<'a>>,
+    failed_keys: FxHashSet<(String, NodeId)>,
+    /// Launchers to stop once all history is read (rule 1.17.4).
+    late_stops: Vec<ResourceId>,
+    /// Recurring monitors whose failure expired, by address of the entry: they must be rescheduled.
+    expired_monitors: FxHashSet<usize>,
 }
 
 impl Default for Extra<'_> {
@@ -59,6 +83,13 @@ impl Default for Extra<'_> {
             instances_of: Index::default(),
             probed: FxHashSet::default(),
             parameters: Index::default(),
+            marks: Vec::new(),
+            history_index: Default::default(),
+            processed: Index::default(),
+            failed: Vec::new(),
+            failed_keys: FxHashSet::default(),
+            late_stops: Vec::new(),
+            expired_monitors: FxHashSet::default(),
         }
     }
 }
@@ -67,18 +98,31 @@ impl Default for Extra<'_> {
 pub fn build(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions) -> Model<'_> {
     let clock = DateTime::from_timestamp(now, 0);
     let mut model = empty(cib, now, plan_options, clock);
+    if is_too_new(cib) {
+        return model;
+    }
     nodes::unpack(&mut model);
     let guests = nodes::create_remote_nodes(&mut model);
     resources::unpack_all(&mut model, guests);
+    membership::unpack(&mut model);
+    history::replay(&mut model);
     model
+}
+
+/// The newest feature set that this scheduler understands.
+pub const FEATURE_SET: &str = "3.20.5";
+
+fn is_too_new(cib: &cib::Cib) -> bool {
+    let set = cib.root.feature_set.as_deref();
+    set.is_some_and(|set| cib::value::compare_versions(set, FEATURE_SET).is_gt())
 }
 
 /// A model that knows the options and nothing else.
 fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateTime) -> Model<'_> {
-    let options = ClusterOptions::default();
+    let EffectiveOptions { options, notices, next_change, .. } = cib.cluster_options(&RuleInput::at(clock));
     let quorate = cib.root.have_quorum;
     let no_quorum_policy = options.effective_no_quorum_policy(quorate, cib.root.no_quorum_panic);
-    Model {
+    let mut model = Model {
         cib,
         now,
         quorate,
@@ -108,6 +152,21 @@ fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateT
         recheck_by: None,
         score_lines: Vec::new(),
         notices: Vec::new(),
+    };
+    for notice in notices {
+        model.notice(severity(notice.severity), notice.text, Some(notice.place.line));
+    }
+    if let Some(at) = next_change {
+        model.recheck_at(at);
+    }
+    model
+}
+
+fn severity(severity: cib::Severity) -> Severity {
+    match severity {
+        cib::Severity::Note => Severity::Info,
+        cib::Severity::Warning => Severity::Warning,
+        cib::Severity::Error => Severity::ConfigurationError,
     }
 }
 
@@ -178,4 +237,15 @@ fn hosts_are_online(model: &Model, node: NodeId) -> bool {
     model.nodes[node].connection.is_none_or(|connection| {
         model.resources[connection].allowed.iter().all(|entry| model.nodes[entry.node].online)
     })
+}
+
+/// The bundle that `resource` is part of (inner instance, container, address or connection).
+pub fn is_bundled(model: &Model, resource: ResourceId) -> Option<ResourceId> {
+    model.resources[resource].parent.and_then(|_| model.bundle_of(resource))
+}
+
+/// Whether the failure of this recurring monitor has expired, so that it must be rescheduled
+/// although it is active (rule 1.12.7: its stored restart digest does not count).
+pub fn is_expired_monitor(model: &Model, entry: &cib::status::HistoryEntry) -> bool {
+    model.state.expired_monitors.contains(&(std::ptr::from_ref(entry) as usize))
 }

@@ -183,7 +183,7 @@ pub(super) fn create_remote_nodes<'a>(model: &mut Model<'a>) -> Vec<Definition<'
 fn create_guest<'a>(model: &mut Model<'a>, resource: &config::Resource) -> Option<Definition<'a>> {
     let last = |name: &str| {
         let pairs = resource.meta.iter().flat_map(|block| &block.pairs);
-        pairs.filter(|pair| *pair.name == *name).last().map(|pair| &*pair.value)
+        pairs.rev().find(|pair| *pair.name == *name).map(|pair| &*pair.value)
     };
     let name = last("remote-node")?;
     let mut meta = vec![("internal_rsc", "true"), ("container", &*resource.id)];

@@ -1,0 +1,455 @@
+//! The status as nested lists of text (rules 1.20, 3.50, 5b.4, 5b.5).
+
+use super::words;
+use super::{
+    BundleStatus, CloneStatus, Common, GroupStatus, InstanceStatus, NodeStatus, PrimitiveStatus,
+    ResourceStatus, Status, TargetRole,
+};
+use cib::value::Role;
+use scheduler::model::NodeKind;
+use scheduler::state::Health;
+use std::collections::BTreeMap;
+
+/// What to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Also resources that are not active.
+    pub inactive: bool,
+    /// Operations that are under way.
+    pub pending: bool,
+    /// Every clone instance by itself, and more detail.
+    pub detail: bool,
+}
+
+/// Nested list items, two blanks a level.
+#[derive(Default)]
+pub struct Items {
+    text: String,
+    level: usize,
+}
+
+impl Items {
+    pub fn new(level: usize) -> Items {
+        Items { text: String::new(), level }
+    }
+
+    pub fn item(&mut self, text: &str) {
+        for _ in 0..self.level {
+            self.text.push_str("  ");
+        }
+        self.text.push_str("* ");
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// An item with a list below it.
+    pub fn list(&mut self, title: &str, fill: impl FnOnce(&mut Items)) {
+        self.item(&format!("{title}:"));
+        self.level += 1;
+        fill(self);
+        self.level -= 1;
+    }
+
+    pub fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// `Current cluster status` or `Revised Cluster Status`, as the simulator prints it (rule 1.20.1).
+pub fn cluster_status(status: &Status, title: &str, pending: bool) -> String {
+    let options = Options { inactive: true, pending, detail: false };
+    let mut items = Items::new(1);
+    if !status.nodes.is_empty() {
+        items.list("Node List", |items| nodes(status, items));
+        items.blank();
+    }
+    items.list("Full List of Resources", |items| resources(status, options, items));
+    format!("{title}:\n{}", items.into_text())
+}
+
+/// The banner and the count of instances that keep something from running (rule 1.20.2); empty if there is
+/// nothing to say.
+pub fn maintenance_and_counts(status: &Status) -> String {
+    let mut text = String::new();
+    if status.maintenance_mode {
+        text.push_str("\n              *** Resource management is DISABLED ***\n");
+        text.push_str("  The cluster will not attempt to start, stop or recover services\n");
+    }
+    let counts = status.counts;
+    if counts.disabled > 0 || counts.blocked > 0 {
+        if status.maintenance_mode {
+            text.push('\n');
+        }
+        text.push_str(&format!(
+            "{} of {} resource instances DISABLED and {} BLOCKED from further action due to failure\n",
+            counts.disabled, counts.instances, counts.blocked
+        ));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+/// The node list (rule 1.20.3).
+pub fn nodes(status: &Status, items: &mut Items) {
+    let mut gathered: [(&str, Vec<&str>); 5] = [
+        ("Online", Vec::new()),
+        ("OFFLINE", Vec::new()),
+        ("RemoteOnline", Vec::new()),
+        ("RemoteOFFLINE", Vec::new()),
+        ("GuestOnline", Vec::new()),
+    ];
+    for node in &status.nodes {
+        if is_notable(node) {
+            items.item(&format!("{} {}: {}", node_word(node.kind), node.name, node_state(node)));
+            continue;
+        }
+        let index = match (node.kind, node.online) {
+            (NodeKind::Cluster, true) => 0,
+            (NodeKind::Cluster, false) => 1,
+            (NodeKind::Remote, true) => 2,
+            (NodeKind::Remote, false) => 3,
+            (NodeKind::Guest, true) => 4,
+            (NodeKind::Guest, false) => continue,
+        };
+        gathered[index].1.push(&node.name);
+    }
+    for (title, names) in gathered {
+        if !names.is_empty() {
+            items.item(&format!("{title}: [ {} ]", names.join(" ")));
+        }
+    }
+}
+
+/// `Node`, `RemoteNode` or `GuestNode`.
+pub fn node_word(kind: NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Cluster => "Node",
+        NodeKind::Remote => "RemoteNode",
+        NodeKind::Guest => "GuestNode",
+    }
+}
+
+/// Whether a node gets a line of its own.
+pub fn is_notable(node: &NodeStatus) -> bool {
+    node.unclean
+        || node.pending
+        || (node.standby_on_fail && node.online)
+        || node.standby
+        || node.maintenance
+        || node.health != Health::Green
+}
+
+/// The state of a node in words, with its health.
+pub fn node_state(node: &NodeStatus) -> String {
+    let state = if node.unclean {
+        if node.online {
+            "UNCLEAN (online)"
+        } else if node.pending {
+            "UNCLEAN (pending)"
+        } else {
+            "UNCLEAN (offline)"
+        }
+    } else if node.pending {
+        "pending"
+    } else if node.standby_on_fail && node.online {
+        "standby (on-fail)"
+    } else if node.standby {
+        match (node.online, node.resources_running) {
+            (false, _) => "OFFLINE (standby)",
+            (true, 0) => "standby",
+            (true, _) => "standby (with active resources)",
+        }
+    } else if node.maintenance {
+        if node.online { "maintenance" } else { "OFFLINE (maintenance)" }
+    } else if node.online {
+        "online"
+    } else {
+        "OFFLINE"
+    };
+    let health = match node.health {
+        Health::Green => "",
+        Health::Yellow => " (health is YELLOW)",
+        Health::Red => " (health is RED)",
+    };
+    format!("{state}{health}")
+}
+
+/// The resource list (rules 1.20.4–1.20.10).
+pub fn resources(status: &Status, options: Options, items: &mut Items) {
+    let mut printed = false;
+    for resource in &status.resources {
+        let common = resource.common();
+        let hidden = common.internal
+            || (common.removed && !common.fully_active)
+            || (!options.inactive && !common.active);
+        if !hidden {
+            self::resource(resource, options, items);
+            printed = true;
+        }
+    }
+    if !printed {
+        items.item(if options.inactive { "No resources" } else { "No active resources" });
+    }
+}
+
+fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
+    match resource {
+        ResourceStatus::Primitive(it) => items.item(&primitive(it, options)),
+        ResourceStatus::Group(it) => group(it, options, items),
+        ResourceStatus::Clone(it) => clone(it, options, items),
+        ResourceStatus::Bundle(it) => bundle(it, options, items),
+    }
+}
+
+/// What a primitive line says apart from the resource itself.
+struct Line<'l> {
+    name: String,
+    /// The node to show, unless it is active on several.
+    node: Option<&'l str>,
+    /// That node is offline and unclean.
+    lost: bool,
+}
+
+/// The line of a primitive (rule 1.20.5).
+pub fn primitive(it: &PrimitiveStatus, options: Options) -> String {
+    let node = it.current_node.as_deref().or(it.pending_node.as_deref()).or(it.locked_to.as_deref());
+    let lost = node.is_some_and(|node| is_unclean(it, node));
+    primitive_line(it, &Line { name: it.common.name.clone(), node, lost }, options)
+}
+
+/// Whether the node that a primitive may be shown on is offline and unclean.
+fn is_unclean(it: &PrimitiveStatus, node: &str) -> bool {
+    it.unclean_nodes.iter().any(|unclean| unclean == node)
+}
+
+fn primitive_line(it: &PrimitiveStatus, line: &Line, options: Options) -> String {
+    let several = it.nodes.len() > 1;
+    let mut text = format!("{}\t({}):\t", line.name, it.agent);
+    if it.common.removed {
+        text.push_str(" ORPHANED");
+    }
+    let pending = it.pending_task.as_deref().filter(|_| options.pending);
+    if it.common.failed {
+        text.push_str(" FAILED");
+        if it.role > Role::Unpromoted {
+            text.push(' ');
+            text.push_str(it.role.name());
+        }
+    } else {
+        text.push(' ');
+        text.push_str(pending.and_then(words::pending).unwrap_or(it.role.name()));
+    }
+    let node = line.node.filter(|_| !several);
+    if let Some(node) = node {
+        text.push(' ');
+        text.push_str(node);
+    }
+    if let (Role::Stopped, Some((_, rc))) = (it.role, it.failed_probes.first()) {
+        text.push_str(&format!(" ({}) ", words::result(*rc)));
+    }
+    let flags = primitive_flags(it, node, line.lost, pending);
+    if !flags.is_empty() {
+        text.push_str(&format!(" ({})", flags.join(", ")));
+    }
+    if several {
+        if let Some(description) = &it.common.description {
+            text.push_str(&format!(" ({description})"));
+        }
+        let names: Vec<&str> = it.nodes.iter().map(|node| &*node.name).collect();
+        text.push_str(&format!(" [ {} ]", names.join(" ")));
+    }
+    text
+}
+
+fn primitive_flags(
+    it: &PrimitiveStatus,
+    node: Option<&str>,
+    lost: bool,
+    pending: Option<&str>,
+) -> Vec<String> {
+    let mut flags = Vec::new();
+    if node.is_some() && lost {
+        flags.push("UNCLEAN".to_owned());
+    }
+    if node.is_some() && node == it.locked_to.as_deref() {
+        flags.push("LOCKED".to_owned());
+    }
+    if pending == Some("monitor") {
+        flags.push("Monitoring".to_owned());
+    }
+    match &it.common.target_role {
+        Some(TargetRole::Stopped) => flags.push("disabled".to_owned()),
+        Some(TargetRole::Unpromoted(text)) => flags.push(format!("target-role:{text}")),
+        None => {}
+    }
+    if it.blocked {
+        flags.push("blocked".to_owned());
+    } else {
+        flags.extend(management_flag(&it.common).map(str::to_owned));
+    }
+    if it.common.failure_ignored {
+        flags.push("failure ignored".to_owned());
+    }
+    flags
+}
+
+/// `maintenance`, else `unmanaged`.
+fn management_flag(common: &Common) -> Option<&'static str> {
+    if common.maintenance {
+        Some("maintenance")
+    } else if !common.managed {
+        Some("unmanaged")
+    } else {
+        None
+    }
+}
+
+fn with_flags(title: String, flags: &[&str]) -> String {
+    if flags.is_empty() { title } else { format!("{title} ({})", flags.join(", ")) }
+}
+
+fn disabled_flag(common: &Common) -> Option<&'static str> {
+    (common.target_role == Some(TargetRole::Stopped)).then_some("disabled")
+}
+
+/// Rule 1.20.8.
+fn group(it: &GroupStatus, options: Options, items: &mut Items) {
+    let shown: Vec<_> = it.members.iter().filter(|member| options.inactive || member.common.active).collect();
+    let hidden = it.members.len() - shown.len();
+    let inactive = format!("{hidden} member{} inactive", if hidden == 1 { "" } else { "s" });
+    let mut flags: Vec<&str> = Vec::new();
+    if hidden > 0 {
+        flags.push(&inactive);
+    }
+    flags.extend(disabled_flag(&it.common));
+    flags.extend(management_flag(&it.common));
+    items.list(&with_flags(format!("Resource Group: {}", it.common.id), &flags), |items| {
+        for member in shown {
+            items.item(&primitive(member, options));
+        }
+    });
+}
+
+/// Rule 1.20.9.
+fn clone(it: &CloneStatus, options: Options, items: &mut Items) {
+    let mut flags = Vec::new();
+    if it.promotable {
+        flags.push("promotable");
+    }
+    if it.unique {
+        flags.push("unique");
+    }
+    flags.extend(disabled_flag(&it.common));
+    flags.extend(management_flag(&it.common));
+    let title = with_flags(format!("Clone Set: {} [{}]", it.common.id, it.child), &flags);
+    items.list(&title, |items| clone_items(it, options, items));
+}
+
+fn clone_items(it: &CloneStatus, options: Options, items: &mut Items) {
+    let mut promoted: Vec<&str> = Vec::new();
+    let mut started: Vec<&str> = Vec::new();
+    let mut stopped: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for instance in &it.instances {
+        let common = instance.resource.common();
+        if is_shown_in_full(it, instance, options) {
+            resource(&instance.resource, options, items);
+        } else if !common.active {
+            if !common.removed {
+                stopped.entry("Stopped".to_owned()).or_default().push(&common.id);
+            }
+        } else if let Some(location) = instance.location.as_deref() {
+            if instance.role > Role::Unpromoted { promoted.push(location) } else { started.push(location) }
+        }
+    }
+    let active = promoted.len() + started.len();
+    for names in [&mut promoted, &mut started] {
+        names.sort_by(|a, b| cib::value::compare_node_names(a, b));
+    }
+    gathered("Promoted", &promoted, items);
+    gathered(started_title(it), &started, items);
+    if !options.inactive {
+        return;
+    }
+    if !it.unique && usize::try_from(it.max).is_ok_and(|max| max > active) {
+        stopped = free_nodes_by_state(it);
+    }
+    for (state, names) in stopped {
+        gathered(&state, &names, items);
+    }
+}
+
+fn gathered(title: &str, names: &[&str], items: &mut Items) {
+    if !names.is_empty() {
+        items.item(&format!("{title}: [ {} ]", names.join(" ")));
+    }
+}
+
+fn is_shown_in_full(it: &CloneStatus, instance: &InstanceStatus, options: Options) -> bool {
+    let common = instance.resource.common();
+    if it.unique || options.detail {
+        return common.active || options.inactive;
+    }
+    (instance.pending && options.pending)
+        || (common.active
+            && (instance.notable
+                || !common.fully_active
+                || instance.location.is_none()
+                || instance.location_lost))
+}
+
+fn started_title(it: &CloneStatus) -> &'static str {
+    if !it.promotable {
+        return "Started";
+    }
+    let first = || it.instances.first().and_then(|instance| instance.resource.common().target_role.as_ref());
+    match it.common.target_role.as_ref().or_else(first) {
+        Some(TargetRole::Unpromoted(_)) => "Unpromoted (target-role)",
+        _ => "Unpromoted",
+    }
+}
+
+fn free_nodes_by_state(it: &CloneStatus) -> BTreeMap<String, Vec<&str>> {
+    let mut states: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let disabled = it.common.target_role == Some(TargetRole::Stopped);
+    for node in &it.free_nodes {
+        let state = match node.failed_probe {
+            Some(rc) => format!("Stopped ({})", words::result(rc)),
+            None if disabled => "Stopped (disabled)".to_owned(),
+            None => "Stopped".to_owned(),
+        };
+        states.entry(state).or_default().push(&node.name);
+    }
+    states
+}
+
+/// Rule 1.20.10.
+fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
+    let set = if it.replicas.len() > 1 { " set" } else { "" };
+    let mut title = format!("Container bundle{set}: {} [{}]", it.common.id, it.image);
+    if it.unique {
+        title.push_str(" (unique)");
+    }
+    if let Some(flag) = management_flag(&it.common) {
+        title.push_str(&format!(" ({flag})"));
+    }
+    items.list(&title, |items| {
+        for replica in &it.replicas {
+            let shown = replica.child.as_ref().unwrap_or(&replica.container);
+            let named = replica.connection.as_ref().unwrap_or(&replica.container);
+            let mut name = named.common.name.clone();
+            if let Some(address) = &replica.address {
+                name.push_str(&format!(" ({address})"));
+            }
+            let node = replica.container.current_node.as_deref();
+            let lost = node.is_some_and(|node| is_unclean(&replica.container, node));
+            let line = Line { name, node, lost };
+            items.item(&primitive_line(shown, &line, options));
+        }
+    });
+}
