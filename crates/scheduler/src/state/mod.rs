@@ -33,7 +33,7 @@ pub use values::{
     Table, definition, operation, operation_meta, operation_parameters, operations, parameters,
 };
 
-use crate::model::{Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity};
+use crate::model::{Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity, Tag};
 use cib::iso8601::DateTime;
 use cib::options::{EffectiveOptions, NoQuorumPolicy};
 use cib::rule::RuleInput;
@@ -139,7 +139,7 @@ fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateT
         resources: Default::default(),
         top: Vec::new(),
         tickets: Default::default(),
-        tags: Vec::new(),
+        tags: tags(cib),
         templates: Vec::new(),
         locations: Default::default(),
         colocations: Default::default(),
@@ -160,6 +160,12 @@ fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateT
         model.recheck_at(at);
     }
     model
+}
+
+/// Tags as configured (rule 1.8.2).
+fn tags(cib: &cib::Cib) -> Vec<Tag> {
+    let tags = cib.configuration.tags.iter();
+    tags.map(|tag| Tag { id: tag.id.clone(), members: tag.members.clone() }).collect()
 }
 
 fn severity(severity: cib::Severity) -> Severity {
