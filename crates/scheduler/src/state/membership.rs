@@ -1,8 +1,8 @@
 //! Who is there: the first pass over node states (rules 1.7.6, 1.7.7).
 
 use super::nodes;
+use crate::actions::fencing::fence_node;
 use crate::model::{Model, NodeId, NodeKind, Ticket};
-use crate::state::early::fencing::fence_node;
 use cib::options::NoQuorumPolicy;
 use cib::status::NodeState;
 use cib::value::{self, Score, Timestamp};

@@ -6,7 +6,6 @@
 mod bundle;
 mod clone;
 mod definition;
-mod early;
 mod failcount;
 mod history;
 mod membership;

@@ -2,8 +2,8 @@
 
 use super::history::set_next_role;
 use super::{membership, nodes, running};
+use crate::actions;
 use crate::model::{Model, NodeId, Task};
-use crate::state::early as actions;
 use cib::status::NodeState;
 use cib::value::{self, Role};
 

@@ -1,13 +1,18 @@
 //! Failures that are old enough to be forgotten (rule 1.18.4).
 
 use super::entry::{Event, rc, status};
-use crate::model::{Model, NodeId, ResourceId};
-use crate::state::early as actions;
+use crate::actions;
+use crate::model::{Cause, Model, NodeId, ResourceId};
 use crate::state::failcount::{Count, fail_count, failure_timeout_seconds};
 use cib::value::Score;
 
 /// Whether the entry's result has expired. May schedule the clearing of the fail count.
-pub(super) fn is_expired(model: &mut Model, resource: ResourceId, node: NodeId, event: &Event) -> bool {
+pub(super) fn is_expired<'a>(
+    model: &mut Model<'a>,
+    resource: ResourceId,
+    node: NodeId,
+    event: &Event<'a>,
+) -> bool {
     if event.status == status::NOT_INSTALLED {
         return false;
     }
@@ -26,26 +31,27 @@ pub(super) fn is_expired(model: &mut Model, resource: ResourceId, node: NodeId, 
             model.recheck_at(at);
         }
     }
-    let mut clear_reason = None;
+    let mut clear_cause = None;
     if expired {
         let all = fail_count(model, resource, node, Count::default(), Some(event.entry));
         if all.count != Score::ZERO {
             if unexpired == Score::ZERO {
-                clear_reason = Some("it expired");
+                clear_cause = Some(Cause::Failure { resource, node });
             } else {
                 expired = false;
             }
         } else if is_last_failure && model.resources[resource].reconnect_interval > 0 {
-            clear_reason = Some("reconnect interval is set");
+            clear_cause = Some(Cause::Failure { resource, node });
         }
     }
     if !expired && is_last_failure && matches!(event.task, "start" | "monitor") {
         if definition_changed(model, resource, node, event) {
-            clear_reason = Some("resource parameters have changed");
+            clear_cause = Some(Cause::DefinitionChanged { resource, node });
         }
     }
-    if let Some(reason) = clear_reason {
-        actions::clear_fail_count(model, resource, node, reason);
+    if let Some(cause) = clear_cause {
+        let clear = actions::clear_fail_count(model, resource, node, cause);
+        actions::order_after_fencing(model, resource, clear);
     }
     let keeps_its_meaning =
         matches!(event.rc, rc::OK | rc::NOT_RUNNING | rc::PROMOTED | rc::DEGRADED | rc::DEGRADED_PROMOTED);
@@ -64,6 +70,11 @@ fn ignores_timeout(model: &Model, resource: ResourceId, event: &Event) -> bool {
 
 /// Whether the parameters differ from those of the failed operation; for bundle connections without a
 /// fixed address that is looked at after placement.
-fn definition_changed(model: &mut Model, resource: ResourceId, node: NodeId, event: &Event) -> bool {
-    actions::last_failure_is_outdated(model, resource, node, event.entry)
+fn definition_changed<'a>(
+    model: &mut Model<'a>,
+    resource: ResourceId,
+    node: NodeId,
+    event: &Event<'a>,
+) -> bool {
+    actions::parameters_changed_since_failure(model, resource, node, event.entry)
 }

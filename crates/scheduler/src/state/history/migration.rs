@@ -2,8 +2,8 @@
 
 use super::entry::{Event, rc, status};
 use super::{Replay, mark_failed, order};
+use crate::actions;
 use crate::model::{Model, Name, NodeId, Task};
-use crate::state::early as actions;
 use crate::state::running;
 use cib::status::HistoryEntry;
 use cib::value::Role;

@@ -11,8 +11,8 @@ mod order;
 mod outcome;
 
 use super::{membership, remote, resources, running};
-use crate::model::{Model, Name, NodeId, OnFail, ResourceId, Task};
-use crate::state::early as actions;
+use crate::actions;
+use crate::model::{Model, Name, NodeId, OnFail, ResourceId};
 use cib::status::{HistoryEntry, NodeState, ResourceHistory};
 use cib::value::{self, Role, Timestamp};
 
@@ -159,7 +159,7 @@ fn apply_shutdown_lock(model: &mut Model, resource: ResourceId, node: NodeId, lo
     let Some(time) = lock else { return };
     let limit = value::seconds_from_milliseconds(model.options.shutdown_lock_limit) as Timestamp;
     if limit > 0 && model.now > time + limit {
-        actions::request(model, resource, Task::LrmDelete, 0, Some(node), false);
+        actions::clear_shutdown_lock(model, resource, node);
     } else {
         model.resources[resource].lock_node = Some(node);
         model.resources[resource].lock_time = time;

@@ -1,9 +1,9 @@
 //! After all entries of a resource on a node: what is active, and what the worst failure asks for (rule 1.15).
 
 use super::{Replay, mark_failed, set_next_role};
+use crate::actions;
+use crate::actions::fencing::fence_node;
 use crate::model::{ActionId, Model, NodeId, OnFail, ResourceId, Task};
-use crate::state::early as actions;
-use crate::state::early::fencing::fence_node;
 use crate::state::{self, running};
 use cib::status::HistoryEntry;
 use cib::value::Role;
