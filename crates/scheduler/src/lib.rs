@@ -17,3 +17,35 @@ pub mod model;
 pub mod ordering;
 pub mod placement;
 pub mod state;
+
+use cib::value::Timestamp;
+use model::{Model, PlanOptions};
+
+/// What should be done now, with everything that led to it.
+pub struct Plan<'a> {
+    /// What leads from the current state to the wanted one.
+    pub graph: transition::Graph,
+    /// The finished run: final scores, roles, actions, reasons and notices.
+    pub model: Model<'a>,
+}
+
+/// Decides what the cluster should do, as of `now` (rule 3.1.1). `cib` is of the newest schema.
+pub fn plan<'a>(cib: &'a cib::Cib, now: Timestamp, options: PlanOptions) -> Plan<'a> {
+    let mut model = state::build(cib, now, options);
+    let graph = schedule(&mut model);
+    Plan { graph, model }
+}
+
+/// All stages after the first, on a model that knows the current state.
+pub fn schedule(model: &mut Model<'_>) -> transition::Graph {
+    placement::unpack_constraints(model);
+    placement::apply_node_criteria(model);
+    ordering::implicit::create(model);
+    actions::check_history(model);
+    placement::assign(model);
+    actions::create(model);
+    ordering::remote::create(model);
+    actions::fencing::create(model);
+    ordering::apply(model);
+    graph::build(model)
+}

@@ -8,12 +8,19 @@
 //! the iteration order of a map.
 
 pub mod constraints;
+mod effects;
 pub mod fencing;
 pub mod implicit;
+mod interleave;
+mod invalid;
 mod migration;
+mod probes;
+mod propagate;
 pub mod remote;
+mod rules;
+pub(crate) mod summary;
 
-use crate::model::{ActionId, Cause, Id, Index, Model, OrderingRule, Properties, Relation, ResourceId, Side};
+use crate::model::{ActionId, Cause, Index, Model, OrderingRule, Properties, Relation, ResourceId, Side};
 
 /// What only this stage keeps in the model.
 #[derive(Default)]
@@ -56,7 +63,16 @@ pub(crate) fn side_resource(model: &Model<'_>, side: &Side) -> Option<ResourceId
     }
 }
 
-/// Turns the rules into relations and propagates the states of actions along them (S10).
+/// Turns the rules into relations and propagates the states of actions along them (S10, rule 3.22.7).
 pub fn apply(model: &mut Model<'_>) {
-    let _ = model.actions.next_id().index();
+    rules::relate_all(model);
+    let newest_first: Vec<ActionId> = model.actions.ids().rev().collect();
+    for action in &newest_first {
+        propagate::block_colocated(model, *action);
+    }
+    probes::order(model);
+    for action in newest_first {
+        propagate::visit(model, action);
+    }
+    invalid::disable(model);
 }

@@ -37,8 +37,14 @@ use crate::model::{Id, Model, NodeId, ResourceId, ResourceKind};
 use cib::config::Constraint;
 use cib::value::Score;
 
+pub(crate) use colocation::pairing::has_blocked_part;
 pub use promotion::restore_priorities;
 pub use tables::{attribute_for, host_of};
+
+/// The nodes of a table, best first (rule 2.13.2).
+pub(crate) fn sorted_nodes(model: &Model, table: &crate::model::NodeTable) -> Vec<NodeId> {
+    choose_node::sorted(model, table, None)
+}
 
 /// What only this stage keeps in the model.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,146 @@
+//! Matching instances of two interleaved clones or bundles (rule 3.35.4).
+
+use super::summary;
+use crate::model::{Action, ActionId, Model, NodeId, ResourceId, Task};
+use crate::state;
+use cib::value::Role;
+
+/// Whether the relation holds instance by instance.
+pub(super) fn applies(model: &Model<'_>, first: ActionId, then: ActionId) -> bool {
+    let Some((first_resource, then_resource)) =
+        model.actions[first].resource.zip(model.actions[then].resource)
+    else {
+        return false;
+    };
+    let has_instances = |resource: ResourceId| {
+        let resource = &model.resources[resource];
+        resource.is_clone() || resource.is_bundle()
+    };
+    if first_resource == then_resource || !has_instances(first_resource) || !has_instances(then_resource) {
+        return false;
+    }
+    let decides = match model.actions[then].task {
+        Task::Stop | Task::Demote => first_resource,
+        _ => then_resource,
+    };
+    is_interleaved(model, decides)
+}
+
+/// Whether a clone's or bundle's instances are matched one by one with those of others.
+pub(super) fn is_interleaved(model: &Model<'_>, resource: ResourceId) -> bool {
+    let resource = &model.resources[resource];
+    match resource.clone_settings() {
+        Some(settings) => settings.interleave,
+        None if resource.is_bundle() => {
+            cib::value::is_true(resource.meta.get("interleave").map(|text| &**text))
+        }
+        None => false,
+    }
+}
+
+/// The instances of a clone, the containers of a bundle, the members of anything else.
+pub(super) fn instances(model: &Model<'_>, resource: ResourceId) -> Vec<ResourceId> {
+    match model.resources[resource].bundle() {
+        Some(bundle) => bundle.replicas.iter().map(|replica| replica.container).collect(),
+        None => model.resources[resource].children.clone(),
+    }
+}
+
+/// The instance of `collective` that belongs with `instance`: the one on its node, or, if it has none, on
+/// the best of its allowed nodes.
+pub(super) fn partner(
+    model: &Model<'_>,
+    instance: ResourceId,
+    collective: ResourceId,
+    current: bool,
+) -> Option<ResourceId> {
+    let candidates = instances(model, collective);
+    let on =
+        |node: NodeId| candidates.iter().copied().find(|candidate| matches(model, *candidate, node, current));
+    match state::location(model, instance, current) {
+        Some(node) => on(node),
+        None => {
+            let allowed = &model.resources[instance].allowed;
+            crate::placement::sorted_nodes(model, allowed).into_iter().find_map(on)
+        }
+    }
+}
+
+fn matches(model: &Model<'_>, candidate: ResourceId, node: NodeId, current: bool) -> bool {
+    !crate::placement::has_blocked_part(model, candidate)
+        && state::location(model, candidate, current) == Some(node)
+}
+
+/// Takes an instance without partner off its node (rule 3.6.11). Returns whether it had one.
+pub(super) fn unassign(model: &mut Model<'_>, instance: ResourceId) -> bool {
+    let mut had_node = false;
+    for index in 0..model.resources[instance].children.len() {
+        let child = model.resources[instance].children[index];
+        had_node |= unassign(model, child);
+    }
+    let resource = &mut model.resources[instance];
+    had_node |= resource.assigned.take().is_some();
+    resource.next_role = Role::Stopped;
+    for index in 0..model.resources[instance].actions.len() {
+        let action = model.resources[instance].actions[index];
+        retire(&mut model.actions[action]);
+    }
+    had_node
+}
+
+/// What losing its node means for an action of a resource.
+fn retire(action: &mut Action) {
+    match action.task {
+        Task::Stop => action.optional = false,
+        Task::Start => action.runnable = false,
+        _ if action.interval > 0 => {
+            let expected = action.meta.get("op_target_rc").map(|text| &**text);
+            action.runnable &= expected == Some("7");
+        }
+        _ => {}
+    }
+}
+
+/// The first side's action of `partner`: a bundle's speaks through the bundled instance, but for stops.
+pub(super) fn first_action(
+    model: &Model<'_>,
+    first: ActionId,
+    partner: ResourceId,
+    node: Option<NodeId>,
+) -> Option<ActionId> {
+    let task = summary::original_task(model, first);
+    let inner = inside(model, partner).filter(|_| !matches!(task, Task::Stop | Task::Stopped));
+    let task = summary::task_of_member(model, inner.unwrap_or(partner), &task);
+    find(model, partner, inner, &task, node)
+}
+
+/// The then side's action of `instance`: a bundle's is the container's, but for promote and demote.
+pub(super) fn then_action(
+    model: &Model<'_>,
+    then: ActionId,
+    instance: ResourceId,
+    node: Option<NodeId>,
+) -> Option<ActionId> {
+    let task = model.actions[then].task.clone();
+    let of_instance = matches!(task, Task::Promote | Task::Promoted | Task::Demote | Task::Demoted);
+    find(model, instance, inside(model, instance).filter(|_| of_instance), &task, node)
+}
+
+fn find(
+    model: &Model<'_>,
+    instance: ResourceId,
+    inner: Option<ResourceId>,
+    task: &Task,
+    node: Option<NodeId>,
+) -> Option<ActionId> {
+    match inner {
+        Some(inner) => summary::find_first(model, inner, task, None),
+        None => summary::find_first(model, instance, task, node),
+    }
+}
+
+/// The bundled instance that runs in a container.
+fn inside(model: &Model<'_>, container: ResourceId) -> Option<ResourceId> {
+    let bundle = model.resources[model.resources[container].parent?].bundle()?;
+    bundle.replicas.iter().find(|replica| replica.container == container)?.child
+}
