@@ -16,7 +16,7 @@ impl Document {
     /// One subtree in the indented form.
     pub fn element_to_pretty(&self, id: NodeId) -> String {
         let mut out = String::with_capacity(self.size_guess(id));
-        Printer { document: self, out: &mut out, pretty: true }.subtree(id);
+        Printer { document: self, out: &mut out, pretty: true, left_out: &[] }.subtree(id);
         out
     }
 
@@ -29,13 +29,21 @@ impl Document {
 
     /// Appends one subtree without added white space.
     pub fn write_compact(&self, id: NodeId, out: &mut String) {
-        Printer { document: self, out, pretty: false }.subtree(id);
+        Printer { document: self, out, pretty: false, left_out: &[] }.subtree(id);
+    }
+
+    /// The compact form without the attributes of these names, on whatever element.
+    pub fn to_string_without(&self, attributes: &[&str]) -> String {
+        let mut out = String::with_capacity(self.size_guess(self.root()));
+        let mut printer = Printer { document: self, out: &mut out, pretty: false, left_out: attributes };
+        printer.subtree(self.root());
+        out
     }
 
     /// Only the start tag, as of an empty element: `<a b="c"/>`.
     pub fn start_tag_to_string(&self, id: NodeId) -> String {
         let mut out = String::new();
-        let mut printer = Printer { document: self, out: &mut out, pretty: false };
+        let mut printer = Printer { document: self, out: &mut out, pretty: false, left_out: &[] };
         printer.open_tag(id);
         printer.out.push_str("/>");
         out
@@ -57,6 +65,8 @@ struct Printer<'a, 'o> {
     document: &'a Document,
     out: &'o mut String,
     pretty: bool,
+    /// Names of attributes that are not written.
+    left_out: &'a [&'a str],
 }
 
 impl Printer<'_, '_> {
@@ -143,6 +153,9 @@ impl Printer<'_, '_> {
         self.out.push('<');
         self.out.push_str(self.document.name(id));
         for (name, value) in self.document.attributes(id) {
+            if self.left_out.contains(&name) {
+                continue;
+            }
             self.out.push(' ');
             self.out.push_str(name);
             self.out.push_str("=\"");
