@@ -41,7 +41,7 @@ impl Rule {
 }
 
 impl Condition {
-    fn evaluate(&self, input: &RuleInput<'_>) -> Verdict {
+    pub(super) fn evaluate(&self, input: &RuleInput<'_>) -> Verdict {
         match self {
             Condition::Rule(rule) => rule.evaluate(input),
             Condition::Attribute(condition) => Verdict::plain(condition.passes(input)),
@@ -83,7 +83,7 @@ impl DateText {
 }
 
 impl DateCondition {
-    fn evaluate(&self, now: &DateTime) -> Verdict {
+    pub(super) fn evaluate(&self, now: &DateTime) -> Verdict {
         match &self.test {
             DateTest::InRange { start, end } => in_range(start.as_ref(), end.as_ref(), now),
             DateTest::After(start) => match start.resolve(now) {

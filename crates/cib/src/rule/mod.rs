@@ -1,9 +1,12 @@
 //! Rules: conditions on the time, on node attributes, on the resource and on the operation
 //! (rule 1.6). A rule is data; [`Rule::evaluate`] looks only at its input.
 
+mod check;
 mod evaluate;
 mod read;
+pub mod text;
 
+pub use check::RuleStatus;
 pub use evaluate::{Verdict, expand_submatches};
 
 use crate::iso8601::{DateTime, Duration};

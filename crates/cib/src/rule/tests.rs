@@ -205,3 +205,28 @@ fn broken_parts_are_reported_and_never_pass() {
         "no condition passes"
     );
 }
+
+#[test]
+fn where_a_rule_stands() {
+    let status = |condition: &str, now: &str| {
+        let (rule, _) = read(&format!("<rule id=\"r\">{condition}</rule>"));
+        rule.status(&moment(now))
+    };
+    let range = "<date_expression id=\"d\" start=\"2024-01-01\" end=\"2024-12-31\"/>";
+    assert_eq!(status(range, "2023-01-01"), RuleStatus::NotYet);
+    assert_eq!(status(range, "2024-06-01"), RuleStatus::InEffect);
+    assert_eq!(status(range, "2025-06-01"), RuleStatus::Expired);
+    let before = "<date_expression id=\"d\" operation=\"lt\" end=\"2024-12-31\"/>";
+    assert_eq!(status(before, "2025-01-01"), RuleStatus::Expired);
+    let spec = |ranges: &str| {
+        format!(
+            "<date_expression id=\"d\" operation=\"date_spec\"><date_spec id=\"s\" {ranges}/></date_expression>"
+        )
+    };
+    assert_eq!(status(&spec("years=\"2024\""), "2024-06-01"), RuleStatus::Satisfied);
+    assert_eq!(status(&spec("years=\"2024\""), "2025-06-01"), RuleStatus::Unsatisfied);
+    assert_eq!(status(&spec("hours=\"1\""), "2025-06-01").exit_status(), 3);
+    assert_eq!(status(&format!("{range}{before}"), "2025-06-01").exit_status(), 3);
+    assert_eq!(status("", "2025-06-01").exit_status(), 3);
+    assert_eq!(RuleStatus::Expired.message("r"), "Rule r is expired");
+}

@@ -4,6 +4,10 @@
 //! months clips the day of the month. No library does both. There is no clock in here: what
 //! "now" and "local" mean comes in with [`Surroundings`].
 
+mod period;
+
+pub use period::{DateForm, Period};
+
 use crate::value::{Timestamp, split_integer};
 use std::cmp::Ordering;
 use std::fmt;
@@ -534,5 +538,4 @@ mod parse {
 }
 
 #[cfg(test)]
-#[path = "iso8601_tests.rs"]
 mod tests;
