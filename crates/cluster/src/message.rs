@@ -2,9 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::executor::Order;
+use crate::fencing::{FenceOrder, FenceRecord};
+use crate::history::{Entry, InFlightKey};
+use crate::join::Hello;
 use crate::membership::{NodeId, ViewId};
+use crate::operation::AgentName;
+use crate::replica::Version;
+use crate::request::{AttributeUpdate, CibChange, RequestId};
 
-/// A message in its envelope. One that was sent in another view than the receiver's current one is void
+/// A message in its envelope. One that was sent in another view or join round than the receiver's current one is void
 /// for all receivers alike; its sender repeats what still matters after the next join round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
@@ -12,6 +19,8 @@ pub struct Message {
     pub protocol: u16,
     pub from: NodeId,
     pub view: ViewId,
+    /// Join round within the view.
+    pub round: u32,
     pub body: Body,
 }
 
@@ -68,6 +77,120 @@ impl Message {
 /// What is said. Only the node state machine looks inside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body {
-    /// Placeholder until the join protocol is here.
-    Empty,
+    /// A member presents itself: one from each in every join round.
+    Hello(Box<Hello>),
+    /// The CIB that won a round, from the one who holds it.
+    CibCopy { version: Version, digest: String, text: String },
+    /// A round goes on without members that stay silent.
+    Proceed { without: Vec<NodeId> },
+    /// All members go through a join round again.
+    Rejoin { reason: String },
+    /// A change of the CIB that a client asked `from` for. `at`: epoch seconds.
+    Change { request: Option<RequestId>, change: CibChange, at: i64 },
+    /// Changes of node attributes.
+    Attributes { request: Option<RequestId>, updates: Vec<AttributeUpdate> },
+    /// Dampened attributes are written now.
+    FlushAttributes { names: Vec<String> },
+    /// The DC says what is to be done, in this order.
+    Execute { plan: Box<PlanNotice>, work: Vec<Work> },
+    /// An operation ended.
+    Result(Box<ResultMessage>),
+    /// A recurring operation ended on request.
+    Cancelled { key: InFlightKey },
+    /// Histories of resources are forgotten (cleanup, refresh, removed resources).
+    Forget { request: Option<RequestId>, what: Forget, at: i64 },
+    /// Failures of a resource on a node are forgotten (rule 4.30.3).
+    ClearFailures { node: String, resource: String, operation: Option<String>, interval: u64 },
+    /// The DC has nothing more to do; what its replica is.
+    Settled { version: Version, digest: String },
+    /// The sender's replica was not what `Settled` said, at the same point of the order.
+    Differs { version: Version, digest: String },
+    /// A node wants to leave. `at`: epoch seconds.
+    ShutdownRequested { node: NodeId, at: i64 },
+    /// A pretended failure (rule 4.36.3).
+    FailResource { request: Option<RequestId>, resource: String, node: String },
+    /// The owner of a fencing operation announces it.
+    FenceStarted(FenceRecord),
+    /// The owner has a device used.
+    FenceExecute(FenceOrder),
+    /// What became of that.
+    FenceExecuted { operation: String, attempt: u32, success: bool, timed_out: bool, reason: String },
+    /// The one result of a fencing operation.
+    FenceDone(FenceRecord),
+    /// Finished fencing operations are forgotten.
+    ForgetFencing { request: Option<RequestId>, target: Option<String> },
+    /// A node that is down is forgotten (rule 4.24.5).
+    RemoveNode { request: Option<RequestId>, name: String },
+}
+
+/// The plan to which work belongs, for everybody's journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanNotice {
+    pub transition: u64,
+    /// The first message of this plan.
+    pub first: bool,
+    pub actions: usize,
+    /// What it does, a line each.
+    pub summary: Vec<String>,
+    /// What led to it.
+    pub because: Vec<String>,
+    /// Epoch seconds of the hand-out: the `last-rc-change` of pending entries.
+    pub at: i64,
+}
+
+/// One action for one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    pub node: NodeId,
+    /// Number of the action in its transition.
+    pub action: u32,
+    pub task: Task,
+    /// The scheduler's reason.
+    pub reason: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    Run(Order),
+    Cancel {
+        resource: String,
+        key: String,
+    },
+    /// Stop the cluster services.
+    Shutdown,
+}
+
+/// The result of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultMessage {
+    /// Where it ran.
+    pub node: NodeId,
+    pub resource: String,
+    pub agent: AgentName,
+    pub container: Option<String>,
+    pub shutdown_lock: Option<i64>,
+    pub entry: Entry,
+    /// Written into the CIB.
+    pub recorded: bool,
+    /// Not the first result of a recurring operation.
+    pub repeated: bool,
+    /// `on-fail` as the operation was told.
+    pub on_fail: Option<String>,
+}
+
+/// Whose history is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forget {
+    /// All resources without one.
+    pub resource: Option<String>,
+    /// All nodes without one.
+    pub node: Option<String>,
+    /// Only failures of this operation and interval.
+    pub operation: Option<String>,
+    pub interval: Option<u64>,
+    /// Only resources that failed there.
+    pub only_failed: bool,
+    /// On behalf of an administrator: the configuration notes it (rule 4.36.6).
+    pub by_administrator: bool,
 }

@@ -31,3 +31,21 @@ pub enum FenceState {
     Done,
     Failed,
 }
+
+/// An order of a fencing operation's owner: one device, used by one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceOrder {
+    /// [`FenceRecord::id`].
+    pub operation: String,
+    /// Counts the orders of the operation.
+    pub attempt: u32,
+    pub executor: NodeId,
+    pub device: String,
+    pub target: String,
+    /// `off`, `reboot` or `on`.
+    pub action: String,
+    /// Milliseconds, unless the device says otherwise.
+    pub timeout: u64,
+    /// Milliseconds before the device's own delays; `None`: no delay at all.
+    pub delay: Option<u64>,
+}

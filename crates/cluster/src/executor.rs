@@ -1,0 +1,615 @@
+//! The executor's book-keeping: one operation at a time for each resource in order of arrival, recurring
+//! monitors, cancellation, agents' metadata (rules 4.3.11, 4.10).
+//!
+//! It decides nothing about resources: it carries out orders and reports what became of them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Leftover;
+use crate::fencing;
+use crate::history::{Digests, Entry, PENDING_EXIT_CODE, digests};
+use crate::interface::{Outbox, Output};
+use crate::operation::{
+    AgentMetadata, AgentName, ExecutionStatus, FenceRun, Operation, OperationId, OperationResult,
+};
+use crate::request::RunningOperation;
+use crate::time::Now;
+
+/// How old an agent's metadata may be when a start is about to use them, in milliseconds.
+const METADATA_AGE: u64 = 10_000;
+
+/// An operation that a node has to carry out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub resource: String,
+    pub agent: AgentName,
+    pub operation: String,
+    /// `RSC_OP_INTERVAL` as history names it.
+    pub key: String,
+    /// Milliseconds.
+    pub interval: u64,
+    /// Milliseconds.
+    pub timeout: u64,
+    /// Milliseconds before the first run.
+    pub start_delay: u64,
+    /// Everything the agent gets.
+    pub parameters: BTreeMap<String, String>,
+    /// The exit code that counts as success.
+    pub expected: i32,
+    pub transition_key: String,
+    pub feature_set: String,
+    /// Name of the node on which the operation takes place.
+    pub on_node: String,
+    pub container: Option<String>,
+    /// Epoch seconds, for resources locked to their node during its shutdown.
+    pub shutdown_lock: Option<i64>,
+    /// An instance of an anonymous clone: the same resource may run on other nodes.
+    pub anonymous: bool,
+}
+
+impl Order {
+    /// Whether it leaves traces in history (rule 4.29.7).
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.operation != "notify"
+    }
+
+    /// Whether the pending entry is written (rule 4.29.6).
+    #[must_use]
+    pub fn records_pending(&self) -> bool {
+        self.is_recorded() && self.meta("record_pending").is_none_or(|text| cib::value::is_true(Some(text)))
+    }
+
+    /// A meta attribute by its name without `CRM_meta_`.
+    #[must_use]
+    pub fn meta(&self, name: &str) -> Option<&str> {
+        self.parameters.get(&format!("CRM_meta_{name}")).map(String::as_str)
+    }
+
+    /// The entry that says it is under way. `at`: epoch seconds.
+    #[must_use]
+    pub fn pending_entry(&self, at: i64) -> Entry {
+        Entry {
+            key: self.key.clone(),
+            operation: self.operation.clone(),
+            feature_set: self.feature_set.clone(),
+            transition_key: self.transition_key.clone(),
+            exit_reason: String::new(),
+            on_node: self.on_node.clone(),
+            call_id: -1,
+            exit_code: PENDING_EXIT_CODE,
+            status: ExecutionStatus::Pending,
+            expected: self.expected,
+            interval: self.interval,
+            last_change: at,
+            executed: 0,
+            queued: 0,
+            digests: digests(&self.parameters, self.interval, None),
+            migration: self.migration(),
+        }
+    }
+
+    fn migration(&self) -> Option<(String, String)> {
+        if !matches!(self.operation.as_str(), "migrate_to" | "migrate_from") {
+            return None;
+        }
+        Some((self.meta("migrate_source")?.to_owned(), self.meta("migrate_target")?.to_owned()))
+    }
+
+    fn changes_state(&self) -> bool {
+        self.interval == 0 && !matches!(self.operation.as_str(), "monitor" | "notify")
+    }
+
+    fn is_fencing(&self) -> bool {
+        self.agent.class == "stonith"
+    }
+}
+
+/// The result of an order, ready for history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    pub order: Order,
+    pub entry: Entry,
+    /// Not the first result of a recurring operation.
+    pub repeated: bool,
+}
+
+/// All operations of one node.
+#[derive(Debug)]
+pub struct Executor {
+    node: String,
+    next_id: u64,
+    next_call: i64,
+    resources: BTreeMap<String, Slot>,
+    /// The resource of each run.
+    runs: BTreeMap<OperationId, String>,
+    metadata: BTreeMap<AgentName, Metadata>,
+    fetching: BTreeMap<OperationId, AgentName>,
+    /// Results that wait for their agent's metadata.
+    held: Vec<(Order, OperationResult, i64)>,
+    /// Fence devices that were started here: their probes find them.
+    devices: BTreeMap<String, bool>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    running: Option<Running>,
+    queue: VecDeque<Order>,
+    recurring: BTreeMap<String, Recurring>,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: OperationId,
+    what: What,
+    since: u64,
+    since_epoch: i64,
+    cancelled: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    Order(Order),
+    /// A recurring operation that is due again.
+    Repeat(String),
+    /// From an earlier run of the daemon, until the moment given.
+    Leftover { action: String, until: u64 },
+}
+
+#[derive(Debug)]
+struct Recurring {
+    order: Order,
+    /// When the next run is due; none while it runs or before the first run ended.
+    due: Option<u64>,
+    last: Option<(ExecutionStatus, i32, String)>,
+    last_change: i64,
+    call: i64,
+}
+
+#[derive(Debug, Default)]
+struct Metadata {
+    known: Option<AgentMetadata>,
+    at: u64,
+}
+
+impl Executor {
+    /// An idle executor of the node with this name, but for what an earlier run left behind.
+    pub fn new(node: &str, leftovers: Vec<Leftover>) -> Executor {
+        let mut executor = Executor {
+            node: node.to_owned(),
+            next_id: OperationId::FIRST.0,
+            next_call: 1,
+            resources: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            metadata: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            held: Vec::new(),
+            devices: BTreeMap::new(),
+        };
+        for leftover in leftovers {
+            executor.runs.insert(leftover.id, leftover.resource.clone());
+            let what = What::Leftover { action: leftover.action, until: leftover.remaining };
+            let running = Running { id: leftover.id, what, since: 0, since_epoch: 0, cancelled: false };
+            executor.resources.entry(leftover.resource).or_default().running = Some(running);
+        }
+        executor
+    }
+
+    /// Fixes the moments of what was left behind and ends monitors among it. To be called once, first.
+    pub fn begin(&mut self, now: Now, out: &mut Outbox) {
+        for slot in self.resources.values_mut() {
+            let Some(running) = &mut slot.running else { continue };
+            running.since = now.monotonic;
+            if let What::Leftover { action, until } = &mut running.what {
+                *until += now.monotonic;
+                if matches!(action.as_str(), "monitor" | "status" | "notify" | "meta-data") {
+                    running.cancelled = true;
+                    out.push(Output::Cancel(running.id));
+                }
+            }
+        }
+    }
+
+    /// A number for a run of any kind.
+    pub fn next_id(&mut self) -> OperationId {
+        self.next_id += 1;
+        OperationId(self.next_id)
+    }
+
+    /// Takes an order. Orders of one resource are carried out one after the other; a change of the
+    /// resource's state ends its recurring operations first. Returns what needed no agent.
+    pub fn order(&mut self, order: Order, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        let resource = order.resource.clone();
+        let slot = self.resources.entry(resource.clone()).or_default();
+        if order.changes_state() {
+            slot.end_recurring(|_| true, out);
+        } else if order.interval > 0 {
+            slot.end_recurring(|key| key == order.key, out);
+        }
+        slot.queue.push_back(order);
+        self.advance(&resource, now, out)
+    }
+
+    /// Ends a recurring operation. True if there was one.
+    pub fn cancel(&mut self, resource: &str, key: &str, out: &mut Outbox) -> bool {
+        let Some(slot) = self.resources.get_mut(resource) else { return false };
+        let known = slot.recurring.contains_key(key) || slot.queue.iter().any(|order| order.key == key);
+        slot.end_recurring(|candidate| candidate == key, out);
+        slot.queue.retain(|order| order.interval == 0 || order.key != key);
+        known
+    }
+
+    /// Ends all recurring operations of a resource, whose history is being forgotten.
+    pub fn forget(&mut self, resource: &str, out: &mut Outbox) {
+        if let Some(slot) = self.resources.get_mut(resource) {
+            slot.end_recurring(|_| true, out);
+            slot.queue.retain(|order| order.interval == 0);
+        }
+    }
+
+    /// Takes the end of a run. Returns the results to be told.
+    pub fn done(&mut self, result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
+        let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
+        let Some(running) = slot.running.take_if(|running| running.id == result.id) else { return Vec::new() };
+        let mut finished = match running.what {
+            What::Leftover { .. } => Vec::new(),
+            What::Repeat(key) => self.repeated(&resource, &key, running.cancelled, &result, now),
+            What::Order(order) if running.cancelled && order.interval > 0 => vec![],
+            What::Order(order) => self.conclude(order, result, running.since_epoch, now),
+        };
+        finished.append(&mut self.advance(&resource, now, out));
+        finished
+    }
+
+    /// Takes metadata. Returns the results that waited for them.
+    pub fn metadata(&mut self, id: OperationId, metadata: Option<AgentMetadata>, now: Now) -> Vec<Finished> {
+        let Some(agent) = self.fetching.remove(&id) else { return Vec::new() };
+        let known = self.metadata.entry(agent.clone()).or_default();
+        known.at = now.monotonic;
+        known.known = metadata.or(known.known.take());
+        let (ready, held) = std::mem::take(&mut self.held).into_iter().partition(|(order, _, _)| order.agent == agent);
+        self.held = held;
+        let ready: Vec<(Order, OperationResult, i64)> = ready;
+        ready.into_iter().map(|(order, result, at)| self.finish(order, &result, at, now)).collect()
+    }
+
+    /// What is known of an agent.
+    #[must_use]
+    pub fn agent_metadata(&self, agent: &AgentName) -> Option<&AgentMetadata> {
+        self.metadata.get(agent)?.known.as_ref()
+    }
+
+    /// Asks for metadata unless young ones are known or being fetched. True if they are being fetched.
+    pub fn fetch_metadata(&mut self, agent: &AgentName, max_age: u64, now: Now, out: &mut Outbox) -> bool {
+        if self.fetching.values().any(|fetched| fetched == agent) {
+            return true;
+        }
+        if self.metadata.get(agent).is_some_and(|known| now.monotonic.saturating_sub(known.at) <= max_age) {
+            return false;
+        }
+        let id = self.next_id();
+        self.fetching.insert(id, agent.clone());
+        out.push(Output::FetchMetadata { id, agent: agent.clone() });
+        true
+    }
+
+    /// Whether the fence device was started here and has not failed since.
+    #[must_use]
+    pub fn has_device(&self, device: &str) -> bool {
+        self.devices.get(device).copied().unwrap_or(false)
+    }
+
+    /// Starts recurring operations that are due and ends leftovers whose time is up.
+    pub fn deadline(&mut self, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        let mut due = Vec::new();
+        for (resource, slot) in &mut self.resources {
+            if slot.running.is_none() && slot.recurring.values().any(|one| one.due.is_some_and(|at| at <= now.monotonic)) {
+                due.push(resource.clone());
+            }
+            if let Some(running) = &mut slot.running {
+                if let What::Leftover { until, .. } = &running.what {
+                    if *until <= now.monotonic && !running.cancelled {
+                        running.cancelled = true;
+                        out.push(Output::Cancel(running.id));
+                    }
+                }
+            }
+        }
+        due.into_iter().flat_map(|resource| self.advance(&resource, now, out)).collect()
+    }
+
+    /// When [`Executor::deadline`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        let of_slot = |slot: &Slot| match &slot.running {
+            None => slot.recurring.values().filter_map(|one| one.due).min(),
+            Some(Running { what: What::Leftover { until, .. }, cancelled: false, .. }) => Some(*until),
+            Some(_) => None,
+        };
+        self.resources.values().filter_map(of_slot).min()
+    }
+
+    /// What runs now.
+    #[must_use]
+    pub fn running(&self, now: Now) -> Vec<RunningOperation> {
+        let running = |(resource, slot): (&String, &Slot)| {
+            let running = slot.running.as_ref()?;
+            let (action, interval) = match &running.what {
+                What::Order(order) => (order.operation.clone(), order.interval),
+                What::Repeat(key) => slot
+                    .recurring
+                    .get(key)
+                    .map_or((key.clone(), 0), |one| (one.order.operation.clone(), one.order.interval)),
+                What::Leftover { action, .. } => (action.clone(), 0),
+            };
+            let since = now.monotonic.saturating_sub(running.since);
+            Some(RunningOperation { resource: resource.clone(), action, interval, since })
+        };
+        self.resources.iter().filter_map(running).collect()
+    }
+
+    /// How many recurring operations are scheduled.
+    #[must_use]
+    pub fn recurring(&self) -> usize {
+        self.resources.values().map(|slot| slot.recurring.len()).sum()
+    }
+
+    /// Starts what the resource's queue, or its recurring operations, have next.
+    fn advance(&mut self, resource: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        let mut finished = Vec::new();
+        loop {
+            let Some(slot) = self.resources.get_mut(resource) else { return finished };
+            if slot.running.is_some() {
+                return finished;
+            }
+            if let Some(order) = slot.queue.pop_front() {
+                if order.start_delay > 0 && order.interval > 0 {
+                    let due = Some(now.monotonic + order.start_delay);
+                    slot.recurring.insert(order.key.clone(), Recurring::new(order, due));
+                } else if let Some(result) = self.without_agent(&order) {
+                    finished.append(&mut self.conclude(order, result, now.epoch(), now));
+                } else {
+                    self.start(resource, What::Order(order), now, out);
+                }
+            } else if let Some(key) = slot.due(now.monotonic) {
+                self.start(resource, What::Repeat(key), now, out);
+            } else {
+                if slot.recurring.is_empty() {
+                    self.resources.remove(resource);
+                }
+                return finished;
+            }
+        }
+    }
+
+    /// Results of fence devices that need no agent: probe and stop (rule 4.8.6).
+    fn without_agent(&mut self, order: &Order) -> Option<OperationResult> {
+        if !order.is_fencing() {
+            return None;
+        }
+        let code = match order.operation.as_str() {
+            "stop" => {
+                self.devices.remove(&order.resource);
+                0
+            }
+            "monitor" if order.interval == 0 => if self.has_device(&order.resource) { 0 } else { 7 },
+            _ => return None,
+        };
+        Some(OperationResult::plain(OperationId(0), ExecutionStatus::Done, code, ""))
+    }
+
+    fn start(&mut self, resource: &str, what: What, now: Now, out: &mut Outbox) {
+        let order = match &what {
+            What::Order(order) => order.clone(),
+            What::Repeat(key) => {
+                let slot = self.resources.get_mut(resource);
+                let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return };
+                recurring.due = None;
+                recurring.order.clone()
+            }
+            What::Leftover { .. } => return,
+        };
+        if order.agent.class == "ocf" && !matches!(order.operation.as_str(), "stop") {
+            let max_age = if order.operation == "start" { METADATA_AGE } else { u64::MAX };
+            self.fetch_metadata(&order.agent, max_age, now, out);
+        }
+        let id = self.next_id();
+        self.runs.insert(id, resource.to_owned());
+        if let Some(slot) = self.resources.get_mut(resource) {
+            let (since, since_epoch) = (now.monotonic, now.epoch());
+            slot.running = Some(Running { id, what, since, since_epoch, cancelled: false });
+        }
+        out.push(self.run(id, &order));
+    }
+
+    fn run(&self, id: OperationId, order: &Order) -> Output {
+        if order.is_fencing() {
+            let input = fencing::agent_input("monitor", &order.parameters, None);
+            let own = order.parameters.get("pcmk_monitor_timeout").and_then(|text| cib::value::parse_interval(text));
+            return Output::Fence(FenceRun {
+                id,
+                device: order.resource.clone(),
+                agent: order.agent.agent_type.clone(),
+                action: "monitor".to_owned(),
+                target: None,
+                input,
+                timeout: own.unwrap_or(order.timeout),
+            });
+        }
+        let mut parameters = order.parameters.clone();
+        parameters.remove("CRM_meta_op_target_rc");
+        Output::Run(Operation {
+            id,
+            resource: order.resource.clone(),
+            agent: order.agent.clone(),
+            action: self.agent_action(order),
+            parameters,
+            timeout: order.timeout,
+            interval: order.interval,
+            spare_group: order.meta("on_fail") == Some("block"),
+        })
+    }
+
+    /// The action the agent knows for a reload (rule 4.3.10); others unchanged.
+    fn agent_action(&self, order: &Order) -> String {
+        let reload = matches!(order.operation.as_str(), "reload" | "reload-agent");
+        let offers = |name: &str| {
+            let metadata = self.agent_metadata(&order.agent);
+            metadata.is_some_and(|metadata| metadata.actions.iter().any(|action| action.name == name))
+        };
+        match order.operation.as_str() {
+            _ if reload && offers("reload-agent") => "reload-agent".to_owned(),
+            _ if reload && offers("reload") => "reload".to_owned(),
+            other => other.to_owned(),
+        }
+    }
+
+    /// The end of an ordered run: remembers recurring ones, waits for metadata if they are on their way.
+    fn conclude(&mut self, order: Order, result: OperationResult, started: i64, now: Now) -> Vec<Finished> {
+        if order.is_fencing() && order.operation == "start" {
+            self.devices.insert(order.resource.clone(), succeeded(&result));
+        }
+        let waits = order.is_recorded() && self.fetching.values().any(|agent| *agent == order.agent);
+        if waits {
+            self.held.push((order, result, started));
+            return Vec::new();
+        }
+        vec![self.finish(order, &result, started, now)]
+    }
+
+    fn finish(&mut self, order: Order, result: &OperationResult, started: i64, now: Now) -> Finished {
+        let call = self.next_call;
+        self.next_call += 1;
+        if order.interval > 0 {
+            let mut recurring = Recurring::new(order.clone(), Some(now.monotonic + order.interval));
+            recurring.last = Some(essence(result));
+            recurring.last_change = started;
+            recurring.call = call;
+            if let Some(slot) = self.keep(&order) {
+                slot.recurring.insert(order.key.clone(), recurring);
+            }
+        }
+        let entry = self.entry(&order, result, call, started);
+        Finished { order, entry, repeated: false }
+    }
+
+    /// The place for a recurring operation, unless something that ends it waits already.
+    fn keep(&mut self, order: &Order) -> Option<&mut Slot> {
+        let slot = self.resources.entry(order.resource.clone()).or_default();
+        let ended = slot.queue.iter().any(Order::changes_state)
+            || matches!(&slot.running, Some(Running { what: What::Order(running), .. }) if running.changes_state());
+        (!ended).then_some(slot)
+    }
+
+    /// The end of a repeated run: told only if it differs from the last (rule 4.29.2, `last-rc-change`).
+    fn repeated(
+        &mut self,
+        resource: &str,
+        key: &str,
+        cancelled: bool,
+        result: &OperationResult,
+        now: Now,
+    ) -> Vec<Finished> {
+        let call = self.next_call;
+        let slot = self.resources.get_mut(resource);
+        let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return Vec::new() };
+        if cancelled {
+            return Vec::new();
+        }
+        recurring.due = Some(now.monotonic + recurring.order.interval);
+        let essence = essence(result);
+        let first = recurring.last.is_none();
+        if recurring.last.as_ref() == Some(&essence) {
+            return Vec::new();
+        }
+        recurring.last = Some(essence);
+        recurring.last_change = now.epoch();
+        recurring.call = call;
+        self.next_call += 1;
+        let order = recurring.order.clone();
+        let entry = self.entry(&order, result, call, now.epoch());
+        vec![Finished { order, entry, repeated: !first }]
+    }
+
+    fn entry(&self, order: &Order, result: &OperationResult, call: i64, at: i64) -> Entry {
+        let failed_reload = !succeeded(result);
+        let operation = match order.operation.as_str() {
+            "reload" | "reload-agent" if failed_reload => "monitor",
+            "reload" | "reload-agent" => "start",
+            other => other,
+        };
+        let (status, exit_code) = match (result.status, result.exit_code) {
+            _ if order.operation == "notify" => (ExecutionStatus::Done, 0),
+            // what an agent says about its resource is not an execution error (rule 4.2.4)
+            (ExecutionStatus::Error, code @ (7 | 8 | 190 | 191)) => (ExecutionStatus::Done, code),
+            other => other,
+        };
+        let mut entry = Entry {
+            key: order.key.clone(),
+            operation: operation.to_owned(),
+            feature_set: order.feature_set.clone(),
+            transition_key: order.transition_key.clone(),
+            exit_reason: String::new(),
+            on_node: self.node.clone(),
+            call_id: call,
+            exit_code,
+            status,
+            expected: order.expected,
+            interval: order.interval,
+            last_change: at,
+            executed: result.executed,
+            queued: result.queued,
+            digests: self.digests(order),
+            migration: order.migration(),
+        };
+        if entry.is_failure() || status != ExecutionStatus::Done {
+            entry.exit_reason = result.exit_reason.clone();
+        }
+        entry
+    }
+
+    fn digests(&self, order: &Order) -> Digests {
+        let metadata = if order.operation == "stop" { None } else { self.agent_metadata(&order.agent) };
+        digests(&order.parameters, order.interval, metadata)
+    }
+}
+
+impl Slot {
+    /// Ends recurring operations with such keys: forgets them, and ends their run if there is one.
+    fn end_recurring(&mut self, which: impl Fn(&str) -> bool, out: &mut Outbox) {
+        self.recurring.retain(|key, _| !which(key));
+        let Some(running) = &mut self.running else { return };
+        let ends = match &running.what {
+            What::Repeat(key) => which(key),
+            What::Order(order) => order.interval > 0 && which(&order.key),
+            What::Leftover { .. } => false,
+        };
+        if ends && !running.cancelled {
+            running.cancelled = true;
+            out.push(Output::Cancel(running.id));
+        }
+    }
+
+    /// The recurring operation that is due longest.
+    fn due(&self, now: u64) -> Option<String> {
+        let due = self.recurring.iter().filter_map(|(key, one)| one.due.map(|at| (at, key)));
+        due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key.clone())
+    }
+}
+
+impl Recurring {
+    fn new(order: Order, due: Option<u64>) -> Recurring {
+        Recurring { order, due, last: None, last_change: 0, call: 0 }
+    }
+}
+
+fn succeeded(result: &OperationResult) -> bool {
+    result.status == ExecutionStatus::Done && result.exit_code == 0
+}
+
+fn essence(result: &OperationResult) -> (ExecutionStatus, i32, String) {
+    (result.status, result.exit_code, result.exit_reason.clone())
+}

@@ -1,0 +1,492 @@
+//! Operation history: what each node's executor remembers, as it is written into the CIB's status
+//! (rules 4.29) and as the scheduler reads it.
+//!
+//! Every node keeps the table of all members; it changes only by messages in total order and by join
+//! rounds, so it is the same everywhere. Pending operations are kept apart from confirmed results: tools
+//! see them in the CIB, the planner decides about them (see [`crate::planner`]).
+
+use std::collections::BTreeMap;
+
+use cib::status::{self, HistoryText};
+use serde::{Deserialize, Serialize};
+
+use crate::membership::NodeId;
+use crate::operation::{AgentMetadata, AgentName, ExecutionStatus};
+use crate::text::{Fragment, parameters_digest};
+
+/// Exit code of an entry that is still pending.
+pub const PENDING_EXIT_CODE: i32 = 193;
+
+/// The UUID of operations that no transition ordered (rule 4.29.2).
+pub const NO_TRANSITION: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+/// One `lrm_rsc_op`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// `operation_key`: `RSC_OP_INTERVAL`.
+    pub key: String,
+    /// Operation name after the reload mapping (rule 4.3.10).
+    pub operation: String,
+    pub feature_set: String,
+    pub transition_key: String,
+    pub exit_reason: String,
+    /// Name of the node that ran it.
+    pub on_node: String,
+    pub call_id: i64,
+    pub exit_code: i32,
+    pub status: ExecutionStatus,
+    /// The exit code that counts as success.
+    pub expected: i32,
+    /// Milliseconds.
+    pub interval: u64,
+    /// Epoch seconds.
+    pub last_change: i64,
+    /// Milliseconds.
+    pub executed: u64,
+    /// Milliseconds.
+    pub queued: u64,
+    pub digests: Digests,
+    /// Source and target, for migrations.
+    pub migration: Option<(String, String)>,
+}
+
+/// Digests of the parameters of an operation (rule 4.29.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    pub all: String,
+    /// Names (each between spaces) and digest, if the agent supports reload.
+    pub restart: Option<(String, String)>,
+    /// Private names and digest of the rest, if there are private ones.
+    pub secure: Option<(String, String)>,
+}
+
+impl Entry {
+    /// Whether the result counts as a failure (rule 4.29.5).
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        use ExecutionStatus as S;
+        match self.status {
+            S::Pending | S::Cancelled => false,
+            S::TimedOut | S::Unsupported | S::Error | S::NotConnected | S::Refused | S::NoFenceDevice | S::NoSecrets => {
+                true
+            }
+            S::Done | S::HardError | S::FatalError | S::NotInstalled => self.plain_exit_code() != self.expected,
+        }
+    }
+
+    /// A one-time monitor.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.operation == "monitor" && self.interval == 0
+    }
+
+    /// The exit code with "degraded" read as what it degrades.
+    fn plain_exit_code(&self) -> i32 {
+        match self.exit_code {
+            190 => 0,
+            191 => 8,
+            code => code,
+        }
+    }
+
+    fn magic(&self) -> String {
+        format!("{}:{};{}", self.status.number(), self.exit_code, self.transition_key)
+    }
+
+    /// The slots it is written to (rule 4.29.3).
+    #[must_use]
+    pub fn slots(&self, resource: &str) -> Vec<String> {
+        let last = || format!("{resource}_last_0");
+        if matches!(self.operation.as_str(), "migrate_to" | "migrate_from") {
+            vec![self.key.clone()]
+        } else if self.is_failure() {
+            let failure = format!("{resource}_last_failure_0");
+            if self.interval == 0 { vec![failure, last()] } else { vec![failure] }
+        } else if self.interval > 0 {
+            vec![self.key.clone()]
+        } else {
+            vec![last()]
+        }
+    }
+
+    /// Its `lrm_rsc_op` in the given slot.
+    pub fn write(&self, slot: &str, out: &mut Fragment) {
+        out.open("lrm_rsc_op")
+            .attribute("id", slot)
+            .attribute("operation_key", &self.key)
+            .attribute("operation", &self.operation)
+            .attribute("crm-debug-origin", "executor")
+            .attribute("crm_feature_set", &self.feature_set)
+            .attribute("transition-key", &self.transition_key)
+            .attribute("transition-magic", &self.magic())
+            .attribute("exit-reason", &self.exit_reason)
+            .attribute("on_node", &self.on_node)
+            .attribute("call-id", self.call_id)
+            .attribute("rc-code", self.exit_code)
+            .attribute("op-status", self.status.number())
+            .attribute("interval", self.interval)
+            .attribute("last-rc-change", self.last_change)
+            .attribute("exec-time", self.executed)
+            .attribute("queue-time", self.queued)
+            .attribute("op-digest", &self.digests.all);
+        if let Some((names, digest)) = &self.digests.restart {
+            out.attribute("op-force-restart", names).attribute("op-restart-digest", digest);
+        }
+        if let Some((names, digest)) = &self.digests.secure {
+            out.attribute("op-secure-params", names).attribute("op-secure-digest", digest);
+        }
+        if let Some((source, target)) = &self.migration {
+            out.attribute("migrate_source", source).attribute("migrate_target", target);
+        }
+        out.close();
+    }
+
+    /// As the scheduler reads it.
+    #[must_use]
+    pub fn typed(&self, slot: &str) -> status::HistoryEntry {
+        let magic = self.magic();
+        let mut texts = vec![
+            (HistoryText::Id, slot),
+            (HistoryText::OperationKey, &*self.key),
+            (HistoryText::Operation, &*self.operation),
+            (HistoryText::DebugOrigin, "executor"),
+            (HistoryText::FeatureSet, &*self.feature_set),
+            (HistoryText::TransitionKey, &*self.transition_key),
+            (HistoryText::TransitionMagic, &*magic),
+            (HistoryText::ExitReason, &*self.exit_reason),
+            (HistoryText::OnNode, &*self.on_node),
+            (HistoryText::OpDigest, &*self.digests.all),
+        ];
+        if let Some((names, digest)) = &self.digests.restart {
+            texts.extend([(HistoryText::OpForceRestart, &**names), (HistoryText::OpRestartDigest, &**digest)]);
+        }
+        if let Some((names, digest)) = &self.digests.secure {
+            texts.extend([(HistoryText::OpSecureParams, &**names), (HistoryText::OpSecureDigest, &**digest)]);
+        }
+        if let Some((source, target)) = &self.migration {
+            texts.extend([(HistoryText::MigrateSource, &**source), (HistoryText::MigrateTarget, &**target)]);
+        }
+        let mut entry = status::HistoryEntry::new(texts);
+        entry.call_id = Some(self.call_id);
+        entry.rc_code = Some(i64::from(self.exit_code));
+        entry.op_status = Some(i64::from(self.status.number()));
+        entry.interval = u32::try_from(self.interval).unwrap_or(u32::MAX);
+        entry.last_rc_change = Some(self.last_change);
+        entry.exec_time = Some(i64::try_from(self.executed).unwrap_or(i64::MAX));
+        entry.queue_time = Some(i64::try_from(self.queued).unwrap_or(i64::MAX));
+        entry
+    }
+}
+
+/// What one executor remembers of one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceHistory {
+    pub agent: AgentName,
+    pub container: Option<String>,
+    /// Epoch seconds of the shutdown that locked it here.
+    pub shutdown_lock: Option<i64>,
+    /// Confirmed results by slot.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+impl ResourceHistory {
+    /// Nothing known yet.
+    #[must_use]
+    pub fn new(agent: AgentName) -> ResourceHistory {
+        ResourceHistory { agent, container: None, shutdown_lock: None, entries: BTreeMap::new() }
+    }
+
+    /// Takes a result in; returns slots that no longer hold anything (rule 4.29.8: a one-time operation
+    /// other than a monitor drops the recurring results).
+    pub fn record(&mut self, resource: &str, entry: &Entry) -> Vec<String> {
+        let mut gone = Vec::new();
+        if entry.interval == 0 && entry.operation != "monitor" {
+            gone = self.recurring_slots();
+            for slot in &gone {
+                self.entries.remove(slot);
+            }
+        }
+        for slot in entry.slots(resource) {
+            self.entries.insert(slot, entry.clone());
+        }
+        gone
+    }
+
+    fn recurring_slots(&self) -> Vec<String> {
+        let recurring = |(slot, entry): &(&String, &Entry)| entry.interval > 0 && **slot == entry.key;
+        self.entries.iter().filter(recurring).map(|(slot, _)| slot.clone()).collect()
+    }
+
+    /// Whether any entry is a failure.
+    #[must_use]
+    pub fn has_failure(&self) -> bool {
+        self.entries.values().any(Entry::is_failure)
+    }
+
+    /// The `lrm_resource` with the pending entries on top of the confirmed ones.
+    fn write(&self, resource: &str, pending: &[&Entry], out: &mut Fragment) {
+        self.open(resource, out);
+        let mut slots: BTreeMap<String, &Entry> =
+            self.entries.iter().map(|(slot, entry)| (slot.clone(), entry)).collect();
+        for entry in pending {
+            for slot in entry.slots(resource) {
+                slots.insert(slot, entry);
+            }
+        }
+        for (slot, entry) in slots {
+            entry.write(&slot, out);
+        }
+        out.close();
+    }
+
+    /// Opens the element.
+    pub fn open(&self, resource: &str, out: &mut Fragment) {
+        out.open("lrm_resource").attribute("id", resource);
+        out.attribute("class", &self.agent.class);
+        if let Some(provider) = &self.agent.provider {
+            out.attribute("provider", provider);
+        }
+        out.attribute("type", &self.agent.agent_type);
+        if let Some(container) = &self.container {
+            out.attribute("container", container);
+        }
+        if let Some(lock) = self.shutdown_lock {
+            out.attribute("shutdown-lock", lock);
+        }
+    }
+
+    /// As the scheduler reads it, confirmed entries only.
+    #[must_use]
+    pub fn typed(&self, resource: &str) -> status::ResourceHistory {
+        status::ResourceHistory {
+            id: resource.into(),
+            class: Some(self.agent.class.as_str().into()),
+            provider: self.agent.provider.as_deref().map(Into::into),
+            agent_type: Some(self.agent.agent_type.as_str().into()),
+            container: self.container.as_deref().map(Into::into),
+            shutdown_lock: self.shutdown_lock.filter(|lock| *lock != 0),
+            other_attributes: Vec::new(),
+            entries: self.entries.iter().map(|(slot, entry)| entry.typed(slot)).collect(),
+            line: 0,
+        }
+    }
+}
+
+/// Names an operation that is under way: on which node, of which resource, which key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InFlightKey {
+    pub node: NodeId,
+    pub resource: String,
+    /// `RSC_OP_INTERVAL`.
+    pub key: String,
+}
+
+/// An operation that was ordered and has no result yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InFlight {
+    pub agent: AgentName,
+    /// The pending entry.
+    pub entry: Entry,
+    /// Whether it is written into the CIB (`record-pending`, and not for notifications).
+    pub recorded: bool,
+    /// Parameter digest as ordered: whether a new plan means the same.
+    pub digest: String,
+    /// The instance is interchangeable with others on other nodes (anonymous clone).
+    pub anonymous: bool,
+}
+
+/// History and operations under way of all members.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    pub nodes: BTreeMap<NodeId, BTreeMap<String, ResourceHistory>>,
+    #[serde(with = "crate::text::pairs")]
+    pub in_flight: BTreeMap<InFlightKey, InFlight>,
+}
+
+impl History {
+    /// The part of one node: what it sends in a join round.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> History {
+        History {
+            nodes: self.nodes.get(&node).map(|own| (node, own.clone())).into_iter().collect(),
+            in_flight: (self.in_flight.iter())
+                .filter(|(key, _)| key.node == node)
+                .map(|(key, operation)| (key.clone(), operation.clone()))
+                .collect(),
+        }
+    }
+
+    /// Forgets all of a node.
+    pub fn forget_node(&mut self, node: NodeId) {
+        self.nodes.remove(&node);
+        self.in_flight.retain(|key, _| key.node != node);
+    }
+
+    /// The resource's confirmed history on a node.
+    #[must_use]
+    pub fn resource(&self, node: NodeId, resource: &str) -> Option<&ResourceHistory> {
+        self.nodes.get(&node)?.get(resource)
+    }
+
+    /// The same for changing; made if missing.
+    pub fn resource_mut(&mut self, node: NodeId, resource: &str, agent: &AgentName) -> &mut ResourceHistory {
+        let resources = self.nodes.entry(node).or_default();
+        resources.entry(resource.to_owned()).or_insert_with(|| ResourceHistory::new(agent.clone()))
+    }
+
+    /// Operations under way of a resource on a node.
+    pub fn pending(&self, node: NodeId, resource: &str) -> impl Iterator<Item = (&InFlightKey, &InFlight)> {
+        let from = InFlightKey { node, resource: resource.to_owned(), key: String::new() };
+        let resource = resource.to_owned();
+        self.in_flight.range(from..).take_while(move |(key, _)| key.node == node && key.resource == resource)
+    }
+
+    /// The `lrm` element of a node.
+    pub fn write_node(&self, node: NodeId, out: &mut Fragment) {
+        out.open("lrm").attribute("id", node).open("lrm_resources");
+        for resource in self.resources_of(node) {
+            self.write_resource(node, &resource, out);
+        }
+        out.close().close();
+    }
+
+    /// The `lrm_resource` element of a resource on a node, if there is anything to say.
+    pub fn write_resource(&self, node: NodeId, resource: &str, out: &mut Fragment) {
+        let pending: Vec<&InFlight> =
+            self.pending(node, resource).map(|(_, operation)| operation).filter(|one| one.recorded).collect();
+        let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
+        if let Some(history) = self.resource(node, resource) {
+            history.write(resource, &entries, out);
+        } else if let Some(first) = pending.first() {
+            ResourceHistory::new(first.agent.clone()).write(resource, &entries, out);
+        }
+    }
+
+    fn resources_of(&self, node: NodeId) -> Vec<String> {
+        let confirmed = self.nodes.get(&node).into_iter().flat_map(BTreeMap::keys).cloned();
+        let pending = self.in_flight.keys().filter(|key| key.node == node).map(|key| key.resource.clone());
+        let mut names: Vec<String> = confirmed.chain(pending).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Digests of an operation's parameters with what the agent's metadata say of them (rule 4.29.4).
+#[must_use]
+pub fn digests(parameters: &BTreeMap<String, String>, interval: u64, metadata: Option<&AgentMetadata>) -> Digests {
+    let own: BTreeMap<&str, &str> = (parameters.iter())
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| counts(name, interval))
+        .collect();
+    let all = parameters_digest(own.iter().map(|(name, value)| (*name, *value)));
+    let (Some(metadata), true) = (metadata, true) else { return Digests { all, ..Digests::default() } };
+    let restart = (interval == 0).then(|| restart_names(metadata)).flatten().map(|names| {
+        let kept = own.iter().filter(|(name, _)| names.contains(*name)).map(|(name, value)| (*name, *value));
+        (between_spaces(&names), parameters_digest(kept))
+    });
+    let private = private_names(metadata);
+    let secure = (!private.is_empty()).then(|| {
+        let kept = own.iter().filter(|(name, _)| !private.contains(*name)).map(|(name, value)| (*name, *value));
+        (between_spaces(&private), parameters_digest(kept))
+    });
+    Digests { all, restart, secure }
+}
+
+fn counts(name: &str, interval: u64) -> bool {
+    if name.starts_with("CRM_meta_") {
+        return interval > 0 && name == "CRM_meta_timeout";
+    }
+    !matches!(name, "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip")
+}
+
+/// The parameters a change of which needs a restart, if the agent can reload at all (rule 4.3.10).
+fn restart_names(metadata: &AgentMetadata) -> Option<Vec<&str>> {
+    let offers = |name: &str| metadata.actions.iter().any(|action| action.name == name);
+    let new = metadata.ocf_version.as_deref().is_some_and(|version| {
+        cib::value::compare_versions(version.trim(), "1.1") != std::cmp::Ordering::Less
+    });
+    let names = |keep: fn(&crate::AgentParameter) -> bool| {
+        metadata.parameters.iter().filter(|one| keep(one)).map(|one| one.name.as_str()).collect()
+    };
+    if new && offers("reload-agent") {
+        Some(names(|parameter| !parameter.reloadable))
+    } else if !new && offers("reload") {
+        Some(names(|parameter| parameter.unique))
+    } else {
+        None
+    }
+}
+
+/// The private parameters (rule 4.4.1).
+fn private_names(metadata: &AgentMetadata) -> Vec<&str> {
+    let marked: Vec<&str> =
+        metadata.parameters.iter().filter(|one| one.private).map(|one| one.name.as_str()).collect();
+    if !marked.is_empty() {
+        return marked;
+    }
+    let usual = |name: &&str| matches!(*name, "password" | "passwd" | "user");
+    metadata.parameters.iter().map(|one| one.name.as_str()).filter(usual).collect()
+}
+
+fn between_spaces(names: &[&str]) -> String {
+    if names.is_empty() { String::new() } else { format!(" {} ", names.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(operation: &str, interval: u64, exit_code: i32) -> Entry {
+        Entry {
+            key: format!("web_{operation}_{interval}"),
+            operation: operation.to_owned(),
+            feature_set: "3.20.5".to_owned(),
+            transition_key: "1:2:0:uuid".to_owned(),
+            exit_reason: String::new(),
+            on_node: "node1".to_owned(),
+            call_id: 1,
+            exit_code,
+            status: ExecutionStatus::Done,
+            expected: 0,
+            interval,
+            last_change: 0,
+            executed: 0,
+            queued: 0,
+            digests: Digests::default(),
+            migration: None,
+        }
+    }
+
+    #[test]
+    fn results_go_to_their_slots() {
+        assert_eq!(entry("start", 0, 0).slots("web"), ["web_last_0"]);
+        assert_eq!(entry("start", 0, 1).slots("web"), ["web_last_failure_0", "web_last_0"]);
+        assert_eq!(entry("monitor", 10_000, 0).slots("web"), ["web_monitor_10000"]);
+        assert_eq!(entry("monitor", 10_000, 7).slots("web"), ["web_last_failure_0"]);
+        assert_eq!(entry("migrate_to", 0, 1).slots("web"), ["web_migrate_to_0"]);
+    }
+
+    #[test]
+    fn a_stop_drops_the_recurring_results_but_not_the_failure() {
+        let agent = AgentName { class: "ocf".into(), provider: Some("x".into()), agent_type: "y".into() };
+        let mut history = ResourceHistory::new(agent);
+        for result in [entry("start", 0, 0), entry("monitor", 10_000, 0), entry("monitor", 10_000, 7)] {
+            history.record("web", &result);
+        }
+        assert_eq!(history.record("web", &entry("stop", 0, 0)), ["web_monitor_10000"]);
+        let slots: Vec<&str> = history.entries.keys().map(String::as_str).collect();
+        assert_eq!(slots, ["web_last_0", "web_last_failure_0"]);
+    }
+
+    #[test]
+    fn digests_are_those_of_the_rules() {
+        let parameters = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect::<BTreeMap<_, _>>()
+        };
+        let one = parameters(&[("ip", "127.0.0.10"), ("CRM_meta_timeout", "20000"), ("crm_feature_set", "3")]);
+        assert_eq!(digests(&one, 0, None).all, "21ccbd2b8e65014ca7b36a2070642a2e");
+        assert_eq!(digests(&one, 5000, None).all, "517d7b3575d97d408fbe19f3cfcc69fe");
+        assert_eq!(digests(&parameters(&[]), 0, None).all, "f2317cad3d54cec5d7d7aa7d0bf35cf8");
+    }
+}
