@@ -1,12 +1,88 @@
-//! The border to the scheduler: the node hands the CIB to a planner and gets a transition graph with reasons.
+//! The border to the scheduler: the node hands over what it knows and gets a transition graph with reasons.
+//!
+//! Plans are made while operations are still under way. The scheduler does not see those as pending: it
+//! decides on what is confirmed, and the runner finds in the new graph what is under way already. What the
+//! new plan does not want any more is planned around, as if it had ended well ([`view_for_planner`]), and
+//! nothing of that resource moves before its result is there.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use transition::{Action, Graph, Work};
+
+use crate::event::Severity;
+use crate::history::{History, InFlight, InFlightKey, ResourceHistory};
+use crate::membership::NodeId;
+use crate::operation::ExecutionStatus;
+
+/// What came of planning.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    pub graph: Arc<Graph>,
+    /// What the plan does, a line for each change, for people.
+    pub summary: Vec<String>,
+    /// The worst the scheduler had to say about the input.
+    pub severity: Option<Severity>,
+    /// Why the graph must not be executed; empty if it may be.
+    pub violations: Vec<String>,
+}
 
 /// Makes plans. Production and simulator use the scheduler; scenario tests may use a simple one.
-pub trait Planner: Send + fmt::Debug {}
+pub trait Planner: Send + fmt::Debug {
+    /// The plan for this CIB. `now`: epoch seconds.
+    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned;
+}
 
-/// The real scheduler.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SchedulerPlanner;
+/// Changes the status so that it shows confirmed results only, but for `assumed` operations, which are
+/// shown as if they had ended as expected.
+pub fn view_for_planner(cib: &mut cib::Cib, history: &History, assumed: &[InFlightKey]) {
+    let mut concerned: BTreeMap<(NodeId, &str), Vec<&InFlightKey>> = BTreeMap::new();
+    for key in history.in_flight.keys() {
+        concerned.entry((key.node, key.resource.as_str())).or_default().push(key);
+    }
+    for ((node, resource), keys) in concerned {
+        let id = node.to_string();
+        let Some(state) = cib.status.nodes.iter_mut().find(|state| *state.id == *id) else { continue };
+        let mut confirmed = history.resource(node, resource).cloned();
+        for key in keys.into_iter().filter(|key| assumed.contains(key)) {
+            let Some(operation) = history.in_flight.get(key) else { continue };
+            assume(operation, resource, &mut confirmed);
+        }
+        let position = state.history.iter().position(|known| *known.id == *resource);
+        match (position, confirmed) {
+            (Some(at), Some(confirmed)) => state.history[at] = confirmed.typed(resource),
+            (Some(at), None) => {
+                state.history.remove(at);
+            }
+            (None, Some(confirmed)) => state.history.push(confirmed.typed(resource)),
+            (None, None) => {}
+        }
+    }
+}
 
-impl Planner for SchedulerPlanner {}
+/// Adds the expected result, unless it says nothing about where the resource is active.
+fn assume(operation: &InFlight, resource: &str, confirmed: &mut Option<ResourceHistory>) {
+    if operation.entry.operation == "monitor" || !operation.recorded {
+        return;
+    }
+    let mut entry = operation.entry.clone();
+    entry.status = ExecutionStatus::Done;
+    entry.exit_code = entry.expected;
+    entry.call_id = i64::MAX;
+    confirmed
+        .get_or_insert_with(|| ResourceHistory::new(operation.agent.clone()))
+        .record(resource, &entry);
+}
+
+/// The key under which an operation of the graph would be under way; nothing for other actions and unknown
+/// nodes. `node` gives a node's id by its name.
+#[must_use]
+pub fn in_flight_key(action: &Action, node: &dyn Fn(&str) -> Option<NodeId>) -> Option<InFlightKey> {
+    if action.work() != Work::Operation {
+        return None;
+    }
+    let executor = node(&action.head.executor()?.name)?;
+    let resource = action.primitive.as_ref()?.id.to_string();
+    Some(InFlightKey { node: executor, resource, key: action.key.to_string() })
+}

@@ -1,0 +1,491 @@
+//! Views and join rounds: hearing everybody once, then doing what the decision says, on every node alike.
+
+use std::collections::BTreeMap;
+
+use super::coordination::Coordinator;
+use super::{Member, Node};
+use crate::attributes::Attributes;
+use crate::config::StartState;
+use crate::event::{EventKind, Severity};
+use crate::fencing::FenceState;
+use crate::fencing::owner::Waiting;
+use crate::history::{History, ResourceHistory};
+use crate::interface::Outbox;
+use crate::join::{DC_VERSION, Decision, Hello, decide};
+use crate::membership::{NodeId, View};
+use crate::message::Body;
+use crate::operation::AgentName;
+use crate::replica::{Version, node_state_path};
+use crate::request::{AttributeUpdate, CibOperation, Phase};
+use crate::text::Fragment;
+
+/// The attribute that asks for an orderly leave.
+pub const SHUTDOWN: &str = "shutdown";
+
+impl Body {
+    /// Part of the join protocol: sent whether or not a round is under way.
+    pub(super) fn is_of_join(&self) -> bool {
+        matches!(self, Body::Hello(_) | Body::CibCopy { .. } | Body::Proceed { .. })
+    }
+
+    /// Still matters after a join round, if it was not delivered before.
+    fn outlives_round(&self) -> bool {
+        !matches!(
+            self,
+            Body::Execute { .. }
+                | Body::FlushAttributes { .. }
+                | Body::ClearFailures { .. }
+                | Body::Settled { .. }
+                | Body::Differs { .. }
+                | Body::Rejoin { .. }
+                | Body::Hello(_)
+                | Body::CibCopy { .. }
+                | Body::Proceed { .. }
+        )
+    }
+}
+
+impl Node {
+    pub(super) fn on_view(&mut self, view: View, out: &mut Outbox) {
+        if !view.members.contains(&self.config.id) {
+            if self.view.members.contains(&self.config.id) {
+                self.end(1, "this node is not in the membership any more", out);
+            }
+            return;
+        }
+        if view.id == self.view.id && view.members == self.view.members {
+            self.on_quorum(view, out);
+            return;
+        }
+        let names = |ids: &[NodeId]| ids.iter().map(|id| self.known_name(*id)).collect::<Vec<_>>();
+        let came: Vec<NodeId> =
+            view.members.iter().filter(|id| !self.view.members.contains(id)).copied().collect();
+        let lost: Vec<NodeId> =
+            self.view.members.iter().filter(|id| !view.members.contains(id)).copied().collect();
+        let kind = EventKind::View {
+            members: names(&view.members),
+            came: names(&came),
+            lost: names(&lost),
+            quorate: view.quorate,
+        };
+        self.journal.view = Some(self.event(kind, None, Vec::new(), out));
+        self.view = view;
+        self.round = 0;
+        self.enter_round(out);
+    }
+
+    /// A node's name from wherever it is known.
+    pub(super) fn known_name(&self, id: NodeId) -> String {
+        if let Some(member) = self.members.get(&id) {
+            return member.name.clone();
+        }
+        let peer = self.config.peers.iter().find(|peer| peer.id == id);
+        peer.map_or_else(|| id.to_string(), |peer| peer.name.clone())
+    }
+
+    fn on_quorum(&mut self, view: View, out: &mut Outbox) {
+        let gained = view.quorate && !self.view.quorate;
+        let lost = !view.quorate && self.view.quorate;
+        let hosts_changed = view.hosts != self.view.hosts;
+        self.view = view;
+        if !self.is_joined() || !(gained || lost || hosts_changed) {
+            return;
+        }
+        self.had_quorum |= self.view.quorate;
+        self.was_quorate = self.view.quorate;
+        self.on_quorum_as_dc(gained, lost, out);
+    }
+
+    /// Begins a join round: everything of the last one is void, and this node presents itself.
+    pub(super) fn enter_round(&mut self, out: &mut Outbox) {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        for body in outgoing.into_iter().filter(Body::outlives_round).rev() {
+            self.unsent.push_front(body);
+        }
+        self.phase = Phase::Joining;
+        self.hellos.clear();
+        self.silent.clear();
+        self.awaiting_copy = None;
+        self.coordinator = None;
+        self.settled = false;
+        self.round_deadline = Some(self.now.monotonic + self.options().join_integration_timeout);
+        let hello = Box::new(self.hello());
+        self.broadcast(Body::Hello(hello), out);
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            started: self.started.unwrap_or(self.now.epoch_ms),
+            fresh: self.fresh,
+            is_dc: self.is_dc(),
+            was_quorate: self.was_quorate,
+            quorate: self.view.quorate,
+            hosts: self.view.hosts.clone(),
+            version: self.replica.version(),
+            digest: self.replica.digest(),
+            history: self.history.of_node(self.config.id),
+            attributes: self.attributes.clone(),
+            fencing: self.fence_history.records().to_vec(),
+            shutting_down: self.shutting_down,
+            had_quorum: self.had_quorum,
+            now: self.now.epoch(),
+            ..Hello::new(&self.config)
+        }
+    }
+
+    pub(super) fn on_hello(&mut self, hello: Hello, out: &mut Outbox) {
+        if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
+            return;
+        }
+        self.hellos.insert(hello.id, hello);
+        self.decide_if_complete(out);
+    }
+
+    fn decide_if_complete(&mut self, out: &mut Outbox) {
+        let heard = |id: &NodeId| self.hellos.contains_key(id) || self.silent.contains(id);
+        if !self.view.members.iter().all(heard) {
+            return;
+        }
+        let Some(decision) = decide(&self.hellos) else { return };
+        if let Some((_, reason)) = decision.refused.iter().find(|(id, _)| *id == self.config.id) {
+            let reason = reason.clone();
+            self.event(EventKind::JoinRefused { reason: reason.clone() }, None, Vec::new(), out);
+            self.end(100, &reason, out);
+        } else if decision.copy_needed {
+            if decision.cib_from == self.config.id {
+                let (version, digest) = (self.replica.version(), self.replica.digest());
+                self.broadcast(Body::CibCopy { version, digest, text: self.replica.text() }, out);
+            }
+            self.awaiting_copy = Some(decision);
+        } else {
+            self.complete(decision, out);
+        }
+    }
+
+    pub(super) fn on_cib_copy(&mut self, from: NodeId, version: Version, digest: &str, text: &str, out: &mut Outbox) {
+        let Some(decision) = self.awaiting_copy.take_if(|decision| decision.cib_from == from) else { return };
+        if (self.replica.version(), self.replica.digest().as_str()) != (version, digest) {
+            if let Err(problem) = self.replica.adopt(text) {
+                let reason = format!("the cluster's CIB cannot be used here: {problem}");
+                self.end(100, &reason, out);
+                return;
+            }
+            self.cib_file.stale = true;
+        }
+        self.complete(decision, out);
+    }
+
+    /// Somebody stayed silent too long: the round goes on without (rule 4.22.4).
+    pub(super) fn proceed_without_silent(&mut self, out: &mut Outbox) {
+        if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
+            return;
+        }
+        let silent = |id: &&NodeId| !self.hellos.contains_key(id);
+        let without: Vec<NodeId> = self.view.members.iter().filter(silent).copied().collect();
+        self.broadcast(Body::Proceed { without }, out);
+    }
+
+    pub(super) fn on_proceed(&mut self, without: Vec<NodeId>, out: &mut Outbox) {
+        if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
+            return;
+        }
+        self.silent = without.into_iter().filter(|id| !self.hellos.contains_key(id)).collect();
+        if self.silent.contains(&self.config.id) {
+            self.end(1, "the cluster went on without this node", out);
+            return;
+        }
+        self.decide_if_complete(out);
+    }
+
+    pub(super) fn on_rejoin(&mut self, reason: &str, out: &mut Outbox) {
+        self.notice(Severity::Warning, format!("all members join again: {reason}"), out);
+        self.round += 1;
+        self.enter_round(out);
+    }
+
+    /// Does what the round decided. Every member runs this with the same hellos and the same CIB.
+    fn complete(&mut self, decision: Decision, out: &mut Outbox) {
+        let hellos = std::mem::take(&mut self.hellos);
+        let Some(dc) = hellos.get(&decision.dc) else { return };
+        self.round_deadline = None;
+        self.take_members(&decision, &hellos);
+        self.take_history(&decision, &hellos);
+        self.take_attributes(&decision, dc, &hellos);
+        self.take_fencing(&decision, dc, &hellos, out);
+        let changes = self.join_changes(&decision, dc, &hellos);
+        let before = self.replica.version();
+        if let Err(problem) = self.replica.apply(&changes, &dc.name, dc.now) {
+            let text = format!("the join could not be written into the CIB: {problem}");
+            self.notice(Severity::Error, text, out);
+        }
+        self.after_own_change(before);
+        self.finish_round(&decision, dc, &hellos, out);
+    }
+
+    fn take_members(&mut self, decision: &Decision, hellos: &BTreeMap<NodeId, Hello>) {
+        self.members.clear();
+        for hello in decision.members.iter().filter_map(|id| hellos.get(id)) {
+            self.incarnations.insert(hello.id, hello.incarnation.clone());
+            let member = Member {
+                name: hello.name.clone(),
+                feature_set: hello.feature_set.clone(),
+                action_limit: hello.action_limit,
+            };
+            self.members.insert(hello.id, member);
+        }
+    }
+
+    fn take_history(&mut self, decision: &Decision, hellos: &BTreeMap<NodeId, Hello>) {
+        let locked = self.locked_resources(decision, hellos);
+        self.history = History::default();
+        for hello in decision.members.iter().filter_map(|id| hellos.get(id)) {
+            self.history.nodes.extend(hello.history.nodes.clone());
+            self.history.in_flight.extend(hello.history.in_flight.clone());
+        }
+        for (node, resource, history) in locked {
+            self.history.nodes.entry(node).or_default().entry(resource).or_insert(history);
+        }
+    }
+
+    /// Resources locked to a node that comes back: they stay locked, without operations (rule 4.22.7).
+    fn locked_resources(
+        &self,
+        decision: &Decision,
+        hellos: &BTreeMap<NodeId, Hello>,
+    ) -> Vec<(NodeId, String, ResourceHistory)> {
+        let fresh = |id: &&NodeId| hellos.get(id).is_some_and(|hello| hello.fresh);
+        let mut locked = Vec::new();
+        let cib = self.replica.typed();
+        for id in decision.members.iter().filter(fresh) {
+            let state = cib.status.nodes.iter().find(|state| *state.id == *id.to_string());
+            for resource in state.iter().flat_map(|state| &state.history) {
+                let (Some(lock), Some(class), Some(kind)) =
+                    (resource.shutdown_lock, &resource.class, &resource.agent_type)
+                else {
+                    continue;
+                };
+                let agent = AgentName {
+                    class: class.to_string(),
+                    provider: resource.provider.as_ref().map(ToString::to_string),
+                    agent_type: kind.to_string(),
+                };
+                let mut history = ResourceHistory::new(agent);
+                history.shutdown_lock = Some(lock);
+                locked.push((*id, resource.id.to_string(), history));
+            }
+        }
+        locked
+    }
+
+    /// Each member's own values win; the DC's for remote nodes; values of lost nodes are gone (rule 4.28).
+    fn take_attributes(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>) {
+        let mut attributes: Attributes = dc.attributes.clone();
+        let cluster_nodes = self.cluster_node_names(dc, hellos);
+        for name in attributes.nodes() {
+            if cluster_nodes.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+                attributes.forget_node(&name);
+            }
+        }
+        for hello in decision.members.iter().filter_map(|id| hellos.get(id)) {
+            attributes.take_node(&hello.attributes, &hello.name);
+            attributes.update(&AttributeUpdate::set(&hello.name, "#feature-set", &hello.feature_set), &hello.name);
+            if let Some(at) = hello.shutting_down {
+                attributes.update(&AttributeUpdate::set(&hello.name, SHUTDOWN, &at.to_string()), &hello.name);
+            }
+        }
+        self.attributes = attributes;
+        self.flush_at.clear();
+    }
+
+    fn cluster_node_names(&self, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>) -> Vec<String> {
+        let mut names: Vec<String> = dc.peers.iter().map(|peer| peer.name.clone()).collect();
+        names.extend(hellos.values().map(|hello| hello.name.clone()));
+        names.extend(self.replica.cluster_nodes().into_iter().map(|(_, name)| name));
+        names
+    }
+
+    fn take_fencing(
+        &mut self,
+        decision: &Decision,
+        dc: &Hello,
+        hellos: &BTreeMap<NodeId, Hello>,
+        out: &mut Outbox,
+    ) {
+        for record in decision.members.iter().filter_map(|id| hellos.get(id)).flat_map(|hello| &hello.fencing) {
+            self.fence_history.take(record);
+        }
+        let owners: Vec<&str> = self.members.values().map(|member| member.name.as_str()).collect();
+        for mut record in self.fence_history.abandoned(&owners) {
+            record.state = FenceState::Failed;
+            record.reason = "the node that managed it is lost".to_owned();
+            record.at = dc.now;
+            self.fence_history.take(&record);
+            self.tell_waiting(&record, out);
+        }
+        for waiting in self.fence_waiting.values_mut() {
+            waiting.retain(|one| matches!(one, Waiting::Client(_)));
+        }
+    }
+
+    /// What the round changes in the CIB: node states, histories, attributes, facts about DC and quorum.
+    fn join_changes(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>) -> Vec<CibOperation> {
+        let mut changes = vec![modify(root_text(dc))];
+        changes.extend(self.configuration_changes(decision, dc, hellos));
+        let cib = self.replica.typed();
+        for hello in decision.members.iter().filter_map(|id| hellos.get(id)) {
+            let known = cib.status.nodes.iter().find(|state| *state.id == *hello.id.to_string());
+            if known.is_some() {
+                let path = node_state_path(&hello.id.to_string());
+                changes.push(delete(format!("{path}/lrm")));
+                changes.push(delete(format!("{path}/transient_attributes")));
+            }
+            let time = |since: i64| if since > 1 && !hello.fresh { since } else { dc.now };
+            let since = time(known.map_or(0, |state| state.member.time(dc.now)));
+            let online = time(known.map_or(0, |state| state.peer.time()));
+            let expected = if hello.shutting_down.is_some() { "down" } else { "member" };
+            let mut out = Fragment::new();
+            out.open("node_state").attribute("id", hello.id).attribute("uname", &hello.name);
+            out.attribute("in_ccm", since).attribute("crmd", online);
+            out.attribute("join", "member").attribute("expected", expected);
+            out.attribute("crm-debug-origin", "join");
+            self.history.write_node(hello.id, &mut out);
+            changes.push(modify_status(out.finish()));
+        }
+        for state in cib.status.nodes.iter().filter(|state| !state.remote_node) {
+            let is_member = decision.members.iter().any(|id| *state.id == *id.to_string());
+            let is_remote = self.replica.is_remote(&state.id);
+            if is_member || is_remote {
+                continue;
+            }
+            let is_host = dc.hosts.iter().any(|id| *state.id == *id.to_string());
+            changes.push(delete(format!("{}/transient_attributes", node_state_path(&state.id))));
+            let mut out = Fragment::new();
+            out.open("node_state").attribute("id", &state.id);
+            out.attribute("in_ccm", u8::from(is_host)).attribute("crmd", 0).attribute("join", "down");
+            if state.expected.is_none() {
+                out.attribute("expected", "down");
+            }
+            changes.push(modify_status(out.finish()));
+        }
+        let ids = self.node_ids(&cib);
+        let flush = self.attributes.flush_all(&|name| ids(name));
+        changes.extend(flush.modify.into_iter().map(modify_status));
+        changes
+    }
+
+    /// Nodes and properties that the cluster itself maintains (rules 4.20.7, 4.21.5, 4.22.6).
+    fn configuration_changes(
+        &self,
+        decision: &Decision,
+        dc: &Hello,
+        hellos: &BTreeMap<NodeId, Hello>,
+    ) -> Vec<CibOperation> {
+        let mut nodes: BTreeMap<NodeId, String> =
+            dc.peers.iter().map(|peer| (peer.id, peer.name.clone())).collect();
+        nodes.extend(decision.members.iter().filter_map(|id| hellos.get(id)).map(|hello| (hello.id, hello.name.clone())));
+        let mut changes = Vec::new();
+        for (id, name) in self.replica.cluster_nodes() {
+            let other_id = nodes.iter().any(|(now, known)| known.eq_ignore_ascii_case(&name) && now.to_string() != id);
+            if other_id {
+                changes.push(delete(format!("/cib/configuration/nodes/node[@id='{id}']")));
+                changes.push(delete(node_state_path(&id)));
+            }
+        }
+        for (id, name) in &nodes {
+            let mut out = Fragment::new();
+            out.open("nodes").open("node").attribute("id", id).attribute("uname", name);
+            let start = hellos.get(id).filter(|hello| hello.fresh).map_or(StartState::Default, |hello| hello.start_state);
+            if start != StartState::Default {
+                out.open("instance_attributes").attribute("id", format!("nodes-{id}"));
+                out.open("nvpair").attribute("id", format!("nodes-{id}-standby"));
+                out.attribute("name", "standby").attribute("value", start == StartState::Standby);
+            }
+            changes.push(modify_scope("nodes", out.finish()));
+        }
+        let mut properties = vec![
+            ("dc-version", DC_VERSION.to_owned()),
+            ("cluster-infrastructure", dc.infrastructure.clone()),
+            ("have-watchdog", dc.have_watchdog.to_string()),
+        ];
+        if let (Some(name), None) = (&dc.cluster_name, self.replica.property("cluster-name", dc.now)) {
+            properties.push(("cluster-name", name.clone()));
+        }
+        for (name, value) in properties {
+            if self.replica.property(name, dc.now).as_deref() != Some(&value) {
+                changes.push(set_property(name, &value));
+            }
+        }
+        changes
+    }
+
+    fn finish_round(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>, out: &mut Outbox) {
+        self.phase = if self.shutting_down.is_some() { Phase::ShuttingDown } else { Phase::Joined };
+        self.fresh = false;
+        self.dc = Some(decision.dc);
+        self.was_quorate = dc.quorate;
+        self.had_quorum |= self.view.quorate;
+        let view = self.journal.view.into_iter().collect();
+        let kind = EventKind::Joined {
+            dc: dc.name.clone(),
+            members: self.members.values().map(|member| member.name.clone()).collect(),
+            cib_version: self.replica.version().to_string(),
+            cib_from: hellos.get(&decision.cib_from).map_or_else(String::new, |hello| hello.name.clone()),
+        };
+        let joined = self.event(kind, None, view, out);
+        if self.is_dc() {
+            let had_quorum = hellos.values().any(|hello| hello.had_quorum) || self.had_quorum;
+            self.had_quorum |= had_quorum;
+            let hold = self.start_hold();
+            self.coordinator = Some(Coordinator::new(hold));
+            self.trigger("the membership changed", Some(joined));
+        }
+        let unsent = std::mem::take(&mut self.unsent);
+        for body in unsent {
+            self.send(body, out);
+        }
+    }
+
+    /// Until when nothing is planned: nodes that were never seen may still be starting (rule 4.21.2).
+    fn start_hold(&self) -> Option<u64> {
+        let cib = self.replica.typed();
+        let seen = |id: &str| cib.status.nodes.iter().any(|state| *state.id == *id);
+        let missing = self.replica.cluster_nodes().iter().any(|(id, _)| !seen(id));
+        let age = u64::try_from(self.now.epoch_ms - self.started.unwrap_or(self.now.epoch_ms)).unwrap_or(0);
+        let wait = self.options().dc_deadtime.saturating_sub(age);
+        (missing && wait > 0).then_some(self.now.monotonic + wait)
+    }
+}
+
+fn root_text(dc: &Hello) -> String {
+    let mut out = Fragment::new();
+    out.open("cib").attribute("crm_feature_set", &dc.feature_set);
+    out.attribute("have-quorum", u8::from(dc.quorate)).attribute("dc-uuid", dc.id);
+    out.finish()
+}
+
+/// Merges into the whole document.
+pub(super) fn modify(xml: String) -> CibOperation {
+    CibOperation::Modify { scope: None, xpath: None, xml, allow_create: true, score: false }
+}
+
+pub(super) fn modify_scope(scope: &str, xml: String) -> CibOperation {
+    CibOperation::Modify { scope: Some(scope.to_owned()), xpath: None, xml, allow_create: true, score: false }
+}
+
+/// Merges a `node_state`.
+pub(super) fn modify_status(node_state: String) -> CibOperation {
+    modify_scope("status", format!("<status>{node_state}</status>"))
+}
+
+pub(super) fn delete(xpath: String) -> CibOperation {
+    CibOperation::DeleteXpath { xpath, all: true }
+}
+
+/// Sets a cluster property where the cluster itself keeps them.
+pub(super) fn set_property(name: &str, value: &str) -> CibOperation {
+    let mut out = Fragment::new();
+    out.open("crm_config").open("cluster_property_set").attribute("id", cib::nvpair::BOOTSTRAP_OPTIONS);
+    out.open("nvpair").attribute("id", format!("{}-{name}", cib::nvpair::BOOTSTRAP_OPTIONS));
+    out.attribute("name", name).attribute("value", value);
+    modify_scope("crm_config", out.finish())
+}

@@ -1,0 +1,441 @@
+//! The node: one state, one entry point. This file has the state, the dispatch and the sending; the parts
+//! of its work are in the modules below.
+
+mod clients;
+mod commands;
+mod coordination;
+mod fences;
+mod joining;
+mod runner;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::attributes::Attributes;
+use crate::config::{Config, Restored};
+use crate::event::{Event, EventId, EventKind, Severity};
+use crate::executor::{Executor, Finished};
+use crate::fencing::devices::Devices;
+use crate::fencing::executor::FenceExecutor;
+use crate::fencing::owner::{Operation as FenceOperation, Waiting};
+use crate::fencing::FenceHistory;
+use crate::history::{History, InFlightKey};
+use crate::interface::{Input, Outbox, Output};
+use crate::join::{Decision, Hello};
+use crate::membership::{NodeId, View};
+use crate::message::{Body, Message, PROTOCOL, ResultMessage};
+use crate::planner::Planner;
+use crate::replica::Replica;
+use crate::request::{Phase, RequestId};
+use crate::time::Now;
+use coordination::Coordinator;
+
+/// Most commands that may wait while a join round is under way; further client requests are refused.
+const MOST_WAITING: usize = 1024;
+
+/// A cluster node. See the crate documentation for the calling discipline.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    planner: Box<dyn Planner>,
+    now: Now,
+    /// Milliseconds since the epoch of the first step; nothing before it.
+    started: Option<i64>,
+    phase: Phase,
+
+    view: View,
+    /// Join round within the view.
+    round: u32,
+    hellos: BTreeMap<NodeId, Hello>,
+    /// Members without which the round goes on.
+    silent: Vec<NodeId>,
+    round_deadline: Option<u64>,
+    /// The round is decided, but the winner's CIB is still on its way.
+    awaiting_copy: Option<Decision>,
+    /// No round has been completed yet.
+    fresh: bool,
+
+    /// Accepted members of the last completed round.
+    members: BTreeMap<NodeId, Member>,
+    /// The latest known run of each node, lost ones included.
+    incarnations: BTreeMap<NodeId, String>,
+    dc: Option<NodeId>,
+    /// Quorum in the last completed round.
+    was_quorate: bool,
+    had_quorum: bool,
+    /// Epoch seconds of the wish to leave.
+    shutting_down: Option<i64>,
+    escalate_at: Option<u64>,
+
+    replica: Replica,
+    cib_file: CibFile,
+    attributes: Attributes,
+    /// When dampened attributes are to be written.
+    flush_at: BTreeMap<String, u64>,
+    history: History,
+    executor: Executor,
+    devices: Devices,
+    fence_history: FenceHistory,
+    fence_executor: FenceExecutor,
+    /// Fencing operations this node owns.
+    fences: BTreeMap<String, FenceOperation>,
+    /// Who waits here for operations that others own.
+    fence_waiting: BTreeMap<String, Vec<Waiting>>,
+    fence_count: u64,
+    coordinator: Option<Coordinator>,
+    /// Number of the next transition.
+    next_transition: u64,
+
+    /// Sent, and not yet delivered here.
+    outgoing: VecDeque<Body>,
+    /// To be sent when the join round is over.
+    unsent: VecDeque<Body>,
+    settled: bool,
+    settle_waiters: Vec<RequestId>,
+    journal: Journal,
+    leftovers_noted: bool,
+    notices: Vec<String>,
+}
+
+/// An accepted member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    name: String,
+    feature_set: String,
+    action_limit: usize,
+}
+
+/// Numbers of events, and which led to what.
+#[derive(Debug, Default)]
+struct Journal {
+    last: u64,
+    /// The event that stands for the hand-out of each operation under way.
+    starts: BTreeMap<InFlightKey, EventId>,
+    /// The event of the current plan.
+    plan: Option<EventId>,
+    view: Option<EventId>,
+}
+
+/// What is on disk.
+#[derive(Debug, Default)]
+struct CibFile {
+    serial: u64,
+    /// A write is under way.
+    writing: bool,
+    /// The replica has changed since the last write was asked for.
+    stale: bool,
+    /// Writing failed: never tried again in this run (rule 4.23.8).
+    disabled: bool,
+}
+
+impl Node {
+    /// A node that has not seen a view yet. It does nothing before the first step.
+    #[must_use]
+    pub fn new(config: Config, restored: Restored, planner: Box<dyn Planner>) -> Node {
+        let (replica, mut problems) = Replica::load(restored.cib.as_deref());
+        let mut notices = restored.notices;
+        notices.append(&mut problems);
+        Node {
+            executor: Executor::new(&config.name, restored.leftovers),
+            fence_executor: FenceExecutor::new(config.seed),
+            config,
+            planner,
+            now: Now::default(),
+            started: None,
+            phase: Phase::Starting,
+            view: View::default(),
+            round: 0,
+            hellos: BTreeMap::new(),
+            silent: Vec::new(),
+            round_deadline: None,
+            awaiting_copy: None,
+            fresh: true,
+            members: BTreeMap::new(),
+            incarnations: BTreeMap::new(),
+            dc: None,
+            was_quorate: false,
+            had_quorum: false,
+            shutting_down: None,
+            escalate_at: None,
+            replica,
+            cib_file: CibFile::default(),
+            attributes: Attributes::default(),
+            flush_at: BTreeMap::new(),
+            history: History::default(),
+            devices: Devices::default(),
+            fence_history: FenceHistory::default(),
+            fences: BTreeMap::new(),
+            fence_waiting: BTreeMap::new(),
+            fence_count: 0,
+            coordinator: None,
+            next_transition: 0,
+            outgoing: VecDeque::new(),
+            unsent: VecDeque::new(),
+            settled: false,
+            settle_waiters: Vec::new(),
+            journal: Journal::default(),
+            leftovers_noted: false,
+            notices,
+        }
+    }
+
+    /// Takes one input and appends what is to be done. `now.monotonic` must not decrease from step to step.
+    pub fn step(&mut self, now: Now, input: Input, outbox: &mut Outbox) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.now = now;
+        if self.started.is_none() {
+            self.begin(outbox);
+        }
+        match input {
+            Input::View(view) => self.on_view(view, outbox),
+            Input::Message(message) => self.on_message(message, outbox),
+            Input::Request { id, request } => self.on_request(id, request, outbox),
+            Input::OperationDone(result) => {
+                let finished = self.executor.done(result, now, outbox);
+                self.tell_results(finished, outbox);
+            }
+            Input::FenceDone(result) => self.on_fence_run_done(result, outbox),
+            Input::Metadata { id, metadata } => {
+                let finished = self.executor.metadata(id, metadata, now);
+                self.tell_results(finished, outbox);
+                self.fence_executor.metadata(&mut self.executor, now, outbox);
+            }
+            Input::CibWritten { serial, error } => self.on_cib_written(serial, error, outbox),
+            Input::Deadline => {}
+            Input::Shutdown { escalate } => self.on_shutdown(escalate, outbox),
+            Input::MessagingLost { reason } => self.end(1, &format!("messaging lost: {reason}"), outbox),
+        }
+        self.check_deadlines(outbox);
+        self.coordinate(outbox);
+        self.write_cib(outbox);
+    }
+
+    /// The monotonic millisecond at which [`Input::Deadline`] is wanted, if at all.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        let is_dc = self.coordinator.is_some();
+        let flush = if is_dc { self.flush_at.values().min().copied() } else { None };
+        [
+            self.round_deadline,
+            self.escalate_at,
+            self.executor.next_deadline(),
+            self.fence_executor.next_deadline(),
+            self.fences.values().map(FenceOperation::next_deadline).min(),
+            self.coordinator.as_ref().and_then(|coordinator| coordinator.next_deadline()),
+            flush,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The CIB as this node has it, as XML text: for tests, the simulator and local readers.
+    #[must_use]
+    pub fn cib_text(&self) -> String {
+        self.replica.text()
+    }
+
+    /// The same in typed form.
+    #[must_use]
+    pub fn cib(&self) -> cib::Cib {
+        self.replica.typed()
+    }
+
+    /// Version and digest of the replica.
+    #[must_use]
+    pub fn cib_version(&self) -> (crate::replica::Version, String) {
+        (self.replica.version(), self.replica.digest())
+    }
+
+    /// Where this node is in its life.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The name of the DC, if there is one.
+    #[must_use]
+    pub fn dc(&self) -> Option<&str> {
+        self.dc.and_then(|dc| self.members.get(&dc)).map(|member| member.name.as_str())
+    }
+
+    /// Whether the last plan was carried out and nothing has happened since.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    fn begin(&mut self, out: &mut Outbox) {
+        self.started = Some(self.now.epoch_ms);
+        for text in std::mem::take(&mut self.notices) {
+            self.notice(Severity::Warning, text, out);
+        }
+        self.executor.begin(self.now, out);
+        self.refresh_devices();
+    }
+
+    fn is_joined(&self) -> bool {
+        matches!(self.phase, Phase::Joined | Phase::ShuttingDown)
+    }
+
+    fn is_dc(&self) -> bool {
+        self.dc == Some(self.config.id)
+    }
+
+    /// Name of a member.
+    fn name_of(&self, id: NodeId) -> String {
+        self.members.get(&id).map_or_else(|| id.to_string(), |member| member.name.clone())
+    }
+
+    /// Id of a member by its name.
+    fn member_id(&self, name: &str) -> Option<NodeId> {
+        self.members.iter().find(|(_, member)| member.name.eq_ignore_ascii_case(name)).map(|(id, _)| *id)
+    }
+
+    fn on_message(&mut self, message: Message, out: &mut Outbox) {
+        let valid = message.protocol == PROTOCOL
+            && message.view == self.view.id
+            && message.round == self.round
+            && self.view.members.contains(&message.from);
+        if !valid {
+            return;
+        }
+        if message.from == self.config.id && !message.body.is_of_join() {
+            self.outgoing.pop_front();
+        }
+        self.deliver(message.from, message.body, out);
+    }
+
+    /// Sends when possible: now, or after the join round.
+    fn send(&mut self, body: Body, out: &mut Outbox) {
+        if self.is_joined() {
+            self.outgoing.push_back(body.clone());
+            self.broadcast(body, out);
+        } else {
+            self.unsent.push_back(body);
+        }
+    }
+
+    fn broadcast(&mut self, body: Body, out: &mut Outbox) {
+        let message =
+            Message { protocol: PROTOCOL, from: self.config.id, view: self.view.id, round: self.round, body };
+        out.push(Output::Broadcast(message));
+    }
+
+    fn event(&mut self, kind: EventKind, why: Option<String>, causes: Vec<EventId>, out: &mut Outbox) -> EventId {
+        self.journal.last += 1;
+        let id = EventId(self.journal.last);
+        out.push(Output::Event(Event { id, at: self.now.epoch_ms, kind, why, causes }));
+        id
+    }
+
+    fn notice(&mut self, severity: Severity, text: String, out: &mut Outbox) -> EventId {
+        self.event(EventKind::Notice { severity, text }, None, Vec::new(), out)
+    }
+
+    /// Ends this node: code 0 for good, 100 to stay down.
+    fn end(&mut self, code: i32, reason: &str, out: &mut Outbox) {
+        self.event(EventKind::Ended { reason: reason.to_owned() }, None, Vec::new(), out);
+        out.push(Output::Leave { code, reason: reason.to_owned() });
+        self.phase = Phase::Ended;
+        self.coordinator = None;
+    }
+
+    /// Tells everybody what became of operations.
+    fn tell_results(&mut self, finished: Vec<Finished>, out: &mut Outbox) {
+        for Finished { order, entry, repeated } in finished {
+            let body = Body::Result(Box::new(ResultMessage {
+                node: self.config.id,
+                recorded: order.is_recorded(),
+                on_fail: order.meta("on_fail").map(str::to_owned),
+                resource: order.resource,
+                agent: order.agent,
+                container: order.container,
+                shutdown_lock: order.shutdown_lock,
+                entry,
+                repeated,
+            }));
+            self.send(body, out);
+        }
+    }
+
+    fn check_deadlines(&mut self, out: &mut Outbox) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let now = self.now.monotonic;
+        let finished = self.executor.deadline(self.now, out);
+        self.tell_results(finished, out);
+        self.fence_executor.deadline(&mut self.executor, self.now, out);
+        self.check_fences(out);
+        if self.round_deadline.is_some_and(|at| at <= now) {
+            self.round_deadline = None;
+            self.proceed_without_silent(out);
+        }
+        if self.escalate_at.is_some_and(|at| at <= now) {
+            self.end(0, "the shutdown took too long: leaving with resources running", out);
+        }
+        if self.coordinator.is_some() && self.is_joined() {
+            let names: Vec<String> =
+                self.flush_at.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+            if !names.is_empty() {
+                names.iter().for_each(|name| {
+                    self.flush_at.remove(name);
+                });
+                self.send(Body::FlushAttributes { names }, out);
+            }
+        }
+    }
+
+    fn on_shutdown(&mut self, escalate: bool, out: &mut Outbox) {
+        if escalate || !self.is_joined() {
+            let reason = if escalate { "told to leave at once" } else { "told to leave before joining" };
+            self.end(0, reason, out);
+            return;
+        }
+        if self.shutting_down.is_none() {
+            self.shutting_down = Some(self.now.epoch());
+            self.phase = Phase::ShuttingDown;
+            self.escalate_at = Some(self.now.monotonic + self.options().shutdown_escalation);
+            self.send(Body::ShutdownRequested { node: self.config.id, at: self.now.epoch() }, out);
+        }
+    }
+
+    /// Asks for the configuration to be made durable if it has changed and no write is under way.
+    fn write_cib(&mut self, out: &mut Outbox) {
+        let file = &mut self.cib_file;
+        if !file.stale || file.writing || file.disabled || self.phase == Phase::Ended {
+            return;
+        }
+        file.stale = false;
+        file.writing = true;
+        file.serial += 1;
+        let (text, digest) = self.replica.file_text();
+        out.push(Output::WriteCib { serial: file.serial, text, digest });
+    }
+
+    fn on_cib_written(&mut self, serial: u64, error: Option<String>, out: &mut Outbox) {
+        if serial != self.cib_file.serial {
+            return;
+        }
+        self.cib_file.writing = false;
+        if let Some(error) = error {
+            self.cib_file.disabled = true;
+            let text = format!("the CIB is not written to disk any more: {error}; repair the cause and restart the node");
+            self.notice(Severity::Error, text, out);
+        }
+    }
+
+    /// Cluster options in force now.
+    fn options(&self) -> cib::options::ClusterOptions {
+        self.replica.options(self.now.epoch())
+    }
+
+    fn refresh_devices(&mut self) {
+        self.devices = self.replica.devices(self.now.epoch());
+    }
+}

@@ -1,0 +1,388 @@
+//! Carrying out a plan: each action is handed out as soon as its inputs are done (rules 4.31, 4.32).
+//!
+//! A plan replaces the one before at once. Operations that were under way then are either wanted by the
+//! new plan too, and adopted, or planned around: nothing of their resource moves before they end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use transition::{Action, Limits, Outcome, Progress, Walker, Work as Kind};
+
+use super::Node;
+use crate::event::{EventKind, Severity};
+use crate::executor::Order;
+use crate::fencing::owner::Waiting;
+use crate::history::InFlightKey;
+use crate::interface::Outbox;
+use crate::join::FEATURE_SET;
+use crate::membership::NodeId;
+use crate::message::{Body, Forget, PlanNotice, Task, Work};
+use crate::operation::AgentName;
+use crate::planner::{Planned, in_flight_key};
+use crate::request::{FenceRequest, TransitionStatus};
+
+/// A plan that is being carried out.
+#[derive(Debug)]
+pub struct Runner {
+    pub id: u64,
+    walker: Walker,
+    notice: PlanNotice,
+    /// Actions by what is under way for them.
+    awaited: BTreeMap<InFlightKey, u32>,
+    /// Operations that the plan does not want: assumed to end as expected.
+    planned_around: BTreeSet<InFlightKey>,
+    /// Actions of resources whose operations are planned around.
+    blocked: Vec<Action>,
+    /// Actions that are confirmed by a command: kind, resource and node.
+    told: Vec<(u32, &'static str, String, String)>,
+    deadlines: BTreeMap<u32, (u64, Option<InFlightKey>)>,
+    /// This node's own leave, which comes last.
+    leave: Option<u32>,
+    ended: bool,
+    failed: usize,
+}
+
+/// What a result was for a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    Awaited,
+    PlannedAround,
+    Unknown,
+}
+
+impl Runner {
+    pub fn new(
+        id: u64,
+        planned: &Planned,
+        because: Vec<String>,
+        adopted: Vec<(InFlightKey, u32)>,
+        planned_around: Vec<InFlightKey>,
+    ) -> Runner {
+        let notice = PlanNotice {
+            transition: id,
+            first: true,
+            actions: planned.graph.actions().filter(|action| !action.is_pseudo()).count(),
+            summary: planned.summary.clone(),
+            because,
+            at: 0,
+        };
+        let adopted: BTreeMap<InFlightKey, u32> = adopted.into_iter().collect();
+        Runner {
+            id,
+            walker: Walker::new(planned.graph.clone()),
+            notice,
+            planned_around: planned_around.into_iter().filter(|key| !adopted.contains_key(key)).collect(),
+            awaited: adopted,
+            blocked: Vec::new(),
+            told: Vec::new(),
+            deadlines: BTreeMap::new(),
+            leave: None,
+            ended: false,
+            failed: 0,
+        }
+    }
+
+    /// Records what became of an action.
+    pub fn finish(&mut self, action: u32, success: bool) {
+        self.deadlines.remove(&action);
+        self.told.retain(|(waiting, ..)| *waiting != action);
+        if !success {
+            self.failed += 1;
+        }
+        self.walker.finish(action, if success { Outcome::Done } else { Outcome::Failed });
+    }
+
+    /// Takes the result of an operation.
+    pub fn resolve(&mut self, key: &InFlightKey, success: bool) -> Resolution {
+        if let Some(action) = self.awaited.remove(key) {
+            self.finish(action, success);
+            return Resolution::Awaited;
+        }
+        if self.planned_around.remove(key) {
+            return Resolution::PlannedAround;
+        }
+        Resolution::Unknown
+    }
+
+    /// A recurring operation was ended.
+    pub fn cancelled(&mut self, key: &InFlightKey) {
+        if let Some(action) = self.awaited.remove(key) {
+            self.finish(action, true);
+        }
+    }
+
+    /// A command was carried out.
+    pub fn told(&mut self, kind: &str, resource: &str, node: &str) {
+        let is = |(_, known, of, on): &&(u32, &'static str, String, String)| {
+            *known == kind && of == resource && on.eq_ignore_ascii_case(node)
+        };
+        let actions: Vec<u32> = self.told.iter().filter(is).map(|(action, ..)| *action).collect();
+        actions.into_iter().for_each(|action| self.finish(action, true));
+    }
+
+    /// The digests of devices that an unfencing action carries (rule 4.56.3).
+    pub fn digests(&self, action: u32) -> Option<(String, String)> {
+        let action = self.walker.action(action)?;
+        Some((action.meta("digests_all")?.to_string(), action.meta("digests_secure")?.to_string()))
+    }
+
+    /// Actions whose time is up, with the operations under way for them.
+    pub fn take_overdue(&mut self, now: u64) -> Vec<(u32, Option<InFlightKey>)> {
+        let overdue: Vec<u32> = self.deadlines.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
+        overdue.into_iter().filter_map(|id| self.deadlines.remove(&id).map(|(_, key)| (id, key))).collect()
+    }
+
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.values().map(|(at, _)| *at).min()
+    }
+
+    /// Nothing is under way and nothing more can start.
+    pub fn is_over(&self) -> bool {
+        self.walker.progress() != Progress::Active && self.planned_around.is_empty()
+    }
+
+    pub fn status(&self) -> TransitionStatus {
+        let graph = self.walker.graph();
+        TransitionStatus {
+            id: self.id,
+            actions: graph.actions().count(),
+            done: graph.actions().filter(|action| self.walker.outcome(action.id).is_some()).count(),
+            in_flight: self.walker.in_flight().map(|action| action.key.to_string()).collect(),
+            aborted: None,
+        }
+    }
+
+    /// Whether the action's resource has an operation under way that the plan does not want.
+    fn is_blocked(&self, action: &Action, node: Option<NodeId>) -> bool {
+        let Some(primitive) = &action.primitive else { return false };
+        let anonymous = is_anonymous(action);
+        self.planned_around
+            .iter()
+            .any(|key| *key.resource == *primitive.id && (!anonymous || Some(key.node) == node))
+    }
+}
+
+impl Node {
+    /// Hands out all that may start now.
+    pub(super) fn advance(&mut self, out: &mut Outbox) {
+        let Some(mut runner) = self.coordinator.as_mut().and_then(|coordinator| coordinator.runner.take()) else {
+            return;
+        };
+        let mut work = Vec::new();
+        let mut effects = Vec::new();
+        let blocked = std::mem::take(&mut runner.blocked);
+        for action in blocked {
+            self.hand_out(&mut runner, action, &mut work, &mut effects, out);
+        }
+        loop {
+            let limits = self.limits(&runner);
+            let operations = |node: &str| limits.2(node);
+            let next = runner.walker.next(&Limits { batch: limits.0, migrations: limits.1, operations: &operations });
+            let Some(action) = next else { break };
+            self.hand_out(&mut runner, action, &mut work, &mut effects, out);
+        }
+        let first = runner.notice.first && !runner.walker.graph().is_empty();
+        if !work.is_empty() || first {
+            let plan = PlanNotice { at: self.now.epoch(), ..runner.notice.clone() };
+            self.send(Body::Execute { plan: Box::new(plan), work }, out);
+            runner.notice.first = false;
+            runner.notice.summary.clear();
+        }
+        self.end_transition(&mut runner, out);
+        let leave = runner.leave.is_some_and(|own| runner.walker.in_flight().all(|action| action.id == own));
+        if let Some(coordinator) = &mut self.coordinator {
+            coordinator.runner = Some(runner);
+        }
+        for effect in effects {
+            self.apply_effect(effect, out);
+        }
+        if leave && self.history.in_flight.is_empty() && self.outgoing.is_empty() {
+            self.end(0, "shut down as planned", out);
+        }
+    }
+
+    fn limits(&self, runner: &Runner) -> (Option<usize>, Option<usize>, impl Fn(&str) -> Option<usize> + use<>) {
+        let graph = runner.walker.graph();
+        let batch = graph.batch_limit.parse::<usize>().ok().filter(|limit| *limit > 0);
+        let migrations = graph.migration_limit.and_then(|limit| usize::try_from(limit).ok());
+        let configured = self.options().node_action_limit as usize;
+        let by_name: BTreeMap<String, usize> = (self.members.values())
+            .map(|member| (member.name.clone(), if configured > 0 { configured } else { member.action_limit }))
+            .collect();
+        (batch, migrations, move |node: &str| by_name.get(node).copied())
+    }
+
+    fn hand_out(
+        &mut self,
+        runner: &mut Runner,
+        action: Action,
+        work: &mut Vec<Work>,
+        effects: &mut Vec<Effect>,
+        out: &mut Outbox,
+    ) {
+        let executor = action.head.executor().and_then(|node| self.member_id(&node.name));
+        let kind = action.work();
+        if matches!(kind, Kind::Operation | Kind::Forget) && runner.is_blocked(&action, executor) {
+            runner.blocked.push(action);
+            return;
+        }
+        let reason = action.reason.as_ref().map(ToString::to_string);
+        let hand = |task: Task, node: NodeId| Work { node, action: action.id, task, reason: reason.clone() };
+        let node_name = action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default();
+        let resource = action.primitive.as_ref().map(|one| one.id.to_string()).or_else(|| history_name(&action));
+        match (kind, executor) {
+            (Kind::Nothing, _) => {}
+            (Kind::Maintenance, _) => runner.finish(action.id, true),
+            (Kind::Operation, Some(node)) => {
+                let Some(key) = in_flight_key(&action, &|name| self.member_id(name)) else {
+                    runner.finish(action.id, false);
+                    return;
+                };
+                self.set_deadline(runner, &action, Some(key.clone()));
+                let adopted = runner.awaited.get(&key) == Some(&action.id);
+                if !adopted {
+                    runner.awaited.insert(key, action.id);
+                    work.push(hand(Task::Run(order(&action, runner.id, &self.config.incarnation)), node));
+                }
+            }
+            (Kind::Cancel, Some(node)) => {
+                let (Some(operation), Some(resource)) = (action.cancelled_operation(), resource) else {
+                    runner.finish(action.id, false);
+                    return;
+                };
+                let key = format!("{resource}_{operation}_{}", action.interval());
+                self.set_deadline(runner, &action, None);
+                runner.awaited.insert(InFlightKey { node, resource: resource.clone(), key: key.clone() }, action.id);
+                work.push(hand(Task::Cancel { resource, key }, node));
+            }
+            (Kind::Shutdown, Some(node)) if node == self.config.id => runner.leave = Some(action.id),
+            (Kind::Shutdown, Some(node)) => work.push(hand(Task::Shutdown, node)),
+            (Kind::Fence, _) => effects.push(Effect::Fence(runner.id, action.clone(), node_name)),
+            (Kind::Forget | Kind::RemoveHistory, _) => {
+                let Some(resource) = resource else { return runner.finish(action.id, false) };
+                runner.told.push((action.id, "forget", resource.clone(), node_name.clone()));
+                effects.push(Effect::Forget(resource, node_name));
+            }
+            (Kind::ClearFailCount, _) => {
+                let Some(resource) = resource else { return runner.finish(action.id, false) };
+                runner.told.push((action.id, "clear", resource.clone(), node_name.clone()));
+                effects.push(Effect::Clear(resource, node_name));
+            }
+            (Kind::Operation | Kind::Cancel | Kind::Shutdown, None) => {
+                let text = format!("{} is planned on a node that is not a member", action.key);
+                self.notice(Severity::Error, text, out);
+                runner.finish(action.id, false);
+            }
+        }
+        if action.no_wait() {
+            runner.finish(action.id, true);
+        }
+    }
+
+    /// Its own timeout and `cluster-delay` (rule 4.31.4).
+    fn set_deadline(&self, runner: &mut Runner, action: &Action, key: Option<InFlightKey>) {
+        let own = u64::from(action.timeout().unwrap_or(0)) + u64::from(action.start_delay());
+        let at = self.now.monotonic + own + self.options().cluster_delay;
+        runner.deadlines.insert(action.id, (at, key));
+    }
+
+    fn apply_effect(&mut self, effect: Effect, out: &mut Outbox) {
+        match effect {
+            Effect::Fence(transition, action, target) => {
+                let number = |name: &str| action.meta(name).and_then(|text| cib::value::parse_interval(text));
+                let request = FenceRequest {
+                    target,
+                    action: action.fence_operation().map_or("reboot", |word| word).to_owned(),
+                    timeout: self.options().fencing_timeout,
+                    delay: Some(number("priority_fencing_delay").or(number("priority-fencing-delay")).unwrap_or(0)),
+                    tolerance: 0,
+                    client: "systole".to_owned(),
+                };
+                self.start_fence(request, Waiting::Action(transition, action.id), out);
+            }
+            Effect::Forget(resource, node) => {
+                let what = Forget {
+                    resource: Some(resource),
+                    node: Some(node),
+                    operation: None,
+                    interval: None,
+                    only_failed: false,
+                    by_administrator: false,
+                };
+                self.send(Body::Forget { request: None, what, at: self.now.epoch() }, out);
+            }
+            Effect::Clear(resource, node) => {
+                self.send(Body::ClearFailures { node, resource, operation: None, interval: 0 }, out);
+            }
+        }
+    }
+
+    fn end_transition(&mut self, runner: &mut Runner, out: &mut Outbox) {
+        let progress = runner.walker.progress();
+        if runner.ended || progress == Progress::Active || runner.walker.graph().is_empty() {
+            return;
+        }
+        runner.ended = true;
+        let incomplete = runner.walker.waiting().count();
+        if progress == Progress::Stuck {
+            let text = format!("transition {} cannot be completed: {incomplete} actions wait for nothing", runner.id);
+            self.notice(Severity::Error, text, out);
+        }
+        let kind = EventKind::TransitionDone {
+            transition: runner.id,
+            complete: progress == Progress::Complete,
+            incomplete_actions: incomplete,
+        };
+        let causes = Vec::from_iter(self.journal.plan);
+        self.event(kind, None, causes, out);
+    }
+}
+
+/// What an action makes the DC do beside handing out work.
+#[derive(Debug)]
+enum Effect {
+    Fence(u64, Action, String),
+    Forget(String, String),
+    Clear(String, String),
+}
+
+/// The order for a planned operation.
+pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
+    let primitive = action.primitive.as_ref();
+    let text = |value: Option<&transition::Name>| value.map(ToString::to_string);
+    let pairs = action.attributes.iter().chain(&action.numbered);
+    let expected = action.expected_status();
+    Order {
+        resource: primitive.map(|one| one.id.to_string()).unwrap_or_default(),
+        agent: AgentName {
+            class: primitive.and_then(|one| text(one.class.as_ref())).unwrap_or_default(),
+            provider: primitive.and_then(|one| text(one.provider.as_ref())),
+            agent_type: primitive.and_then(|one| text(one.kind.as_ref())).unwrap_or_default(),
+        },
+        operation: action.operation.to_string(),
+        key: action.key.to_string(),
+        interval: u64::from(action.interval()),
+        timeout: action.timeout().map_or(20_000, u64::from),
+        start_delay: u64::from(action.start_delay()),
+        parameters: pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        expected,
+        transition_key: format!("{}:{transition}:{expected}:{incarnation}", action.id),
+        feature_set: action.attribute("crm_feature_set").map_or_else(|| FEATURE_SET.to_owned(), ToString::to_string),
+        on_node: action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default(),
+        container: text(action.meta("container")),
+        shutdown_lock: action.shutdown_lock,
+        anonymous: is_anonymous(action),
+    }
+}
+
+/// An instance of a clone whose copies are interchangeable.
+fn is_anonymous(action: &Action) -> bool {
+    action.meta("clone").is_some()
+        && action.meta("globally_unique").is_none_or(|text| !cib::value::is_true(Some(text)))
+}
+
+/// The resource in the key of an action without primitive (`RSC_clear_failcount_0`).
+fn history_name(action: &Action) -> Option<String> {
+    let suffix = format!("_{}_{}", action.operation, action.interval());
+    let from_key = action.key.strip_suffix(suffix.as_str()).map(str::to_owned);
+    from_key.or_else(|| action.instance.as_ref().map(ToString::to_string))
+}
