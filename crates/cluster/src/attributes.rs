@@ -63,7 +63,11 @@ impl Attributes {
         let mut found = Vec::new();
         for (attribute, state) in self.table.iter().filter(|(at, _)| name.is_none_or(|of| of == *at)) {
             for (at, value) in state.values.iter().filter(|(at, _)| wanted(at, node)) {
-                found.push(AttributeValue { name: attribute.clone(), node: at.clone(), value: value.clone() });
+                found.push(AttributeValue {
+                    name: attribute.clone(),
+                    node: at.clone(),
+                    value: value.clone(),
+                });
             }
         }
         found
@@ -72,7 +76,8 @@ impl Attributes {
     /// Names of attributes that begin with `prefix` and have a value on `node` (on any without one).
     #[must_use]
     pub fn names(&self, prefix: &str, node: Option<&str>) -> Vec<String> {
-        let has = |state: &Attribute| node.map_or(!state.values.is_empty(), |node| state.values.contains_key(node));
+        let has =
+            |state: &Attribute| node.map_or(!state.values.is_empty(), |node| state.values.contains_key(node));
         (self.table.range(prefix.to_owned()..))
             .take_while(|(name, _)| name.starts_with(prefix))
             .filter(|(_, state)| has(state))
@@ -143,7 +148,8 @@ impl Attributes {
     /// Nodes that have any value.
     #[must_use]
     pub fn nodes(&self) -> Vec<String> {
-        let mut nodes: Vec<String> = self.table.values().flat_map(|state| state.values.keys().cloned()).collect();
+        let mut nodes: Vec<String> =
+            self.table.values().flat_map(|state| state.values.keys().cloned()).collect();
         nodes.sort();
         nodes.dedup();
         nodes
@@ -232,7 +238,10 @@ fn written(name: &str, value: &str, node: &str, id: &str, state: &Attribute) -> 
     out.open("node_state").attribute("id", id).attribute("uname", node);
     out.open("transient_attributes").attribute("id", id);
     out.open(kind(state)).attribute("id", block_id(id, state));
-    out.open("nvpair").attribute("id", pair_id(name, id, state)).attribute("name", name).attribute("value", value);
+    out.open("nvpair")
+        .attribute("id", pair_id(name, id, state))
+        .attribute("name", name)
+        .attribute("value", value);
     out.finish()
 }
 
@@ -293,7 +302,9 @@ mod tests {
         attributes.update(&AttributeUpdate::delete("node1", "pingd"), "node1");
         assert_eq!(
             attributes.flush("pingd", &id).delete,
-            ["/cib/status/node_state[@id='1']/transient_attributes/instance_attributes/nvpair[@id='status-1-pingd']"]
+            [
+                "/cib/status/node_state[@id='1']/transient_attributes/instance_attributes/nvpair[@id='status-1-pingd']"
+            ]
         );
     }
 

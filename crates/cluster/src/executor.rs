@@ -155,7 +155,10 @@ enum What {
     /// A recurring operation that is due again.
     Repeat(String),
     /// From an earlier run of the daemon, until the moment given.
-    Leftover { action: String, until: u64 },
+    Leftover {
+        action: String,
+        until: u64,
+    },
 }
 
 #[derive(Debug)]
@@ -253,7 +256,9 @@ impl Executor {
     pub fn done(&mut self, result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
         let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
-        let Some(running) = slot.running.take_if(|running| running.id == result.id) else { return Vec::new() };
+        let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
+            return Vec::new();
+        };
         let mut finished = match running.what {
             What::Leftover { .. } => Vec::new(),
             What::Repeat(key) => self.repeated(&resource, &key, running.cancelled, &result, now),
@@ -270,7 +275,8 @@ impl Executor {
         let known = self.metadata.entry(agent.clone()).or_default();
         known.at = now.monotonic;
         known.known = metadata.or(known.known.take());
-        let (ready, held) = std::mem::take(&mut self.held).into_iter().partition(|(order, _, _)| order.agent == agent);
+        let (ready, held) =
+            std::mem::take(&mut self.held).into_iter().partition(|(order, _, _)| order.agent == agent);
         self.held = held;
         let ready: Vec<(Order, OperationResult, i64)> = ready;
         ready.into_iter().map(|(order, result, at)| self.finish(order, &result, at, now)).collect()
@@ -306,7 +312,9 @@ impl Executor {
     pub fn deadline(&mut self, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let mut due = Vec::new();
         for (resource, slot) in &mut self.resources {
-            if slot.running.is_none() && slot.recurring.values().any(|one| one.due.is_some_and(|at| at <= now.monotonic)) {
+            if slot.running.is_none()
+                && slot.recurring.values().any(|one| one.due.is_some_and(|at| at <= now.monotonic))
+            {
                 due.push(resource.clone());
             }
             if let Some(running) = &mut slot.running {
@@ -395,7 +403,13 @@ impl Executor {
                 self.devices.remove(&order.resource);
                 0
             }
-            "monitor" if order.interval == 0 => if self.has_device(&order.resource) { 0 } else { 7 },
+            "monitor" if order.interval == 0 => {
+                if self.has_device(&order.resource) {
+                    0
+                } else {
+                    7
+                }
+            }
             _ => return None,
         };
         Some(OperationResult::plain(OperationId(0), ExecutionStatus::Done, code, ""))
@@ -428,7 +442,10 @@ impl Executor {
     fn run(&self, id: OperationId, order: &Order) -> Output {
         if order.is_fencing() {
             let input = fencing::agent_input("monitor", &order.parameters, None);
-            let own = order.parameters.get("pcmk_monitor_timeout").and_then(|text| cib::value::parse_interval(text));
+            let own = order
+                .parameters
+                .get("pcmk_monitor_timeout")
+                .and_then(|text| cib::value::parse_interval(text));
             return Output::Fence(FenceRun {
                 id,
                 device: order.resource.clone(),

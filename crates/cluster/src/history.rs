@@ -67,10 +67,16 @@ impl Entry {
         use ExecutionStatus as S;
         match self.status {
             S::Pending | S::Cancelled => false,
-            S::TimedOut | S::Unsupported | S::Error | S::NotConnected | S::Refused | S::NoFenceDevice | S::NoSecrets => {
-                true
+            S::TimedOut
+            | S::Unsupported
+            | S::Error
+            | S::NotConnected
+            | S::Refused
+            | S::NoFenceDevice
+            | S::NoSecrets => true,
+            S::Done | S::HardError | S::FatalError | S::NotInstalled => {
+                self.plain_exit_code() != self.expected
             }
-            S::Done | S::HardError | S::FatalError | S::NotInstalled => self.plain_exit_code() != self.expected,
         }
     }
 
@@ -158,7 +164,8 @@ impl Entry {
             (HistoryText::OpDigest, &*self.digests.all),
         ];
         if let Some((names, digest)) = &self.digests.restart {
-            texts.extend([(HistoryText::OpForceRestart, &**names), (HistoryText::OpRestartDigest, &**digest)]);
+            texts
+                .extend([(HistoryText::OpForceRestart, &**names), (HistoryText::OpRestartDigest, &**digest)]);
         }
         if let Some((names, digest)) = &self.digests.secure {
             texts.extend([(HistoryText::OpSecureParams, &**names), (HistoryText::OpSecureDigest, &**digest)]);
@@ -374,7 +381,11 @@ impl History {
 
 /// Digests of an operation's parameters with what the agent's metadata say of them (rule 4.29.4).
 #[must_use]
-pub fn digests(parameters: &BTreeMap<String, String>, interval: u64, metadata: Option<&AgentMetadata>) -> Digests {
+pub fn digests(
+    parameters: &BTreeMap<String, String>,
+    interval: u64,
+    metadata: Option<&AgentMetadata>,
+) -> Digests {
     let own: BTreeMap<&str, &str> = (parameters.iter())
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .filter(|(name, _)| counts(name, interval))
@@ -387,7 +398,8 @@ pub fn digests(parameters: &BTreeMap<String, String>, interval: u64, metadata: O
     });
     let private = private_names(metadata);
     let secure = (!private.is_empty()).then(|| {
-        let kept = own.iter().filter(|(name, _)| !private.contains(*name)).map(|(name, value)| (*name, *value));
+        let kept =
+            own.iter().filter(|(name, _)| !private.contains(*name)).map(|(name, value)| (*name, *value));
         (between_spaces(&private), parameters_digest(kept))
     });
     Digests { all, restart, secure }
@@ -482,9 +494,13 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_rules() {
         let parameters = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect::<BTreeMap<_, _>>()
+            pairs
+                .iter()
+                .map(|(name, value)| (String::from(*name), String::from(*value)))
+                .collect::<BTreeMap<_, _>>()
         };
-        let one = parameters(&[("ip", "127.0.0.10"), ("CRM_meta_timeout", "20000"), ("crm_feature_set", "3")]);
+        let one =
+            parameters(&[("ip", "127.0.0.10"), ("CRM_meta_timeout", "20000"), ("crm_feature_set", "3")]);
         assert_eq!(digests(&one, 0, None).all, "21ccbd2b8e65014ca7b36a2070642a2e");
         assert_eq!(digests(&one, 5000, None).all, "517d7b3575d97d408fbe19f3cfcc69fe");
         assert_eq!(digests(&parameters(&[]), 0, None).all, "f2317cad3d54cec5d7d7aa7d0bf35cf8");

@@ -125,8 +125,10 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
     }
     let accepted = || members.iter().filter_map(|id| hellos.get(id));
     let best = accepted().map(|hello| hello.version).max()?;
-    let winner = accepted().filter(|hello| hello.version == best).min_by_key(|hello| (hello.id != dc.id, hello.id))?;
-    let copy_needed = accepted().any(|hello| (hello.version, &hello.digest) != (winner.version, &winner.digest));
+    let winner =
+        accepted().filter(|hello| hello.version == best).min_by_key(|hello| (hello.id != dc.id, hello.id))?;
+    let copy_needed =
+        accepted().any(|hello| (hello.version, &hello.digest) != (winner.version, &winner.digest));
     Some(Decision { dc: dc.id, cib_from: winner.id, copy_needed, members, refused })
 }
 
@@ -165,7 +167,7 @@ fn refusal(dc: &Hello, hello: &Hello) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn hello(id: u32, name: &str, version: (u64, u64, u64), digest: &str) -> Hello {
+    fn hello(id: u32, name: &str, version: (u32, u32, u32), digest: &str) -> Hello {
         let mut hello = Hello::new(&Config::plain(id, name, &[]));
         hello.version = Version { admin_epoch: version.0, epoch: version.1, num_updates: version.2 };
         hello.digest = digest.to_owned();
@@ -178,7 +180,11 @@ mod tests {
 
     #[test]
     fn the_highest_version_wins_and_ties_go_to_the_dc() {
-        let decision = round(vec![hello(1, "b", (0, 5, 1), "x"), hello(2, "a", (0, 5, 1), "y"), hello(3, "c", (0, 4, 9), "z")]);
+        let decision = round(vec![
+            hello(1, "b", (0, 5, 1), "x"),
+            hello(2, "a", (0, 5, 1), "y"),
+            hello(3, "c", (0, 4, 9), "z"),
+        ]);
         assert_eq!((decision.dc, decision.cib_from), (NodeId(2), NodeId(2)));
         assert!(decision.copy_needed);
         let decision = round(vec![hello(1, "b", (0, 6, 0), "x"), hello(2, "a", (0, 5, 1), "y")]);

@@ -6,16 +6,22 @@
 //! Nothing here reads a clock, a file, a socket or a random number, and nothing depends on the order of a
 //! hash table: the same inputs give the same outputs, on every machine.
 
+pub mod attributes;
 pub mod config;
 pub mod event;
+pub mod executor;
 pub mod fencing;
+pub mod history;
 pub mod interface;
+pub mod join;
 pub mod membership;
 pub mod message;
 mod node;
 pub mod operation;
 pub mod planner;
+pub mod replica;
 pub mod request;
+pub mod text;
 pub mod time;
 
 pub use config::{Config, Leftover, Peer, Restored, StartState};

@@ -70,9 +70,7 @@ fn assume(operation: &InFlight, resource: &str, confirmed: &mut Option<ResourceH
     entry.status = ExecutionStatus::Done;
     entry.exit_code = entry.expected;
     entry.call_id = i64::MAX;
-    confirmed
-        .get_or_insert_with(|| ResourceHistory::new(operation.agent.clone()))
-        .record(resource, &entry);
+    confirmed.get_or_insert_with(|| ResourceHistory::new(operation.agent.clone())).record(resource, &entry);
 }
 
 /// The key under which an operation of the graph would be under way; nothing for other actions and unknown
@@ -85,4 +83,14 @@ pub fn in_flight_key(action: &Action, node: &dyn Fn(&str) -> Option<NodeId>) -> 
     let executor = node(&action.head.executor()?.name)?;
     let resource = action.primitive.as_ref()?.id.to_string();
     Some(InFlightKey { node: executor, resource, key: action.key.to_string() })
+}
+
+/// The real scheduler.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchedulerPlanner;
+
+impl Planner for SchedulerPlanner {
+    fn plan(&mut self, _cib: &cib::Cib, _now: i64) -> Planned {
+        Planned::default()
+    }
 }

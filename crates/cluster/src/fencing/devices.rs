@@ -44,7 +44,9 @@ impl Device {
             Some("dynamic-list") => Some(HostCheck::List),
             Some("status") => Some(HostCheck::Status),
             Some("none") => Some(HostCheck::None),
-            _ if text("pcmk_host_list").is_some() || text("pcmk_host_map").is_some() => Some(HostCheck::Static),
+            _ if text("pcmk_host_list").is_some() || text("pcmk_host_map").is_some() => {
+                Some(HostCheck::Static)
+            }
             _ => None,
         };
         let action_limit = match text("pcmk_action_limit").and_then(|text| text.trim().parse::<i64>().ok()) {
@@ -52,14 +54,24 @@ impl Device {
             Some(limit) if limit > 0 => usize::try_from(limit).ok(),
             _ => Some(1),
         };
-        Device { id: id.to_owned(), agent: agent.to_owned(), check, hosts, aliases, action_limit, banned, parameters }
+        Device {
+            id: id.to_owned(),
+            agent: agent.to_owned(),
+            check,
+            hosts,
+            aliases,
+            action_limit,
+            banned,
+            parameters,
+        }
     }
 
     /// Whether it may be able to fence this node as far as the configuration tells; dynamic ones are asked
     /// when they are used.
     #[must_use]
     pub fn may_fence(&self, target: &str) -> bool {
-        self.check != Some(HostCheck::Static) || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(target))
+        self.check != Some(HostCheck::Static)
+            || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(target))
     }
 
     /// Whether this node may use it.
@@ -152,7 +164,10 @@ impl Devices {
                 let mut values = Values::new();
                 unpack(&node.instance_attributes, input, None, &mut values);
                 let name = node.uname.as_deref().unwrap_or(&node.id).to_lowercase();
-                (name, values.iter().map(|(name, value)| (name.to_string(), value.text.to_string())).collect())
+                (
+                    name,
+                    values.iter().map(|(name, value)| (name.to_string(), value.text.to_string())).collect(),
+                )
             })
             .collect();
         Devices { devices, levels, node_attributes }
@@ -167,10 +182,9 @@ impl Devices {
     /// The levels that apply to a target, ascending; nothing if none is configured (rule 4.52.2).
     #[must_use]
     pub fn topology(&self, target: &str) -> Vec<Vec<String>> {
-        let exact = |level: &&ConfiguredLevel| {
-            matches!(&level.target, FencingTarget::Node(name) if name.eq_ignore_ascii_case(target))
-        };
-        let entry = (self.levels.iter().find(exact)).or_else(|| self.levels.iter().find(|level| self.applies(level, target)));
+        let exact = |level: &&ConfiguredLevel| matches!(&level.target, FencingTarget::Node(name) if name.eq_ignore_ascii_case(target));
+        let entry = (self.levels.iter().find(exact))
+            .or_else(|| self.levels.iter().find(|level| self.applies(level, target)));
         let Some(entry) = entry else { return Vec::new() };
         let mut by_index = BTreeMap::new();
         for level in self.levels.iter().filter(|level| level.target == entry.target) {
@@ -183,11 +197,12 @@ impl Devices {
         match &level.target {
             FencingTarget::Node(name) => name.eq_ignore_ascii_case(target),
             FencingTarget::Pattern(pattern) => {
-                regex_lite::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(target))
+                cib::pattern::Pattern::expression(pattern).is_ok_and(|pattern| pattern.matches(target))
             }
             FencingTarget::Attribute { name, value } => {
                 let attributes = self.node_attributes.get(&target.to_lowercase());
-                attributes.is_some_and(|all| all.iter().any(|(known, text)| **known == **name && **text == **value))
+                attributes
+                    .is_some_and(|all| all.iter().any(|(known, text)| **known == **name && **text == **value))
             }
         }
     }
@@ -210,13 +225,15 @@ fn collect(
         }
         ResourceKind::Clone(Some(inner)) => collect(inner, templates, &below, input, found),
         ResourceKind::Primitive(primitive) => {
-            let template = primitive.template.as_deref().and_then(|id| templates.iter().find(|one| *one.id == *id));
+            let template =
+                primitive.template.as_deref().and_then(|id| templates.iter().find(|one| *one.id == *id));
             let from_template = template.and_then(|template| match &template.kind {
                 ResourceKind::Primitive(primitive) => Some(primitive),
                 _ => None,
             });
             let class = primitive.class.as_deref().or(from_template.and_then(|one| one.class.as_deref()));
-            let agent = primitive.agent_type.as_deref().or(from_template.and_then(|one| one.agent_type.as_deref()));
+            let agent =
+                primitive.agent_type.as_deref().or(from_template.and_then(|one| one.agent_type.as_deref()));
             let (Some("stonith"), Some(agent)) = (class, agent) else { return };
             let mut meta = Values::new();
             let mut parameters = Values::new();
@@ -231,7 +248,8 @@ fn collect(
             if meta.get("target-role").is_some_and(|role| role.eq_ignore_ascii_case("stopped")) {
                 return;
             }
-            let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.text.to_string())).collect();
+            let parameters =
+                parameters.iter().map(|(name, value)| (name.to_string(), value.text.to_string())).collect();
             let names = below.iter().map(|one| one.id.to_string()).collect();
             found.push((resource.id.to_string(), agent.to_owned(), parameters, names));
         }
@@ -245,7 +263,8 @@ fn banned_nodes(resources: &[String], constraints: &[Constraint]) -> Vec<String>
     for constraint in constraints {
         let Constraint::Location(location) = constraint else { continue };
         let concerns = location.rsc.as_deref().is_some_and(|id| resources.iter().any(|one| one == id));
-        let score = location.score.as_ref().and_then(|score| score.resolve(&cib::value::HealthScores::default()));
+        let score =
+            location.score.as_ref().and_then(|score| score.resolve(&cib::value::HealthScores::default()));
         if let (true, Some(score), Some(node)) = (concerns, score, &location.node) {
             if score < Score::ZERO {
                 banned.push(node.to_lowercase());
@@ -273,7 +292,10 @@ pub fn parse_hosts(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.contains("invalid") && !line.contains("variable"));
     let entries = lines.flat_map(|line| line.split(|at: char| at.is_whitespace() || matches!(at, ',' | ';')));
     let prefix = |entry: &str| {
-        entry.chars().take_while(|at| at.is_ascii_alphanumeric() || matches!(at, '_' | '-' | '.')).collect::<String>()
+        entry
+            .chars()
+            .take_while(|at| at.is_ascii_alphanumeric() || matches!(at, '_' | '-' | '.'))
+            .collect::<String>()
     };
     entries.map(prefix).filter(|name| !name.is_empty() && name != "on" && name != "off").collect()
 }
@@ -328,13 +350,15 @@ mod tests {
     use super::*;
 
     fn device(parameters: &[(&str, &str)]) -> Device {
-        let parameters = parameters.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
+        let parameters =
+            parameters.iter().map(|(name, value)| (String::from(*name), String::from(*value))).collect();
         Device::new("fence", "fence_x", parameters, vec!["node3".to_owned()])
     }
 
     #[test]
     fn a_static_list_tells_whom_a_device_fences() {
-        let device = device(&[("pcmk_host_map", "node1:1,2;node2:3"), ("pcmk_delay_base", "node1:5s;node2:7s")]);
+        let device =
+            device(&[("pcmk_host_map", "node1:1,2;node2:3"), ("pcmk_delay_base", "node1:5s;node2:7s")]);
         assert!(device.may_fence("NODE1") && !device.may_fence("node3"));
         assert_eq!(device.alias("node1"), "1,2");
         assert_eq!(device.delays("node2"), (7000, 7000));

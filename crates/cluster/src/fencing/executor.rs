@@ -1,7 +1,7 @@
 //! The executor's side of fencing: one order at a time for each device, with its delays and repetitions
 //! (rules 4.7.6, 4.54, 4.61).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::executor::Executor;
 use crate::fencing::FenceOrder;
@@ -69,7 +69,8 @@ impl FenceExecutor {
             return Vec::new();
         }
         let budget = device.timeout(&order.action, order.timeout);
-        let mut job = Job { device: device.clone(), state: State::Metadata, until: 0, budget, runs: 0, order };
+        let mut job =
+            Job { device: device.clone(), state: State::Metadata, until: 0, budget, runs: 0, order };
         let fetching = agents.fetch_metadata(&job.agent(), u64::MAX, now, out);
         if !fetching {
             self.after_metadata(&mut job, now, agents, out);
@@ -147,7 +148,13 @@ impl FenceExecutor {
         self.jobs.iter().filter_map(of).min()
     }
 
-    fn next_waiting(&mut self, devices: &Devices, agents: &mut Executor, now: Now, out: &mut Outbox) -> Vec<Body> {
+    fn next_waiting(
+        &mut self,
+        devices: &Devices,
+        agents: &mut Executor,
+        now: Now,
+        out: &mut Outbox,
+    ) -> Vec<Body> {
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_iter().flat_map(|order| self.order(order, devices, agents, now, out)).collect()
     }
@@ -227,7 +234,14 @@ impl Job {
         out.push(self.agent_run(id, &action, true, timeout, agents));
     }
 
-    fn agent_run(&self, id: OperationId, action: &str, with_target: bool, timeout: u64, agents: &Executor) -> Output {
+    fn agent_run(
+        &self,
+        id: OperationId,
+        action: &str,
+        with_target: bool,
+        timeout: u64,
+        agents: &Executor,
+    ) -> Output {
         let port = port_parameter(&self.device, agents.agent_metadata(&self.agent()));
         let port = port.as_deref().map(|port| (port, self.device.alias(&self.order.target)));
         let target = with_target.then_some((self.order.target.as_str(), port));
@@ -263,7 +277,8 @@ fn port_parameter(device: &Device, metadata: Option<&AgentMetadata>) -> Option<S
     if let Some(own) = device.parameters.get("pcmk_host_argument") {
         return (!own.eq_ignore_ascii_case("none")).then(|| own.clone());
     }
-    let lists = |name: &str| metadata.is_some_and(|known| known.parameters.iter().any(|one| one.name == name));
+    let lists =
+        |name: &str| metadata.is_some_and(|known| known.parameters.iter().any(|one| one.name == name));
     ["plug", "port"].into_iter().find(|name| lists(name)).map(str::to_owned)
 }
 
@@ -276,8 +291,9 @@ fn knows_target(check: HostCheck, job: &Job, result: &OperationResult) -> bool {
         HostCheck::Status => matches!(result.exit_code, 0 | 2),
         _ => {
             let alias = job.device.alias(&job.order.target);
-            let is_target =
-                |host: &String| host.eq_ignore_ascii_case(alias) || host.eq_ignore_ascii_case(&job.order.target);
+            let is_target = |host: &String| {
+                host.eq_ignore_ascii_case(alias) || host.eq_ignore_ascii_case(&job.order.target)
+            };
             result.exit_code == 0 && parse_hosts(&result.stdout).iter().any(is_target)
         }
     }

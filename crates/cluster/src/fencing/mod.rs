@@ -38,7 +38,9 @@ impl FenceHistory {
     /// True if it is news.
     pub fn take(&mut self, record: &FenceRecord) -> bool {
         match self.records.iter_mut().find(|known| known.id == record.id) {
-            Some(known) if known.state != FenceState::Pending || record.state == FenceState::Pending => return false,
+            Some(known) if known.state != FenceState::Pending || record.state == FenceState::Pending => {
+                return false;
+            }
             Some(known) => *known = record.clone(),
             None => self.records.push(record.clone()),
         }
@@ -67,7 +69,8 @@ impl FenceHistory {
     /// Forgets finished operations of a target (of all without one).
     pub fn forget(&mut self, target: Option<&str>) {
         self.records.retain(|known| {
-            known.state == FenceState::Pending || target.is_some_and(|target| !known.target.eq_ignore_ascii_case(target))
+            known.state == FenceState::Pending
+                || target.is_some_and(|target| !known.target.eq_ignore_ascii_case(target))
         });
     }
 
@@ -82,7 +85,13 @@ impl FenceHistory {
 
     /// Whether the same action succeeded within the last `tolerance` seconds (rule 4.50.5).
     #[must_use]
-    pub fn recent_success(&self, target: &str, action: &str, tolerance: u64, now: i64) -> Option<&FenceRecord> {
+    pub fn recent_success(
+        &self,
+        target: &str,
+        action: &str,
+        tolerance: u64,
+        now: i64,
+    ) -> Option<&FenceRecord> {
         let young = |record: &FenceRecord| now - record.at <= i64::try_from(tolerance).unwrap_or(i64::MAX);
         self.records.iter().rev().find(|record| {
             tolerance > 0

@@ -102,7 +102,8 @@ impl Operation {
         loop {
             let Some(level) = self.levels.get_mut(self.level) else {
                 let nobody = self.attempts == 0;
-                let reason = if nobody { "no device can fence it".to_owned() } else { self.last_failure.clone() };
+                let reason =
+                    if nobody { "no device can fence it".to_owned() } else { self.last_failure.clone() };
                 return Next::Failed(reason);
             };
             let Some(step) = level.steps.get_mut(level.at) else { return Next::Succeeded };
@@ -138,7 +139,8 @@ impl Operation {
                 delay,
             };
             let device = devices.get(&step.device);
-            let own = device.map_or(self.request.timeout, |device| device.timeout(&step.action, self.request.timeout));
+            let own = device
+                .map_or(self.request.timeout, |device| device.timeout(&step.action, self.request.timeout));
             let waits = device.map_or(0, |device| device.delays(&self.request.target).1) + delay.unwrap_or(0);
             self.awaiting = Some((self.attempts, executor, now + 6 * (own + waits) / 5));
             return Next::Order(order);
@@ -209,15 +211,19 @@ fn without_topology(request: &FenceRequest, devices: &Devices, members: &[Candid
     steps.into_iter().map(|(_, step)| Level { steps: vec![step], at: 0 }).collect()
 }
 
-fn with_topology(level: &[String], request: &FenceRequest, devices: &Devices, members: &[Candidate]) -> Level {
+fn with_topology(
+    level: &[String],
+    request: &FenceRequest,
+    devices: &Devices,
+    members: &[Candidate],
+) -> Level {
     let steps = |action: &str, optional: bool| -> Vec<Step> {
         level.iter().map(|device| step(device, action, optional, request, devices, members)).collect()
     };
     if request.action == "reboot" && level.len() > 1 {
         let mut all = steps("off", false);
-        let stays_off = |step: &Step| {
-            devices.get(&step.device).is_some_and(|device| device.word("reboot") == "off")
-        };
+        let stays_off =
+            |step: &Step| devices.get(&step.device).is_some_and(|device| device.word("reboot") == "off");
         all.extend(steps("on", true).into_iter().filter(|step| !stays_off(step)));
         Level { steps: all, at: 0 }
     } else {

@@ -8,8 +8,8 @@ use crate::fencing::{FenceRecord, FenceState};
 use crate::interface::{Outbox, Output};
 use crate::message::{Body, Forget};
 use crate::request::{
-    AttributeUpdate, CibChange, CibOperation, Client, FenceRequest, NodeStatus, PeerStatus, RefusalCode, Reply,
-    Request, RequestId,
+    AttributeUpdate, CibChange, CibOperation, Client, FenceRequest, NodeStatus, PeerStatus, RefusalCode,
+    Reply, Request, RequestId,
 };
 use crate::text::{Fragment, as_id};
 
@@ -51,15 +51,23 @@ impl Node {
         let at = self.now.epoch();
         let body = match request {
             Request::Change(change) => Body::Change { request: request_id, change, at },
-            Request::UpdateAttribute(update) => Body::Attributes { request: request_id, updates: vec![update] },
+            Request::UpdateAttribute(update) => {
+                Body::Attributes { request: request_id, updates: vec![update] }
+            }
             Request::Cleanup { resource, node, operation, interval, only_failed } => {
-                let what = Forget { resource, node, operation, interval, only_failed, by_administrator: true };
+                let what =
+                    Forget { resource, node, operation, interval, only_failed, by_administrator: true };
                 Body::Forget { request: request_id, what, at }
             }
-            Request::FailResource { resource, node } => Body::FailResource { request: request_id, resource, node },
+            Request::FailResource { resource, node } => {
+                Body::FailResource { request: request_id, resource, node }
+            }
             Request::Standby { node, on, until_restart: true } => {
-                let update =
-                    if on { AttributeUpdate::set(&node, "standby", "on") } else { AttributeUpdate::delete(&node, "standby") };
+                let update = if on {
+                    AttributeUpdate::set(&node, "standby", "on")
+                } else {
+                    AttributeUpdate::delete(&node, "standby")
+                };
                 Body::Attributes { request: request_id, updates: vec![update] }
             }
             Request::Standby { node, on, until_restart: false } => {
@@ -119,8 +127,10 @@ impl Node {
 
     fn on_fence_request(&mut self, id: RequestId, request: FenceRequest, out: &mut Outbox) {
         let now = self.now.epoch();
-        let recent =
-            self.fence_history.recent_success(&request.target, &request.action, request.tolerance, now).cloned();
+        let recent = self
+            .fence_history
+            .recent_success(&request.target, &request.action, request.tolerance, now)
+            .cloned();
         if let Some(record) = recent {
             self.reply(id, Reply::Fenced(record), out);
         } else if self.is_joined() && !self.is_leaving() {

@@ -58,7 +58,13 @@ impl Node {
     }
 
     /// Answers the client if this node was asked.
-    pub(super) fn reply_if_own(&mut self, from: NodeId, request: Option<RequestId>, reply: Reply, out: &mut Outbox) {
+    pub(super) fn reply_if_own(
+        &mut self,
+        from: NodeId,
+        request: Option<RequestId>,
+        reply: Reply,
+        out: &mut Outbox,
+    ) {
         if let (true, Some(id)) = (from == self.config.id, request) {
             self.reply(id, reply, out);
         }
@@ -90,7 +96,14 @@ impl Node {
         self.after_own_change(before);
     }
 
-    fn on_change(&mut self, from: NodeId, request: Option<RequestId>, change: &CibChange, at: i64, out: &mut Outbox) {
+    fn on_change(
+        &mut self,
+        from: NodeId,
+        request: Option<RequestId>,
+        change: &CibChange,
+        at: i64,
+        out: &mut Outbox,
+    ) {
         let before = self.replica.version();
         let origin = self.name_of(from);
         let outcome = self.replica.change(change, &origin, at);
@@ -124,7 +137,13 @@ impl Node {
         }
     }
 
-    fn on_attributes(&mut self, from: NodeId, request: Option<RequestId>, updates: &[AttributeUpdate], out: &mut Outbox) {
+    fn on_attributes(
+        &mut self,
+        from: NodeId,
+        request: Option<RequestId>,
+        updates: &[AttributeUpdate],
+        out: &mut Outbox,
+    ) {
         let default = self.name_of(from);
         let mut reply = Reply::Done;
         for update in updates {
@@ -145,7 +164,8 @@ impl Node {
     fn after_update(&mut self, updated: Updated, out: &mut Outbox) {
         for change in updated.changes {
             let what = format!("attribute {} of {} changed", change.name, change.node);
-            let kind = EventKind::AttributeChanged { name: change.name, node: change.node, value: change.value };
+            let kind =
+                EventKind::AttributeChanged { name: change.name, node: change.node, value: change.value };
             let event = self.event(kind, None, Vec::new(), out);
             if !updated.write.is_empty() {
                 self.trigger(&what, Some(event));
@@ -162,12 +182,12 @@ impl Node {
         if !update.pattern {
             return vec![update.clone()];
         }
-        let Ok(pattern) = regex_lite::Regex::new(&update.name) else {
+        let Ok(pattern) = cib::pattern::Pattern::expression(&update.name) else {
             *reply = refused(RefusalCode::Invalid, format!("{} is not a regular expression", update.name));
             return Vec::new();
         };
         let names: Vec<String> =
-            self.attributes.names("", None).into_iter().filter(|name| pattern.is_match(name)).collect();
+            self.attributes.names("", None).into_iter().filter(|name| pattern.matches(name)).collect();
         if names.is_empty() && matches!(update.action, AttributeAction::Set(_)) {
             *reply = refused(RefusalCode::NotFound, format!("no attribute matches {}", update.name));
         }
@@ -179,9 +199,11 @@ impl Node {
         if let Some(member) = self.members.values().find(|member| member.name.eq_ignore_ascii_case(name)) {
             return Some(member.name.clone());
         }
-        let known = self.replica.all_nodes().into_iter().find(|(id, known)| {
-            known.eq_ignore_ascii_case(name) || id.eq_ignore_ascii_case(name)
-        });
+        let known = self
+            .replica
+            .all_nodes()
+            .into_iter()
+            .find(|(id, known)| known.eq_ignore_ascii_case(name) || id.eq_ignore_ascii_case(name));
         known.map(|(_, name)| name)
     }
 
@@ -305,8 +327,11 @@ impl Node {
     }
 
     fn on_result(&mut self, result: ResultMessage, out: &mut Outbox) {
-        let key =
-            InFlightKey { node: result.node, resource: result.resource.clone(), key: result.entry.key.clone() };
+        let key = InFlightKey {
+            node: result.node,
+            resource: result.resource.clone(),
+            key: result.entry.key.clone(),
+        };
         let was_in_flight = !result.repeated && self.history.in_flight.remove(&key).is_some();
         let known = self.already_recorded(&result);
         if result.recorded && result.entry.status != ExecutionStatus::Cancelled {
@@ -334,7 +359,9 @@ impl Node {
         let stays_locked = result.entry.operation == "stop" || result.entry.is_probe();
         if result.shutdown_lock.is_some() && stays_locked {
             history.shutdown_lock = result.shutdown_lock;
-        } else if !(stays_locked && matches!(result.entry.exit_code, 0 | 7)) && history.shutdown_lock.is_some() {
+        } else if !(stays_locked && matches!(result.entry.exit_code, 0 | 7))
+            && history.shutdown_lock.is_some()
+        {
             history.shutdown_lock = Some(0);
         }
         history.record(&result.resource, &result.entry);
@@ -342,7 +369,12 @@ impl Node {
         self.write_status(&[change]);
     }
 
-    fn journal_result(&mut self, key: &InFlightKey, result: &ResultMessage, out: &mut Outbox) -> crate::EventId {
+    fn journal_result(
+        &mut self,
+        key: &InFlightKey,
+        result: &ResultMessage,
+        out: &mut Outbox,
+    ) -> crate::EventId {
         let causes = Vec::from_iter(self.journal.starts.remove(key));
         let entry = &result.entry;
         let kind = EventKind::OperationDone {
@@ -361,7 +393,9 @@ impl Node {
 
     fn on_cancelled(&mut self, key: &InFlightKey, out: &mut Outbox) {
         self.history.in_flight.remove(key);
-        if let Some(history) = self.history.nodes.get_mut(&key.node).and_then(|all| all.get_mut(&key.resource)) {
+        if let Some(history) =
+            self.history.nodes.get_mut(&key.node).and_then(|all| all.get_mut(&key.resource))
+        {
             history.entries.remove(&key.key);
             let change = self.history_change(key.node, &key.resource);
             self.write_status(&[change]);
@@ -369,14 +403,25 @@ impl Node {
         self.on_cancelled_as_dc(key, out);
     }
 
-    fn on_forget(&mut self, from: NodeId, request: Option<RequestId>, what: &Forget, at: i64, out: &mut Outbox) {
+    fn on_forget(
+        &mut self,
+        from: NodeId,
+        request: Option<RequestId>,
+        what: &Forget,
+        at: i64,
+        out: &mut Outbox,
+    ) {
         let wanted = what.resource.as_deref().map(|id| self.replica.executor_ids(id));
         let cib = self.replica.typed();
         let mut changes = Vec::new();
         let mut names = Vec::new();
         for state in &cib.status.nodes {
             let name = state.uname.as_deref().unwrap_or(&state.id).to_owned();
-            if what.node.as_deref().is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != *state.id) {
+            if what
+                .node
+                .as_deref()
+                .is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != *state.id)
+            {
                 continue;
             }
             let member = self.member_id(&name);
@@ -387,7 +432,8 @@ impl Node {
                 if wanted.as_ref().is_some_and(|ids| !meant(ids)) {
                     continue;
                 }
-                let counters = self.failure_attributes(&name, resource, what.operation.as_deref(), what.interval);
+                let counters =
+                    self.failure_attributes(&name, resource, what.operation.as_deref(), what.interval);
                 let failed = member
                     .and_then(|node| self.history.resource(node, resource))
                     .is_some_and(crate::history::ResourceHistory::has_failure);
@@ -493,9 +539,13 @@ impl Node {
         node: &str,
         out: &mut Outbox,
     ) {
-        let found = self.member_id(node).and_then(|id| Some((id, self.history.resource(id, resource)?.agent.clone())));
+        let found = self
+            .member_id(node)
+            .and_then(|id| Some((id, self.history.resource(id, resource)?.agent.clone())));
         let Some((id, agent)) = found else {
-            let text = format!("{resource} has no history on {node}: only a resource that was run there can be failed");
+            let text = format!(
+                "{resource} has no history on {node}: only a resource that was run there can be failed"
+            );
             self.reply_if_own(from, request, refused(RefusalCode::NotFound, text), out);
             return;
         };
@@ -594,7 +644,8 @@ fn in_flight_key(node: NodeId, order: &Order) -> InFlightKey {
 
 /// Whether a client's change writes over what the cluster itself maintains.
 fn touches_node_states(operation: &CibOperation) -> bool {
-    let covers = |scope: &Option<String>| matches!(scope.as_deref(), None | Some("cib" | "status" | "nodes" | "all"));
+    let covers =
+        |scope: &Option<String>| matches!(scope.as_deref(), None | Some("cib" | "status" | "nodes" | "all"));
     match operation {
         CibOperation::Replace { scope, xpath: None, .. } => covers(scope),
         CibOperation::Replace { xpath: Some(path), .. } | CibOperation::DeleteXpath { xpath: path, .. } => {

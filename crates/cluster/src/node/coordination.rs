@@ -51,7 +51,8 @@ impl Coordinator {
     /// When [`Node::coordinate`] has something to do without an input.
     pub fn next_deadline(&self) -> Option<u64> {
         let runner = self.runner.as_ref().and_then(Runner::next_deadline);
-        let delays = if self.triggers.is_empty() { [None, None] } else { [self.hold_until, self.delay_until] };
+        let delays =
+            if self.triggers.is_empty() { [None, None] } else { [self.hold_until, self.delay_until] };
         [self.recheck_at, runner, delays[0], delays[1]].into_iter().flatten().min()
     }
 }
@@ -159,7 +160,9 @@ impl Node {
                 Body::Execute { .. } | Body::Settled { .. } | Body::FenceStarted(_) | Body::FenceExecute(_)
             )
         };
-        coordinator.hold_until.is_none() && coordinator.delay_until.is_none() && self.outgoing.iter().all(harmless)
+        coordinator.hold_until.is_none()
+            && coordinator.delay_until.is_none()
+            && self.outgoing.iter().all(harmless)
     }
 
     fn plan(&mut self, out: &mut Outbox) {
@@ -199,7 +202,8 @@ impl Node {
             view_for_planner(&mut cib, &self.history, &assumed);
             let planned = self.planner.plan(&cib, self.now.epoch());
             let wanted = self.operations_wanted(&planned);
-            let unwanted = |key: &&InFlightKey| !assumed.contains(*key) && !wanted.iter().any(|(one, _)| one == *key);
+            let unwanted =
+                |key: &&InFlightKey| !assumed.contains(*key) && !wanted.iter().any(|(one, _)| one == *key);
             let more: Vec<InFlightKey> = self.history.in_flight.keys().filter(unwanted).cloned().collect();
             if more.is_empty() || assumed.len() > MOST_ATTEMPTS * self.history.in_flight.len() {
                 return (planned, assumed);
@@ -230,7 +234,9 @@ impl Node {
             self.now.monotonic + wait.max(SHORTEST_RECHECK)
         });
         let regular = (interval > 0).then(|| self.now.monotonic + interval);
-        self.coordinator_mut(|coordinator| coordinator.recheck_at = by_graph.into_iter().chain(regular).min());
+        self.coordinator_mut(|coordinator| {
+            coordinator.recheck_at = by_graph.into_iter().chain(regular).min()
+        });
     }
 
     fn save_plan_input(&mut self, severity: Severity, out: &mut Outbox) {
@@ -262,7 +268,9 @@ impl Node {
             return;
         }
         let mut text = Fragment::new();
-        text.open("cib").attribute("have-quorum", u8::from(self.view.quorate)).attribute("dc-uuid", self.config.id);
+        text.open("cib")
+            .attribute("have-quorum", u8::from(self.view.quorate))
+            .attribute("dc-uuid", self.config.id);
         let change = crate::request::CibChange {
             operation: modify(text.finish()),
             client: crate::request::Client { program: "systole".to_owned(), user: None, restricted: false },
@@ -314,7 +322,10 @@ impl Node {
         let entry = &result.entry;
         let uncounted = entry.is_probe()
             || entry.status == ExecutionStatus::Refused
-            || matches!(entry.operation.as_str(), "migrate_to" | "migrate_from" | "notify" | "reload" | "reload-agent");
+            || matches!(
+                entry.operation.as_str(),
+                "migrate_to" | "migrate_from" | "notify" | "reload" | "reload-agent"
+            );
         if uncounted {
             return;
         }
@@ -349,7 +360,9 @@ impl Node {
             return;
         }
         self.coordinator_mut(|coordinator| {
-            if let (Some(runner), Some(resource), Some(node)) = (&mut coordinator.runner, &what.resource, &what.node) {
+            if let (Some(runner), Some(resource), Some(node)) =
+                (&mut coordinator.runner, &what.resource, &what.node)
+            {
                 runner.told("forget", resource, node);
             }
         });

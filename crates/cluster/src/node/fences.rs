@@ -23,8 +23,10 @@ impl Node {
                 && record.target.eq_ignore_ascii_case(&request.target)
                 && record.action == request.action
         };
-        let owned = self.fences.values().find(|operation| same(&&operation.record)).map(|one| one.record.id.clone());
-        let under_way = owned.or_else(|| self.fence_history.records().iter().find(same).map(|one| one.id.clone()));
+        let owned =
+            self.fences.values().find(|operation| same(&&operation.record)).map(|one| one.record.id.clone());
+        let under_way =
+            owned.or_else(|| self.fence_history.records().iter().find(same).map(|one| one.id.clone()));
         if let Some(id) = under_way {
             self.fence_waiting.entry(id).or_default().push(waiting);
             return;
@@ -57,7 +59,8 @@ impl Node {
 
     /// The latest known run of a node's daemon.
     pub(super) fn incarnation_of(&self, target: &str) -> Option<String> {
-        let by_name = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
+        let by_name =
+            self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
         let id = self.member_id(target).or_else(|| by_name?.0.parse().ok().map(NodeId))?;
         self.incarnations.get(&id).cloned()
     }
@@ -65,8 +68,10 @@ impl Node {
     /// Members with the devices that were checked there, this node first.
     fn fence_candidates(&self) -> Vec<Candidate> {
         let is_checked = |history: &ResourceHistory| {
-            let last = history.entries.iter().find(|(slot, _)| slot.ends_with("_last_0")).map(|(_, entry)| entry);
-            last.is_some_and(|entry| entry.operation != "stop" && entry.exit_code == 0) && !history.has_failure()
+            let last =
+                history.entries.iter().find(|(slot, _)| slot.ends_with("_last_0")).map(|(_, entry)| entry);
+            last.is_some_and(|entry| entry.operation != "stop" && entry.exit_code == 0)
+                && !history.has_failure()
         };
         let verified = |node: &NodeId| {
             let histories = self.history.nodes.get(node).into_iter().flatten();
@@ -90,7 +95,8 @@ impl Node {
             Next::Order(order) => {
                 let incarnation = self.incarnation_of(&order.target);
                 if let Some(operation) = self.fences.get_mut(id) {
-                    operation.record.executor = self.members.get(&order.executor).map(|member| member.name.clone());
+                    operation.record.executor =
+                        self.members.get(&order.executor).map(|member| member.name.clone());
                     operation.record.target_incarnation = incarnation;
                 }
                 self.send(Body::FenceExecute(order), out);
@@ -118,7 +124,8 @@ impl Node {
         for id in ids {
             let Some(operation) = self.fences.get_mut(&id) else { continue };
             if operation.deadline <= now {
-                let state = if operation.only_optional_left() { FenceState::Done } else { FenceState::Failed };
+                let state =
+                    if operation.only_optional_left() { FenceState::Done } else { FenceState::Failed };
                 self.announce_fence(&id, state, "it took too long".to_owned(), out);
             } else if operation.give_up(&members, now) {
                 self.continue_fence(&id, out);
@@ -249,13 +256,18 @@ impl Node {
                     let reply = if success {
                         Reply::Fenced(record.clone())
                     } else {
-                        refused(RefusalCode::Failed, format!("fencing of {} failed: {}", record.target, record.reason))
+                        refused(
+                            RefusalCode::Failed,
+                            format!("fencing of {} failed: {}", record.target, record.reason),
+                        )
                     };
                     self.reply(id, reply, out);
                 }
                 Waiting::Action(transition, action) => {
                     let Some(coordinator) = &mut self.coordinator else { continue };
-                    let Some(runner) = coordinator.runner.as_mut().filter(|one| one.id == transition) else { continue };
+                    let Some(runner) = coordinator.runner.as_mut().filter(|one| one.id == transition) else {
+                        continue;
+                    };
                     planned = true;
                     if record.action == "on" && success {
                         unfenced = runner.digests(action);
@@ -284,7 +296,8 @@ impl Node {
             return;
         }
         let most = self.options().fencing_max_attempts;
-        let hopeless = record.reason == "no device can fence it" || self.fence_history.failures(&record.target) >= most;
+        let hopeless =
+            record.reason == "no device can fence it" || self.fence_history.failures(&record.target) >= most;
         if hopeless {
             let text = format!("{} cannot be fenced: {}", record.target, record.reason);
             self.notice(Severity::Error, text, out);

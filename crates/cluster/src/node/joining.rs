@@ -162,7 +162,14 @@ impl Node {
         }
     }
 
-    pub(super) fn on_cib_copy(&mut self, from: NodeId, version: Version, digest: &str, text: &str, out: &mut Outbox) {
+    pub(super) fn on_cib_copy(
+        &mut self,
+        from: NodeId,
+        version: Version,
+        digest: &str,
+        text: &str,
+        out: &mut Outbox,
+    ) {
         let Some(decision) = self.awaiting_copy.take_if(|decision| decision.cib_from == from) else { return };
         if (self.replica.version(), self.replica.digest().as_str()) != (version, digest) {
             if let Err(problem) = self.replica.adopt(text) {
@@ -288,7 +295,8 @@ impl Node {
         }
         for hello in decision.members.iter().filter_map(|id| hellos.get(id)) {
             attributes.take_node(&hello.attributes, &hello.name);
-            attributes.update(&AttributeUpdate::set(&hello.name, "#feature-set", &hello.feature_set), &hello.name);
+            attributes
+                .update(&AttributeUpdate::set(&hello.name, "#feature-set", &hello.feature_set), &hello.name);
             if let Some(at) = hello.shutting_down {
                 attributes.update(&AttributeUpdate::set(&hello.name, SHUTDOWN, &at.to_string()), &hello.name);
             }
@@ -311,7 +319,8 @@ impl Node {
         hellos: &BTreeMap<NodeId, Hello>,
         out: &mut Outbox,
     ) {
-        for record in decision.members.iter().filter_map(|id| hellos.get(id)).flat_map(|hello| &hello.fencing) {
+        for record in decision.members.iter().filter_map(|id| hellos.get(id)).flat_map(|hello| &hello.fencing)
+        {
             self.fence_history.take(record);
         }
         let owners: Vec<&str> = self.members.values().map(|member| member.name.as_str()).collect();
@@ -328,7 +337,12 @@ impl Node {
     }
 
     /// What the round changes in the CIB: node states, histories, attributes, facts about DC and quorum.
-    fn join_changes(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>) -> Vec<CibOperation> {
+    fn join_changes(
+        &mut self,
+        decision: &Decision,
+        dc: &Hello,
+        hellos: &BTreeMap<NodeId, Hello>,
+    ) -> Vec<CibOperation> {
         let mut changes = vec![modify(root_text(dc))];
         changes.extend(self.configuration_changes(decision, dc, hellos));
         let cib = self.replica.typed();
@@ -382,10 +396,17 @@ impl Node {
     ) -> Vec<CibOperation> {
         let mut nodes: BTreeMap<NodeId, String> =
             dc.peers.iter().map(|peer| (peer.id, peer.name.clone())).collect();
-        nodes.extend(decision.members.iter().filter_map(|id| hellos.get(id)).map(|hello| (hello.id, hello.name.clone())));
+        nodes.extend(
+            decision
+                .members
+                .iter()
+                .filter_map(|id| hellos.get(id))
+                .map(|hello| (hello.id, hello.name.clone())),
+        );
         let mut changes = Vec::new();
         for (id, name) in self.replica.cluster_nodes() {
-            let other_id = nodes.iter().any(|(now, known)| known.eq_ignore_ascii_case(&name) && now.to_string() != id);
+            let other_id =
+                nodes.iter().any(|(now, known)| known.eq_ignore_ascii_case(&name) && now.to_string() != id);
             if other_id {
                 changes.push(delete(format!("/cib/configuration/nodes/node[@id='{id}']")));
                 changes.push(delete(node_state_path(&id)));
@@ -394,7 +415,10 @@ impl Node {
         for (id, name) in &nodes {
             let mut out = Fragment::new();
             out.open("nodes").open("node").attribute("id", id).attribute("uname", name);
-            let start = hellos.get(id).filter(|hello| hello.fresh).map_or(StartState::Default, |hello| hello.start_state);
+            let start = hellos
+                .get(id)
+                .filter(|hello| hello.fresh)
+                .map_or(StartState::Default, |hello| hello.start_state);
             if start != StartState::Default {
                 out.open("instance_attributes").attribute("id", format!("nodes-{id}"));
                 out.open("nvpair").attribute("id", format!("nodes-{id}-standby"));
@@ -418,7 +442,13 @@ impl Node {
         changes
     }
 
-    fn finish_round(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>, out: &mut Outbox) {
+    fn finish_round(
+        &mut self,
+        decision: &Decision,
+        dc: &Hello,
+        hellos: &BTreeMap<NodeId, Hello>,
+        out: &mut Outbox,
+    ) {
         self.phase = if self.shutting_down.is_some() { Phase::ShuttingDown } else { Phase::Joined };
         self.fresh = false;
         self.dc = Some(decision.dc);

@@ -14,10 +14,10 @@ use crate::attributes::Attributes;
 use crate::config::{Config, Restored};
 use crate::event::{Event, EventId, EventKind, Severity};
 use crate::executor::{Executor, Finished};
+use crate::fencing::FenceHistory;
 use crate::fencing::devices::Devices;
 use crate::fencing::executor::FenceExecutor;
 use crate::fencing::owner::{Operation as FenceOperation, Waiting};
-use crate::fencing::FenceHistory;
 use crate::history::{History, InFlightKey};
 use crate::interface::{Input, Outbox, Output};
 use crate::join::{Decision, Hello};
@@ -92,7 +92,6 @@ pub struct Node {
     settled: bool,
     settle_waiters: Vec<RequestId>,
     journal: Journal,
-    leftovers_noted: bool,
     notices: Vec<String>,
 }
 
@@ -173,7 +172,6 @@ impl Node {
             settled: false,
             settle_waiters: Vec::new(),
             journal: Journal::default(),
-            leftovers_noted: false,
             notices,
         }
     }
@@ -326,7 +324,13 @@ impl Node {
         out.push(Output::Broadcast(message));
     }
 
-    fn event(&mut self, kind: EventKind, why: Option<String>, causes: Vec<EventId>, out: &mut Outbox) -> EventId {
+    fn event(
+        &mut self,
+        kind: EventKind,
+        why: Option<String>,
+        causes: Vec<EventId>,
+        out: &mut Outbox,
+    ) -> EventId {
         self.journal.last += 1;
         let id = EventId(self.journal.last);
         out.push(Output::Event(Event { id, at: self.now.epoch_ms, kind, why, causes }));
@@ -425,7 +429,9 @@ impl Node {
         self.cib_file.writing = false;
         if let Some(error) = error {
             self.cib_file.disabled = true;
-            let text = format!("the CIB is not written to disk any more: {error}; repair the cause and restart the node");
+            let text = format!(
+                "the CIB is not written to disk any more: {error}; repair the cause and restart the node"
+            );
             self.notice(Severity::Error, text, out);
         }
     }

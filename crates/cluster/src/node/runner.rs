@@ -127,7 +127,8 @@ impl Runner {
 
     /// Actions whose time is up, with the operations under way for them.
     pub fn take_overdue(&mut self, now: u64) -> Vec<(u32, Option<InFlightKey>)> {
-        let overdue: Vec<u32> = self.deadlines.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
+        let overdue: Vec<u32> =
+            self.deadlines.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
         overdue.into_iter().filter_map(|id| self.deadlines.remove(&id).map(|(_, key)| (id, key))).collect()
     }
 
@@ -164,7 +165,8 @@ impl Runner {
 impl Node {
     /// Hands out all that may start now.
     pub(super) fn advance(&mut self, out: &mut Outbox) {
-        let Some(mut runner) = self.coordinator.as_mut().and_then(|coordinator| coordinator.runner.take()) else {
+        let Some(mut runner) = self.coordinator.as_mut().and_then(|coordinator| coordinator.runner.take())
+        else {
             return;
         };
         let mut work = Vec::new();
@@ -176,7 +178,11 @@ impl Node {
         loop {
             let limits = self.limits(&runner);
             let operations = |node: &str| limits.2(node);
-            let next = runner.walker.next(&Limits { batch: limits.0, migrations: limits.1, operations: &operations });
+            let next = runner.walker.next(&Limits {
+                batch: limits.0,
+                migrations: limits.1,
+                operations: &operations,
+            });
             let Some(action) = next else { break };
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
@@ -200,13 +206,18 @@ impl Node {
         }
     }
 
-    fn limits(&self, runner: &Runner) -> (Option<usize>, Option<usize>, impl Fn(&str) -> Option<usize> + use<>) {
+    fn limits(
+        &self,
+        runner: &Runner,
+    ) -> (Option<usize>, Option<usize>, impl Fn(&str) -> Option<usize> + use<>) {
         let graph = runner.walker.graph();
         let batch = graph.batch_limit.parse::<usize>().ok().filter(|limit| *limit > 0);
         let migrations = graph.migration_limit.and_then(|limit| usize::try_from(limit).ok());
         let configured = self.options().node_action_limit as usize;
         let by_name: BTreeMap<String, usize> = (self.members.values())
-            .map(|member| (member.name.clone(), if configured > 0 { configured } else { member.action_limit }))
+            .map(|member| {
+                (member.name.clone(), if configured > 0 { configured } else { member.action_limit })
+            })
             .collect();
         (batch, migrations, move |node: &str| by_name.get(node).copied())
     }
@@ -228,7 +239,8 @@ impl Node {
         let reason = action.reason.as_ref().map(ToString::to_string);
         let hand = |task: Task, node: NodeId| Work { node, action: action.id, task, reason: reason.clone() };
         let node_name = action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default();
-        let resource = action.primitive.as_ref().map(|one| one.id.to_string()).or_else(|| history_name(&action));
+        let resource =
+            action.primitive.as_ref().map(|one| one.id.to_string()).or_else(|| history_name(&action));
         match (kind, executor) {
             (Kind::Nothing, _) => {}
             (Kind::Maintenance, _) => runner.finish(action.id, true),
@@ -251,7 +263,9 @@ impl Node {
                 };
                 let key = format!("{resource}_{operation}_{}", action.interval());
                 self.set_deadline(runner, &action, None);
-                runner.awaited.insert(InFlightKey { node, resource: resource.clone(), key: key.clone() }, action.id);
+                runner
+                    .awaited
+                    .insert(InFlightKey { node, resource: resource.clone(), key: key.clone() }, action.id);
                 work.push(hand(Task::Cancel { resource, key }, node));
             }
             (Kind::Shutdown, Some(node)) if node == self.config.id => runner.leave = Some(action.id),
@@ -293,7 +307,9 @@ impl Node {
                     target,
                     action: action.fence_operation().map_or("reboot", |word| word).to_owned(),
                     timeout: self.options().fencing_timeout,
-                    delay: Some(number("priority_fencing_delay").or(number("priority-fencing-delay")).unwrap_or(0)),
+                    delay: Some(
+                        number("priority_fencing_delay").or(number("priority-fencing-delay")).unwrap_or(0),
+                    ),
                     tolerance: 0,
                     client: "systole".to_owned(),
                 };
@@ -324,7 +340,10 @@ impl Node {
         runner.ended = true;
         let incomplete = runner.walker.waiting().count();
         if progress == Progress::Stuck {
-            let text = format!("transition {} cannot be completed: {incomplete} actions wait for nothing", runner.id);
+            let text = format!(
+                "transition {} cannot be completed: {incomplete} actions wait for nothing",
+                runner.id
+            );
             self.notice(Severity::Error, text, out);
         }
         let kind = EventKind::TransitionDone {
@@ -366,7 +385,9 @@ pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
         parameters: pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         expected,
         transition_key: format!("{}:{transition}:{expected}:{incarnation}", action.id),
-        feature_set: action.attribute("crm_feature_set").map_or_else(|| FEATURE_SET.to_owned(), ToString::to_string),
+        feature_set: action
+            .attribute("crm_feature_set")
+            .map_or_else(|| FEATURE_SET.to_owned(), ToString::to_string),
         on_node: action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default(),
         container: text(action.meta("container")),
         shutdown_lock: action.shutdown_lock,
