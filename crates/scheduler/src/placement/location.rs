@@ -10,9 +10,9 @@ use crate::model::{
 };
 use crate::state;
 use cib::config::LocationConstraint;
+use cib::pattern::Pattern;
 use cib::rule::{Rule, RuleInput};
 use cib::value::{Role, Score, ScoreText};
-use regex_lite::Regex;
 use std::sync::Arc;
 
 /// What one constraint says about one of its resources, before nodes are looked up.
@@ -82,33 +82,18 @@ fn report_unknown(model: &mut Model, constraint: &LocationConstraint, id: &str) 
 
 /// Rule 2.9.5.
 fn unpack_pattern(model: &mut Model, wish: &Wish<'_>, pattern: &str) {
-    let (inverted, expression) = match pattern.strip_prefix('!') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    let expression = match Regex::new(expression) {
-        Ok(expression) => expression,
+    let pattern = match Pattern::new(pattern) {
+        Ok(pattern) => pattern,
         Err(error) => {
-            let text = format!(
-                "Ignoring constraint '{}' because rsc-pattern has invalid value '{pattern}': {error}",
-                wish.constraint.id
-            );
+            let text = format!("Ignoring constraint '{}': {error}", wish.constraint.id);
             model.notice(Severity::ConfigurationError, text, Some(wish.constraint.line));
             return;
         }
     };
     for resource in model.top.clone() {
         let id = model.resources[resource].id.clone();
-        match (expression.captures(&id), inverted) {
-            (Some(captures), false) => {
-                let submatches: Vec<String> = captures
-                    .iter()
-                    .map(|group| group.map(|it| it.as_str().to_owned()).unwrap_or_default())
-                    .collect();
-                record_wish(model, wish, resource, Some(&submatches));
-            }
-            (None, true) => record_wish(model, wish, resource, None),
-            _ => {}
+        if pattern.matches(&id) {
+            record_wish(model, wish, resource, pattern.submatches(&id).as_deref());
         }
     }
 }

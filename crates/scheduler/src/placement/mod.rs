@@ -7,7 +7,8 @@
 //!    failure thresholds, exclusive discovery.
 //! 3. [`assign`] (S6) gives every leaf a node (or none) and every promotable instance a role.
 //!
-//! [`implicit`] holds what the implicit orderings stage (S4) needs of rule 2.11.
+//! The implicit constraints of rule 2.11 are made by the ordering stage in its pass over the resources
+//! (S4), through [`colocation::add`].
 //!
 //! Placement changes tables, roles and assignments. It must never create actions itself (the ticket
 //! policy `fence` and stale shutdown locks ask the actions stage) and never look at action states.
@@ -20,7 +21,6 @@ mod criteria;
 mod find;
 mod group;
 mod health;
-pub mod implicit;
 mod instances;
 pub mod iteration;
 mod location;
