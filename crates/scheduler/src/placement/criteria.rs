@@ -3,6 +3,7 @@
 use super::tables;
 use crate::actions;
 use crate::model::{Cause, Discovery, Model, NodeId, ResourceId};
+use crate::state;
 use cib::value::{Score, parse_integer};
 
 /// Rule 2.10.1.
@@ -151,7 +152,6 @@ fn apply_exclusive_discovery(model: &mut Model, resource: ResourceId, node: Node
 
 /// The failures that count, those of what the resource launches included (rule 2.10.4).
 fn effective_fail_count(model: &mut Model, resource: ResourceId, node: NodeId) -> Score {
-    // counted by the state stage as soon as it reads history
-    let _ = (&model, resource, node);
-    Score::ZERO
+    let which = state::Count { effective: true, with_launched: true };
+    state::fail_count(model, resource, node, which, None).count
 }

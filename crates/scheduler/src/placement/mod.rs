@@ -7,8 +7,7 @@
 //!    failure thresholds, exclusive discovery.
 //! 3. [`assign`] (S6) gives every leaf a node (or none) and every promotable instance a role.
 //!
-//! The implicit constraints of rule 2.11 are made by the ordering stage in its pass over the resources
-//! (S4), through [`colocation::add`].
+//! [`implicit`] holds what the implicit orderings stage (S4) needs of rule 2.11.
 //!
 //! Placement changes tables, roles and assignments. It must never create actions itself (the ticket
 //! policy `fence` and stale shutdown locks ask the actions stage) and never look at action states.
@@ -21,6 +20,7 @@ mod criteria;
 mod find;
 mod group;
 mod health;
+pub mod implicit;
 mod instances;
 pub mod iteration;
 mod location;
