@@ -236,7 +236,7 @@ mod tests {
         let query = api::CibQuery { xpath: Some("//a[@b='c d']".into()), ..Default::default() };
         assert_eq!(
             target("/cib", &pairs(&query)),
-            "/v1/cib?no_children=false&xpath=%2F%2Fa%5B%40b%3D%27c%20d%27%5D"
+            "/v1/cib?no_children=false&paths_only=false&xpath=%2F%2Fa%5B%40b%3D%27c%20d%27%5D"
         );
     }
 

@@ -94,7 +94,7 @@ pub enum CibOperation {
     Upgrade,
     /// Empty the configuration.
     Erase,
-    /// Several requests that take effect together or not at all (`cib_transaction` element).
+    /// Several changes (`steps`) that take effect together or not at all.
     Commit,
 }
 
@@ -125,12 +125,13 @@ pub struct CibChange {
     /// `replace`/`upgrade`: accept what would else be refused (`--force`).
     #[serde(default)]
     pub force: bool,
+    /// `commit`: the changes, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
+    pub steps: Vec<CibChange>,
     /// Check everything, change nothing.
     #[serde(default)]
     pub dry_run: bool,
-    /// Only if the configuration is still at this version; else `conflict`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expect: Option<Version>,
     /// Name of the tool, recorded in `update-client` (rule 4.23.4).
     #[serde(default)]
     pub client: String,
@@ -148,21 +149,24 @@ impl CibChange {
             score_arithmetic: false,
             delete_all: false,
             force: false,
+            steps: Vec::new(),
             dry_run: false,
-            expect: None,
             client: String::new(),
         }
     }
 }
 
 /// Answer to an accepted [`CibChange`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CibChanged {
     /// Version after the change; unchanged if the request changed nothing.
     pub version: Version,
-    /// Whether anything changed.
-    pub changed: bool,
+    /// Whether the configuration was changed, not only the status.
+    pub configuration: bool,
+    /// A dry run: what the document would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
     /// What was accepted with a remark.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -203,11 +207,44 @@ pub struct Status {
     pub transition: Option<Transition>,
     /// Operations this node is running now.
     pub operations: Vec<RunningOperation>,
+    /// Recurring monitors of this node.
+    pub recurring: usize,
+    /// The last plan has been carried out and nothing has happened since.
+    pub settled: bool,
+    /// Fencing operations, as all nodes remember them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fencing: Vec<Fencing>,
     /// Sequence number of the newest event of the journal.
     pub last_event: u64,
     /// Open problems of this daemon: a damaged configuration file that was replaced, a full disk, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+/// A fencing operation (rule 4.62.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Fencing {
+    /// Unique id.
+    pub id: String,
+    /// Node acted on.
+    pub target: String,
+    /// `off`, `reboot` or `on`.
+    pub action: String,
+    /// Who asked.
+    pub client: String,
+    /// Node that owns the operation.
+    pub origin: String,
+    /// Node that ran the agent, `a human` for a confirmation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+    /// `pending`, `done` or `failed`.
+    pub state: String,
+    /// Seconds since 1970-01-01 UTC of its end, of the request while pending.
+    pub at: i64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// One node in [`Status`].
@@ -220,8 +257,13 @@ pub struct Member {
     pub name: String,
     /// Whether it is in this node's membership view.
     pub member: bool,
+    /// Whether its cluster manager takes part.
+    pub online: bool,
     /// Whether the join is complete.
     pub joined: bool,
+    /// Its feature set, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_set: Option<String>,
 }
 
 /// The transition being carried out.
@@ -253,11 +295,6 @@ pub struct RunningOperation {
     pub interval_ms: u64,
     /// Milliseconds since the agent was started.
     pub running_ms: u64,
-    /// Time allowed, milliseconds.
-    pub timeout_ms: u64,
-    /// Process id of the agent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
 }
 
 /// How much an event matters to the one on call.
@@ -323,6 +360,9 @@ pub struct CibQuery {
     /// Leave out the children of what is returned.
     #[serde(default)]
     pub no_children: bool,
+    /// With `xpath`: only the paths of what is selected.
+    #[serde(default)]
+    pub paths_only: bool,
 }
 
 /// `POST /v1/attributes`: change a node attribute (rules 4.27.1 to 4.27.6).
@@ -337,6 +377,15 @@ pub struct AttributeChange {
     /// New value, `value++` or `value+=N`; none removes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// `name` is an extended regular expression over existing names.
+    #[serde(default)]
+    pub pattern: bool,
+    /// Leave the value, change only the dampening.
+    #[serde(default)]
+    pub only_dampening: bool,
+    /// Leave the value, write all values to the configuration document again.
+    #[serde(default)]
+    pub refresh: bool,
     /// Damping of this attribute in milliseconds, if it is to be set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dampening_ms: Option<u64>,
@@ -418,6 +467,9 @@ pub enum Operation {
         node: Option<String>,
         /// On or off.
         on: bool,
+        /// Only until the node's daemon restarts.
+        #[serde(default)]
+        until_restart: bool,
     },
     /// Set or remove the `maintenance` attribute of a node; without node the property `maintenance-mode`.
     Maintenance {
@@ -427,11 +479,11 @@ pub enum Operation {
         /// On or off.
         on: bool,
     },
-    /// Stop a node's resources and end its daemon (rule 4.34.1).
+    /// Stop the answering node's resources and end its daemon (rule 4.34.1). Answered at once.
     Shutdown {
-        /// Node; none: the answering one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        node: Option<String>,
+        /// Do not wait for the resources.
+        #[serde(default)]
+        now: bool,
     },
     /// Fence a node on an administrator's demand (rule 4.50.1).
     Fence {
@@ -439,17 +491,43 @@ pub enum Operation {
         node: String,
         /// `off`, `reboot` or `on`.
         action: String,
-        /// Time allowed in milliseconds.
+        /// Time allowed in milliseconds (120 s unless told).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout_ms: Option<u64>,
+        /// Milliseconds to wait before; none: no delays at all, the devices' own included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delay_ms: Option<u64>,
+        /// A success of the same action this many seconds ago counts.
+        #[serde(default)]
+        tolerance_s: u64,
+        /// Who asks, for the record.
+        #[serde(default)]
+        client: String,
     },
     /// Say that a human has made sure that the node is down (rule 4.63.1).
     ConfirmFenced {
         /// Target.
         node: String,
     },
-    /// Run the scheduler now.
-    Replan,
+    /// Forget finished fencing operations.
+    ForgetFencing {
+        /// Target; none: all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// Grant, revoke or hold back a ticket.
+    Ticket {
+        /// Its id.
+        ticket: String,
+        /// Grant or revoke.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        granted: Option<bool>,
+        /// Hold back or not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standby: Option<bool>,
+    },
+    /// Answered when the cluster has nothing to do and nothing under way.
+    WaitSettled,
     /// Forget a node that is down (`crm_node -R`).
     RemoveNode {
         /// Node name.

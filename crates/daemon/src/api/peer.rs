@@ -1,0 +1,95 @@
+//! Who is on the other end of a connection.
+
+use std::fs;
+
+use tokio::net::UnixStream;
+use view::api::Problem;
+
+/// Members may use the cluster's tools.
+const GROUP: &str = "haclient";
+
+/// A connection's other end, as the kernel knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// May read and change everything.
+    privileged: bool,
+    /// May read and change what access control allows.
+    member: bool,
+    user: Option<String>,
+}
+
+impl Peer {
+    pub(super) fn of(stream: &UnixStream) -> Peer {
+        match stream.peer_cred() {
+            Ok(peer) => Peer::from_ids(peer.uid(), peer.gid(), rustix::process::getuid().as_raw()),
+            Err(_) => Peer { privileged: false, member: false, user: None },
+        }
+    }
+
+    fn from_ids(uid: u32, gid: u32, own: u32) -> Peer {
+        if uid == 0 || uid == own {
+            // the frequent case must not cost reading the user tables
+            let user = (uid == 0).then(|| "root".to_owned());
+            return Peer { privileged: true, member: true, user };
+        }
+        let user = user_name(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid);
+        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+        let member = is_member(&groups, gid, user.as_deref());
+        Peer { privileged: false, member, user }
+    }
+
+    /// Whether this peer may use the interface at all.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.member {
+            return Ok(());
+        }
+        let mut problem =
+            Problem::new("permission-denied", 4, "only root and members of group haclient may use the cluster");
+        problem.details.push(format!("add the user to the group: usermod -aG {GROUP} USER, then log in again"));
+        Err(problem)
+    }
+
+    /// As what the cluster knows this peer, using this program.
+    pub(super) fn client(&self, program: &str) -> cluster::Client {
+        let program = if program.is_empty() { "api" } else { program };
+        cluster::Client { program: program.to_owned(), user: self.user.clone(), restricted: !self.privileged }
+    }
+}
+
+/// Name of a user in the text of `/etc/passwd`.
+fn user_name(passwd: &str, uid: u32) -> Option<String> {
+    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = fields.into_iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid))?;
+    found.first().map(|name| (*name).to_owned())
+}
+
+/// Whether the group of `/etc/group` that matters is this one or lists this user.
+fn is_member(groups: &str, gid: u32, user: Option<&str>) -> bool {
+    let Some(line) = groups.lines().find(|line| line.split(':').next() == Some(GROUP)) else { return false };
+    let fields: Vec<&str> = line.split(':').collect();
+    let primary = fields.get(2).and_then(|id| id.parse().ok()) == Some(gid);
+    let listed = fields.get(3).is_some_and(|names| names.split(',').any(|name| Some(name.trim()) == user));
+    primary || listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: &str = "root:x:0:\nhaclient:x:189:alice,bob\nusers:x:100:carol";
+
+    #[test]
+    fn membership_is_by_primary_or_listed_group() {
+        assert!(is_member(GROUPS, 189, None));
+        assert!(is_member(GROUPS, 1000, Some("bob")));
+        assert!(!is_member(GROUPS, 100, Some("carol")));
+        assert!(!is_member("", 189, Some("bob")));
+        assert_eq!(user_name("a:x:1:1::/:\nalice:x:1001:1::/:", 1001).as_deref(), Some("alice"));
+    }
+
+    #[test]
+    fn root_and_the_daemons_user_are_privileged() {
+        assert!(Peer::from_ids(0, 0, 500).privileged && Peer::from_ids(500, 1, 500).privileged);
+        assert!(Peer::from_ids(4_000_000, 4_000_000, 500).check().is_err());
+    }
+}

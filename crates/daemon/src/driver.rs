@@ -1,0 +1,180 @@
+//! The node's thread: gives the node its inputs one by one and passes its outputs on. It never waits for
+//! anything but the next input: agents, disks and clients are served elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+use std::time::{Duration, Instant, SystemTime};
+
+use cluster::{Input, Message, Node, Now, Outbox, Output, Reply, Request, RequestId};
+use messaging::{Engine, Event};
+use tokio::sync::{mpsc, oneshot};
+use view::api::Severity;
+
+use crate::executor::{Order, Task};
+use crate::journal::Journal;
+
+/// What the rest of the daemon asks of the node's thread.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A client's request.
+    Request { request: Request, reply: oneshot::Sender<Reply> },
+    /// SIGTERM, or a client's wish to shut down.
+    Shutdown { escalate: bool },
+}
+
+/// Work for the storage thread.
+#[derive(Debug)]
+pub(crate) enum Save {
+    Cib { serial: u64, text: String, digest: String },
+    PlanInput { transition: u64, severity: cluster::Severity, text: String },
+}
+
+/// How the node ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Left { code: i32, reason: String },
+    Panic { reason: String },
+}
+
+/// The node's thread and everything it passes on to.
+pub(crate) struct Driver {
+    pub node: Node,
+    pub engine: Arc<dyn Engine>,
+    pub journal: Arc<Journal>,
+    pub orders: mpsc::UnboundedSender<Order>,
+    pub saves: blocking::Sender<Save>,
+    pub start: Instant,
+    pub waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
+    pub next_request: u64,
+}
+
+/// What the node's thread listens to.
+pub(crate) struct Sources {
+    pub events: mpsc::Receiver<Event>,
+    pub results: mpsc::Receiver<Input>,
+    pub commands: mpsc::Receiver<Command>,
+}
+
+impl Driver {
+    /// Runs until the node leaves, fails, or wants its host down.
+    pub(crate) async fn run(mut self, mut sources: Sources) -> Ending {
+        loop {
+            let deadline = self.node.next_deadline();
+            let wake = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until((self.start + Duration::from_millis(at)).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let input = tokio::select! {
+                event = sources.events.recv() => self.from_bus(event),
+                Some(input) = sources.results.recv() => Some(input),
+                Some(command) = sources.commands.recv() => self.from_client(command),
+                () = wake => Some(Input::Deadline),
+            };
+            if let Some(input) = input
+                && let Some(ending) = self.step(input)
+            {
+                return ending;
+            }
+        }
+    }
+
+    fn from_bus(&self, event: Option<Event>) -> Option<Input> {
+        match event {
+            Some(Event::View(view)) => Some(Input::View(view)),
+            Some(Event::Message { from, payload }) => match Message::decode(&payload) {
+                Ok(message) if message.from == from => Some(Input::Message(message)),
+                Ok(message) => {
+                    let text = format!("node {from} sent a message in the name of node {}: ignored", message.from);
+                    self.journal.daemon(Severity::Error, text);
+                    None
+                }
+                Err(error) => {
+                    self.journal.daemon(Severity::Error, format!("from node {from}: {error}: ignored"));
+                    None
+                }
+            },
+            Some(Event::Lost { reason }) => Some(Input::MessagingLost { reason }),
+            None => Some(Input::MessagingLost { reason: "the messaging engine has ended".to_owned() }),
+        }
+    }
+
+    fn from_client(&mut self, command: Command) -> Option<Input> {
+        match command {
+            Command::Request { request, reply } => {
+                self.next_request += 1;
+                let id = RequestId(self.next_request);
+                // clients that gave up
+                self.waiting.retain(|_, reply| !reply.is_closed());
+                self.waiting.insert(id, reply);
+                Some(Input::Request { id, request })
+            }
+            Command::Shutdown { escalate } => Some(Input::Shutdown { escalate }),
+        }
+    }
+
+    fn step(&mut self, input: Input) -> Option<Ending> {
+        let now = self.now();
+        let mut outbox = Outbox::new();
+        tracing::trace!(?input, "step");
+        self.node.step(now, input, &mut outbox);
+        let mut ending = None;
+        for output in outbox {
+            tracing::trace!(?output, "output");
+            ending = self.perform(output).or(ending);
+        }
+        ending
+    }
+
+    fn now(&self) -> Now {
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            monotonic: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Passes an output on; the end of the node, if it is one.
+    fn perform(&mut self, output: Output) -> Option<Ending> {
+        match output {
+            Output::Broadcast(message) => return self.broadcast(&message),
+            Output::Run(operation) => self.order(Task::Run(operation)),
+            Output::Cancel(id) => self.order(Task::Cancel(id)),
+            Output::Fence(run) => self.order(Task::Fence(run)),
+            Output::FetchMetadata { id, agent } => self.order(Task::FetchMetadata { id, agent }),
+            Output::WriteCib { serial, text, digest } => self.save(Save::Cib { serial, text, digest }),
+            Output::SavePlanInput { transition, severity, text } => {
+                self.save(Save::PlanInput { transition, severity, text });
+            }
+            Output::Reply { id, reply } => {
+                if let Some(waiting) = self.waiting.remove(&id) {
+                    // the client may have gone
+                    let _ = waiting.send(reply);
+                }
+            }
+            Output::Event(event) => self.journal.node(event),
+            Output::Leave { code, reason } => return Some(Ending::Left { code, reason }),
+            Output::Panic { reason } => return Some(Ending::Panic { reason }),
+        }
+        None
+    }
+
+    /// A node that cannot say what it has to say is no member any more.
+    fn broadcast(&self, message: &Message) -> Option<Ending> {
+        let error = self.engine.broadcast(message.encode()).err()?;
+        let reason = format!("a message to the other nodes was not taken: {error}");
+        self.journal.daemon(Severity::Error, reason.clone());
+        Some(Ending::Left { code: 1, reason })
+    }
+
+    fn order(&self, task: Task) {
+        // at the end of the daemon nobody executes any more
+        let _ = self.orders.send(Order { task, asked: Instant::now() });
+    }
+
+    fn save(&self, save: Save) {
+        let _ = self.saves.send(save);
+    }
+}

@@ -1,0 +1,469 @@
+//! Carries out what the node wants of agents, beside the node's thread, and hands the results back.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime};
+
+use agents::metadata::Metadata;
+use agents::{Agent, Agents, Control, Outcome, Status};
+use cluster::{
+    AgentMetadata, AgentName, ExecutionStatus, FenceRun, Input, Leftover, Operation, OperationId, OperationResult,
+};
+use serde::{Deserialize, Serialize};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+
+/// Most bytes of an agent's output that the node is given: fence agents' lists are far shorter.
+const MAX_OUTPUT: usize = 64 << 10;
+
+/// What the node's thread asks for.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Run(Operation),
+    Cancel(OperationId),
+    Fence(FenceRun),
+    FetchMetadata { id: OperationId, agent: AgentName },
+}
+
+/// A task and when it was asked for.
+pub(crate) struct Order {
+    pub task: Task,
+    pub asked: Instant,
+}
+
+/// Runs agents on the runtime that it is called in.
+pub(crate) struct Executor {
+    agents: Arc<Agents>,
+    results: mpsc::Sender<Input>,
+    records: Arc<Records>,
+    metadata: Arc<MetadataCache>,
+    cancels: Arc<Mutex<BTreeMap<OperationId, oneshot::Sender<()>>>>,
+}
+
+impl Executor {
+    pub(crate) fn new(agents: Arc<Agents>, results: mpsc::Sender<Input>, records: Records) -> Executor {
+        Executor {
+            agents,
+            results,
+            records: Arc::new(records),
+            metadata: Arc::default(),
+            cancels: Arc::default(),
+        }
+    }
+
+    /// Serves until the node's thread ends.
+    pub(crate) async fn serve(self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        while let Some(order) = orders.recv().await {
+            match order.task {
+                Task::Run(operation) => self.run(operation, order.asked),
+                Task::Fence(run) => self.fence(run, order.asked),
+                Task::FetchMetadata { id, agent } => self.fetch_metadata(id, agent),
+                Task::Cancel(id) => self.cancel(id),
+            }
+        }
+    }
+
+    /// Watches agents that an earlier daemon started.
+    pub(crate) fn watch(&self, leftovers: Vec<(Leftover, Record)>) {
+        for (leftover, record) in leftovers {
+            let cancelled = self.cancellable(leftover.id);
+            let (results, records, cancels) = (self.results.clone(), self.records.clone(), self.cancels.clone());
+            tokio::spawn(async move {
+                let status = outlive(&record, cancelled).await;
+                records.remove(record.pid);
+                lock(&cancels).remove(&leftover.id);
+                let result = OperationResult::plain(leftover.id, status, 1, "started by an earlier daemon");
+                // at the end of the daemon nobody wants it
+                let _ = results.send(Input::OperationDone(result)).await;
+            });
+        }
+    }
+
+    fn run(&self, operation: Operation, asked: Instant) {
+        let cancelled = self.cancellable(operation.id);
+        let (agents, results, records, cancels) =
+            (self.agents.clone(), self.results.clone(), self.records.clone(), self.cancels.clone());
+        tokio::spawn(async move {
+            let id = operation.id;
+            let queued = asked.elapsed();
+            let outcome = run_agent(&agents, operation, &records, cancelled).await;
+            lock(&cancels).remove(&id);
+            let _ = results.send(Input::OperationDone(result(id, outcome, queued))).await;
+        });
+    }
+
+    fn fence(&self, run: FenceRun, asked: Instant) {
+        let cancelled = self.cancellable(run.id);
+        let (agents, results, cancels) = (self.agents.clone(), self.results.clone(), self.cancels.clone());
+        tokio::spawn(async move {
+            let id = run.id;
+            let queued = asked.elapsed();
+            let run = agents::FenceRun {
+                agent: run.agent,
+                device: run.device,
+                input: run.input,
+                timeout: Duration::from_millis(run.timeout),
+            };
+            let outcome = agents.fence(&run, Control { started: None, cancelled: Some(cancelled) }).await;
+            log_failure(&run.agent, "fence", &outcome);
+            lock(&cancels).remove(&id);
+            let _ = results.send(Input::FenceDone(result(id, outcome, queued))).await;
+        });
+    }
+
+    fn fetch_metadata(&self, id: OperationId, agent: AgentName) {
+        let (agents, results, cache) = (self.agents.clone(), self.results.clone(), self.metadata.clone());
+        tokio::spawn(async move {
+            let metadata = match agent_of(&agent) {
+                Ok(agent) => cache.get(&agents, &agent).await,
+                Err(_) => None,
+            };
+            let _ = results.send(Input::Metadata { id, metadata }).await;
+        });
+    }
+
+    fn cancellable(&self, id: OperationId) -> oneshot::Receiver<()> {
+        let (cancel, cancelled) = oneshot::channel();
+        lock(&self.cancels).insert(id, cancel);
+        cancelled
+    }
+
+    fn cancel(&self, id: OperationId) {
+        if let Some(cancel) = lock(&self.cancels).remove(&id) {
+            // it may have ended in this moment
+            let _ = cancel.send(());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+async fn run_agent(
+    agents: &Agents,
+    operation: Operation,
+    records: &Arc<Records>,
+    cancelled: oneshot::Receiver<()>,
+) -> Outcome {
+    let agent = match agent_of(&operation.agent) {
+        Ok(agent) => agent,
+        Err(error) => return broken_definition(error.to_string()),
+    };
+    let record = Record::of(&operation);
+    let run = agents::Run {
+        agent,
+        action: operation.action,
+        resource: operation.resource,
+        parameters: operation.parameters,
+        timeout: Duration::from_millis(operation.timeout),
+        interval: Duration::from_millis(operation.interval),
+        spare_group: operation.spare_group,
+    };
+    let (noted, noting) = (Arc::new(Mutex::new(None)), records.clone());
+    let remember = noted.clone();
+    let started = Box::new(move |pid| {
+        noting.add(Record { pid, start: start_of(pid).unwrap_or(0), ..record });
+        *lock(&remember) = Some(pid);
+    });
+    let control = Control { started: Some(started), cancelled: Some(cancelled) };
+    let outcome = agents.run(&run, control).await;
+    let pid = lock(&noted).take();
+    if let Some(pid) = pid {
+        records.remove(pid);
+    }
+    log_failure(&run.resource, &run.action, &outcome);
+    outcome
+}
+
+fn broken_definition(reason: String) -> Outcome {
+    Outcome {
+        status: Status::Error,
+        exit_code: 6,
+        exit_reason: reason,
+        stdout: String::new(),
+        stderr: String::new(),
+        executed: Duration::ZERO,
+    }
+}
+
+/// Rule 4.2.6.
+fn log_failure(subject: &str, action: &str, outcome: &Outcome) {
+    if outcome.status == Status::Done && matches!(outcome.exit_code, 0 | 7 | 8) {
+        tracing::debug!(subject, action, stderr = %cut(&outcome.stderr, 2000), "agent ended");
+        return;
+    }
+    tracing::info!(
+        subject,
+        action,
+        status = ?outcome.status,
+        exit_code = outcome.exit_code,
+        stderr = %cut(&outcome.stderr, 2000),
+        stdout = %cut(&outcome.stdout, 2000),
+        "agent ended"
+    );
+}
+
+fn agent_of(name: &AgentName) -> Result<Agent, agents::NameError> {
+    Agent::new(&name.class, name.provider.as_deref(), &name.agent_type)
+}
+
+fn result(id: OperationId, outcome: Outcome, queued: Duration) -> OperationResult {
+    OperationResult {
+        id,
+        status: match outcome.status {
+            Status::Pending => ExecutionStatus::Pending,
+            Status::Done => ExecutionStatus::Done,
+            Status::Cancelled => ExecutionStatus::Cancelled,
+            Status::TimedOut => ExecutionStatus::TimedOut,
+            Status::Unsupported => ExecutionStatus::Unsupported,
+            Status::Error => ExecutionStatus::Error,
+            Status::NotInstalled => ExecutionStatus::NotInstalled,
+            Status::NoSecrets => ExecutionStatus::NoSecrets,
+        },
+        exit_code: outcome.exit_code,
+        exit_reason: cut(&outcome.exit_reason, 1000),
+        stdout: cut(&outcome.stdout, MAX_OUTPUT),
+        stderr: cut(&outcome.stderr, MAX_OUTPUT),
+        queued: milliseconds(queued),
+        executed: milliseconds(outcome.executed),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// At most `limit` bytes, whole characters.
+fn cut(text: &str, limit: usize) -> String {
+    text[..text.floor_char_boundary(limit)].to_owned()
+}
+
+/// Metadata by agent, valid as long as the agent's file is the same: an upgraded agent is noticed, and a
+/// hundred resources of one type cost one run.
+#[derive(Default)]
+struct MetadataCache(tokio::sync::Mutex<BTreeMap<Agent, (FileMark, Option<AgentMetadata>)>>);
+
+type FileMark = Option<(PathBuf, SystemTime, u64)>;
+
+impl MetadataCache {
+    async fn get(&self, agents: &Agents, agent: &Agent) -> Option<AgentMetadata> {
+        // held while the agent runs, so that others wait for its answer instead of asking again
+        let mut known = self.0.lock().await;
+        let mark = mark(agents, agent);
+        if let Some((known_mark, metadata)) = known.get(agent)
+            && mark.is_some()
+            && *known_mark == mark
+        {
+            return metadata.clone();
+        }
+        let metadata = match agents.metadata(agent).await {
+            Ok(metadata) => Some(convert(metadata)),
+            Err(error) => {
+                tracing::warn!(%agent, %error, "no metadata");
+                None
+            }
+        };
+        if metadata.is_some() {
+            known.insert(agent.clone(), (mark, metadata.clone()));
+        }
+        metadata
+    }
+}
+
+fn mark(agents: &Agents, agent: &Agent) -> FileMark {
+    let path = match agent.class {
+        agents::Class::Ocf => agents.search.ocf_agent(agent.provider.as_deref().unwrap_or_default(), &agent.kind)?,
+        agents::Class::Stonith => agents.search.fence_agent(&agent.kind)?,
+        _ => return None,
+    };
+    let data = fs::metadata(&path).ok()?;
+    Some((path, data.modified().ok()?, data.len()))
+}
+
+fn convert(metadata: Metadata) -> AgentMetadata {
+    AgentMetadata {
+        ocf_version: metadata.version,
+        actions: metadata
+            .actions
+            .into_iter()
+            .map(|action| cluster::AgentAction {
+                name: action.name,
+                automatic: action.automatic,
+                on_target: action.on_target,
+            })
+            .collect(),
+        parameters: metadata
+            .parameters
+            .into_iter()
+            .map(|parameter| cluster::AgentParameter {
+                name: parameter.name,
+                reloadable: parameter.reloadable,
+                unique: parameter.unique,
+                private: parameter.private,
+            })
+            .collect(),
+    }
+}
+
+/// A running agent, as written down for the next daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pid: u32,
+    /// Start time of the process in the kernel's ticks, so that a recycled id is not taken for it.
+    start: u64,
+    resource: String,
+    action: String,
+    /// Milliseconds since 1970-01-01 UTC.
+    deadline: u64,
+    spare_group: bool,
+}
+
+impl Record {
+    fn of(operation: &Operation) -> Record {
+        Record {
+            pid: 0,
+            start: 0,
+            resource: operation.resource.clone(),
+            action: operation.action.clone(),
+            deadline: epoch().saturating_add(operation.timeout),
+            spare_group: operation.spare_group,
+        }
+    }
+
+    fn lives(&self) -> bool {
+        start_of(self.pid) == Some(self.start)
+    }
+}
+
+/// The records' directory.
+pub(crate) struct Records(PathBuf);
+
+impl Records {
+    pub(crate) fn new(directory: &Path) -> Records {
+        Records(directory.to_path_buf())
+    }
+
+    fn path(&self, pid: u32) -> PathBuf {
+        self.0.join(format!("{pid}.json"))
+    }
+
+    /// Not synced: after a crash of the whole host no agent runs.
+    fn add(&self, record: Record) {
+        let Ok(text) = serde_json::to_vec(&record) else { return };
+        if let Err(error) = fs::write(self.path(record.pid), text) {
+            tracing::warn!(%error, resource = record.resource, "a running agent could not be written down");
+        }
+    }
+
+    fn remove(&self, pid: u32) {
+        // it may have been cleaned away
+        let _ = fs::remove_file(self.path(pid));
+    }
+
+    /// Agents of an earlier daemon that still run; forgets the others.
+    pub(crate) fn leftovers(&self) -> Vec<(Leftover, Record)> {
+        let mut list = Vec::new();
+        let files = fs::read_dir(&self.0).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for path in files {
+            let record: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            match record.filter(Record::lives) {
+                Some(record) => {
+                    let leftover = Leftover {
+                        id: OperationId(list.len() as u64 + 1),
+                        resource: record.resource.clone(),
+                        action: record.action.clone(),
+                        remaining: record.deadline.saturating_sub(epoch()),
+                    };
+                    list.push((leftover, record));
+                }
+                None => {
+                    let _ = fs::remove_file(path);
+                }
+            }
+        }
+        list
+    }
+}
+
+fn epoch() -> u64 {
+    milliseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Start time of a process: field 22 of its `stat` line, counted after the name in parentheses. None for
+/// one that is dead, reaped or not.
+fn start_of(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
+    if matches!(*fields.first()?, "Z" | "X") {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+/// Waits for the end of a process that is not our child.
+async fn outlive(record: &Record, mut cancelled: oneshot::Receiver<()>) -> ExecutionStatus {
+    let pid = i32::try_from(record.pid).ok().and_then(rustix::process::Pid::from_raw);
+    let handle = pid.and_then(|pid| {
+        rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+    });
+    let Some(handle) = handle.and_then(|handle| AsyncFd::new(handle).ok()) else { return ExecutionStatus::Error };
+    if !record.lives() {
+        return ExecutionStatus::Error;
+    }
+    tokio::select! {
+        _ = handle.readable() => ExecutionStatus::Error,
+        Ok(()) = &mut cancelled => {
+            agents::process::kill(record.pid, !record.spare_group);
+            let _ = handle.readable().await;
+            ExecutionStatus::Cancelled
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let start = start_of(child.id()).unwrap();
+        assert_eq!(start_of(child.id()), Some(start));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(start_of(child.id()), None);
+    }
+
+    #[test]
+    fn long_output_is_cut_between_characters() {
+        assert_eq!(cut("aü", 2), "a");
+        assert_eq!(cut("aü", 3), "aü");
+    }
+
+    #[test]
+    fn leftovers_are_those_that_live() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = Records::new(directory.path());
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let record = Record {
+            pid: child.id(),
+            start: start_of(child.id()).unwrap(),
+            resource: "R".into(),
+            action: "start".into(),
+            deadline: epoch() + 60_000,
+            spare_group: false,
+        };
+        records.add(record.clone());
+        records.add(Record { pid: 1, start: 12345, ..record.clone() });
+        fs::write(directory.path().join("rubbish.json"), "{").unwrap();
+        let found = records.leftovers();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].0.resource.as_str(), &found[0].1), ("R", &record));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

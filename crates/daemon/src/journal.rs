@@ -1,0 +1,263 @@
+//! The journal: what happened on this node, kept in memory for those who watch, with texts for people.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use cluster::EventKind;
+use tokio::sync::watch;
+use view::api::{Event, Severity};
+
+/// Entries that are kept for late readers.
+const KEPT: usize = 10_000;
+
+/// Entries of one node. Writers never wait for readers; a reader that is too late finds a gap.
+pub(crate) struct Journal {
+    node: String,
+    entries: Mutex<VecDeque<Arc<Event>>>,
+    newest: watch::Sender<u64>,
+}
+
+impl Journal {
+    pub(crate) fn new(node: &str) -> Journal {
+        Journal { node: node.to_owned(), entries: Mutex::default(), newest: watch::Sender::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Number of the newest entry; changes when one is added.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    pub(crate) fn newest(&self) -> u64 {
+        *self.newest.borrow()
+    }
+
+    /// Entries after a number, oldest first, at most a hundred.
+    pub(crate) fn after(&self, sequence: u64) -> Vec<Arc<Event>> {
+        let entries = self.lock();
+        let start = entries.partition_point(|entry| entry.sequence <= sequence);
+        entries.range(start..).take(100).cloned().collect()
+    }
+
+    /// Adds an entry of the daemon itself.
+    pub(crate) fn daemon(&self, severity: Severity, message: impl Into<String>) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.add(Text { severity, kind: "daemon", message: message.into(), fields: BTreeMap::new() }, now);
+    }
+
+    /// Adds an entry of the node.
+    pub(crate) fn node(&self, event: cluster::Event) {
+        let at = u64::try_from(event.at).unwrap_or(0);
+        let mut text = describe(&event.kind);
+        if let Some(why) = &event.why {
+            text.message = format!("{} ({why})", text.message);
+            text.fields.insert("why".into(), why.clone());
+        }
+        self.add(text, at);
+    }
+
+    fn add(&self, text: Text, time_ms: u64) {
+        match text.severity {
+            Severity::Error => tracing::error!(kind = text.kind, "{}", text.message),
+            Severity::Warning => tracing::warn!(kind = text.kind, "{}", text.message),
+            Severity::Debug => tracing::debug!(kind = text.kind, "{}", text.message),
+            Severity::Info | Severity::Notice => tracing::info!(kind = text.kind, "{}", text.message),
+        }
+        let mut entries = self.lock();
+        let sequence = entries.back().map_or(0, |entry| entry.sequence) + 1;
+        if entries.len() >= KEPT {
+            entries.pop_front();
+        }
+        entries.push_back(Arc::new(Event {
+            sequence,
+            time_ms,
+            node: self.node.clone(),
+            severity: text.severity,
+            kind: text.kind.to_owned(),
+            message: text.message,
+            fields: text.fields,
+        }));
+        drop(entries);
+        self.newest.send_replace(sequence);
+    }
+}
+
+struct Text {
+    severity: Severity,
+    kind: &'static str,
+    message: String,
+    fields: BTreeMap<String, String>,
+}
+
+/// Words and data of a node's event.
+fn describe(kind: &EventKind) -> Text {
+    let (severity, word, message) = words(kind);
+    Text { severity, kind: word, message, fields: fields(kind) }
+}
+
+fn words(kind: &EventKind) -> (Severity, &'static str, String) {
+    use Severity::{Debug, Error, Info, Notice, Warning};
+    match kind {
+        EventKind::View { members, came, lost, quorate } => {
+            let severity = if lost.is_empty() && *quorate { Notice } else { Warning };
+            let mut text = format!("members: {}", list(members));
+            if !came.is_empty() {
+                text.push_str(&format!("; came: {}", list(came)));
+            }
+            if !lost.is_empty() {
+                text.push_str(&format!("; lost: {}", list(lost)));
+            }
+            text.push_str(if *quorate { "; quorum" } else { "; NO quorum" });
+            (severity, "membership", text)
+        }
+        EventKind::Joined { dc, members, cib_version, cib_from } => {
+            let text = format!(
+                "{} agree: DC is {dc}, configuration {cib_version} of {cib_from}",
+                list(members)
+            );
+            (Notice, "join", text)
+        }
+        EventKind::JoinRefused { reason } => (Error, "join", format!("refused by the cluster: {reason}")),
+        EventKind::CibChanged { version, configuration, origin, program, user } => {
+            let user = user.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
+            let what = if *configuration { "configuration" } else { "status" };
+            let severity = if *configuration { Info } else { Debug };
+            (severity, "cib", format!("{what} changed to {version} by {program}{user} on {origin}"))
+        }
+        EventKind::AttributeChanged { name, node, value } => match value {
+            Some(value) => (Info, "attribute", format!("{name}={value} on {node}")),
+            None => (Info, "attribute", format!("{name} removed on {node}")),
+        },
+        EventKind::Planned { transition, actions, summary } => {
+            let text = match summary.as_slice() {
+                [] => format!("plan {transition}: {actions} actions"),
+                lines => format!("plan {transition}: {}", lines.join("; ")),
+            };
+            (if *actions == 0 { Debug } else { Info }, "transition", text)
+        }
+        EventKind::ActionStarted { operation, resource, node, .. } => {
+            let subject = resource.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+            let place = node.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
+            (Info, "action", format!("{operation}{subject}{place}"))
+        }
+        EventKind::OperationDone { failed, .. } => {
+            (if *failed { Warning } else { Info }, "operation", operation(kind))
+        }
+        EventKind::TransitionDone { transition, complete, incomplete_actions } => match complete {
+            true => (Info, "transition", format!("plan {transition} is carried out")),
+            false => {
+                (Info, "transition", format!("plan {transition} ended with {incomplete_actions} actions left"))
+            }
+        },
+        EventKind::FenceStarted(record) => {
+            let text = format!("fencing: {} of {} asked by {}", record.action, record.target, record.client);
+            (Warning, "fence", text)
+        }
+        EventKind::FenceDone(record) => fence_end(record),
+        EventKind::ShutdownRequested { node } => (Notice, "membership", format!("{node} asks to leave")),
+        EventKind::Settled => (Info, "settled", "nothing left to do".to_owned()),
+        EventKind::Notice { severity, text } => {
+            let severity = match severity {
+                cluster::Severity::Info => Info,
+                cluster::Severity::Warning => Warning,
+                cluster::Severity::Error => Error,
+            };
+            (severity, "notice", text.clone())
+        }
+        EventKind::Ended { reason } => (Notice, "daemon", format!("this node ends: {reason}")),
+    }
+}
+
+fn operation(kind: &EventKind) -> String {
+    let EventKind::OperationDone {
+        node, resource, action, interval, status, exit_code, exit_reason, executed, failed,
+    } = kind
+    else {
+        return String::new();
+    };
+    let every = if *interval > 0 { format!(" (every {} s)", *interval as f64 / 1000.0) } else { String::new() };
+    let mut text = format!("{action} {resource} on {node}{every}: ");
+    match failed {
+        true => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
+        false => text.push_str(&format!("exit code {exit_code}")),
+    }
+    if !exit_reason.is_empty() {
+        text.push_str(&format!(", '{exit_reason}'"));
+    }
+    format!("{text}, {executed} ms")
+}
+
+fn fence_end(record: &cluster::FenceRecord) -> (Severity, &'static str, String) {
+    let who = record.executor.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+    let (action, target) = (&record.action, &record.target);
+    match record.state {
+        cluster::FenceState::Failed => {
+            (Severity::Error, "fence", format!("fencing: {action} of {target} failed: {}", record.reason))
+        }
+        _ => (Severity::Notice, "fence", format!("fencing: {action} of {target} done{who}")),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// The event's own data, flattened.
+fn fields(kind: &EventKind) -> BTreeMap<String, String> {
+    let Ok(serde_json::Value::Object(map)) = serde_json::to_value(kind) else { return BTreeMap::new() };
+    map.into_iter()
+        .filter_map(|(name, value)| match value {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some((name, text)),
+            serde_json::Value::Array(items) => {
+                let texts: Vec<String> =
+                    items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+                Some((name, texts.join("\n")))
+            }
+            other => Some((name, other.to_string())),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_resume_and_old_entries_go() {
+        let journal = Journal::new("node1");
+        for number in 0..KEPT + 5 {
+            journal.daemon(Severity::Debug, number.to_string());
+        }
+        assert_eq!(journal.newest(), KEPT as u64 + 5);
+        assert_eq!(journal.after(0)[0].sequence, 6);
+        assert_eq!(journal.after(KEPT as u64 + 3).len(), 2);
+        assert!(journal.after(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn an_event_has_words_and_data() {
+        let text = describe(&EventKind::OperationDone {
+            node: "node2".into(),
+            resource: "WEB".into(),
+            action: "monitor".into(),
+            interval: 10_000,
+            status: "complete".into(),
+            exit_code: 7,
+            exit_reason: "gone".into(),
+            executed: 12,
+            failed: true,
+        });
+        assert_eq!(
+            text.message,
+            "monitor WEB on node2 (every 10 s): failed, complete, exit code 7, 'gone', 12 ms"
+        );
+        assert_eq!(text.fields["resource"], "WEB");
+        assert_eq!(text.severity, Severity::Warning);
+    }
+}

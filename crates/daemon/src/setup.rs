@@ -1,0 +1,361 @@
+//! Start and end of a daemon.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+use std::time::Instant;
+
+use agents::{Agents, SearchPath};
+use cluster::{Config, Input, Node, Restored, SchedulerPlanner};
+use messaging::Engine;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use view::api::Severity;
+
+use crate::driver::{Command, Driver, Ending, Save, Sources};
+use crate::executor::{Executor, Records};
+use crate::journal::Journal;
+use crate::storage::{PlanInputs, Storage};
+use crate::{DaemonConfig, DaemonError, Log, Paths, api, end};
+
+/// Marks everything that belongs to a node in its environment.
+pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
+
+/// Longest path of a Unix socket.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// The classic names under which agents call the tools.
+const TOOLS: [&str; 18] = [
+    "systole",
+    "crm_attribute",
+    "crm_master",
+    "attrd_updater",
+    "crm_node",
+    "crm_resource",
+    "crm_failcount",
+    "crm_standby",
+    "crm_ticket",
+    "crm_mon",
+    "crm_simulate",
+    "crm_verify",
+    "crm_error",
+    "crmadmin",
+    "cibadmin",
+    "stonith_admin",
+    "pacemakerd",
+    "pcs",
+];
+
+/// Runs the daemon until its node ends. Gives the process's exit code (0, or 100: stay down).
+pub fn run(config: DaemonConfig) -> Result<i32, DaemonError> {
+    let start = Instant::now();
+    prepare(&config.paths)?;
+    log_to(&config.log)?;
+    let (engine, events) = messaging::open(config.messaging.clone())?;
+    let engine: Arc<dyn Engine> = Arc::from(engine);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| DaemonError::File { path: config.paths.state.clone(), source })?;
+    let code = runtime.block_on(serve(&config, start, engine.clone(), events))?;
+    engine.leave();
+    // what still runs here belongs to resources and outlives this daemon; its successor finds the records
+    std::mem::forget(runtime);
+    let _ = fs::remove_file(&config.paths.socket);
+    let _ = fs::remove_file(config.paths.pid_file());
+    Ok(code)
+}
+
+/// Directories, own agents, tools' names, process id.
+fn prepare(paths: &Paths) -> Result<(), DaemonError> {
+    if paths.socket.as_os_str().len() > MAX_SOCKET_PATH {
+        return Err(DaemonError::SocketPath { path: paths.socket.clone() });
+    }
+    for (directory, open) in paths.directories() {
+        let mode = if open { 0o755 } else { 0o750 };
+        let made = fs::DirBuilder::new().recursive(true).mode(mode).create(directory);
+        made.map_err(|source| DaemonError::File { path: directory.to_path_buf(), source })?;
+    }
+    let fail = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| DaemonError::File { path, source }
+    };
+    agents::own::unpack(&paths.agents).map_err(fail(&paths.agents))?;
+    if let Some(tools) = &paths.tools {
+        link_tools(tools).map_err(fail(tools))?;
+    }
+    fs::write(paths.pid_file(), format!("{}\n", std::process::id())).map_err(fail(&paths.pid_file()))
+}
+
+fn link_tools(directory: &Path) -> io::Result<()> {
+    let binary = std::env::current_exe()?;
+    for name in TOOLS {
+        let link = directory.join(name);
+        if fs::read_link(&link).is_ok_and(|target| target == binary) {
+            continue;
+        }
+        let _ = fs::remove_file(&link);
+        symlink(&binary, &link)?;
+    }
+    Ok(())
+}
+
+fn log_to(log: &Log) -> Result<(), DaemonError> {
+    let filter = || {
+        tracing_subscriber::EnvFilter::try_from_env("SYSTOLE_LOG")
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false);
+    // a second subscriber, set by the caller or an earlier run in this process, is no reason to stop
+    let _ = match log {
+        Log::Caller => return Ok(()),
+        Log::Stderr => builder.with_writer(io::stderr).try_init(),
+        Log::File(path) => {
+            let file = fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .map_err(|source| DaemonError::File { path: path.clone(), source })?;
+            builder.with_writer(std::sync::Mutex::new(file)).try_init()
+        }
+    };
+    Ok(())
+}
+
+/// Starts all parts, waits for the node's end, and ends them.
+async fn serve(
+    config: &DaemonConfig,
+    start: Instant,
+    engine: Arc<dyn Engine>,
+    events: mpsc::Receiver<messaging::Event>,
+) -> Result<i32, DaemonError> {
+    let paths = &config.paths;
+    let journal = Arc::new(Journal::new(&engine.local().name));
+    let agents = Arc::new(surroundings(paths));
+    let records = Records::new(&paths.running);
+    let leftovers = records.leftovers();
+    let found = Storage::new(&paths.cib).read();
+    for notice in &found.notices {
+        journal.daemon(Severity::Warning, notice.clone());
+    }
+    let problems = found.notices.clone();
+    let restored = Restored {
+        cib: found.text,
+        notices: found.notices,
+        leftovers: leftovers.iter().map(|(leftover, _)| leftover.clone()).collect(),
+    };
+    let node = Node::new(node_config(config, &*engine), restored, Box::new(SchedulerPlanner));
+
+    let (results_in, results) = mpsc::channel(1024);
+    let (commands_in, commands) = mpsc::channel(256);
+    let (orders_in, orders) = mpsc::unbounded_channel();
+    let (saves_in, saves) = blocking::channel();
+    let executor = Executor::new(agents.clone(), results_in.clone(), records);
+    executor.watch(leftovers);
+    tokio::spawn(executor.serve(orders));
+    let storage = start_storage(paths, saves, results_in, journal.clone())?;
+
+    let context = api::Context { commands: commands_in.clone(), journal: journal.clone(), agents, start, problems };
+    let listener = api::listen(&paths.socket)
+        .map_err(|source| DaemonError::File { path: paths.socket.clone(), source })?;
+    tokio::spawn(api::serve(listener, context));
+    tokio::spawn(forward_signals(commands_in));
+
+    let driver = Driver {
+        node,
+        engine,
+        journal: journal.clone(),
+        orders: orders_in,
+        saves: saves_in,
+        start,
+        waiting: BTreeMap::new(),
+        next_request: 0,
+    };
+    let ending = drive(driver, Sources { events, results, commands }, paths).await?;
+    Ok(finish(config, ending, storage, &journal).await)
+}
+
+/// The driver on a thread of its own: planning takes its time and must hold up neither agents nor clients.
+async fn drive(driver: Driver, sources: Sources, paths: &Paths) -> Result<Ending, DaemonError> {
+    let (ending_in, ending) = oneshot::channel();
+    let spawned = std::thread::Builder::new().name("node".to_owned()).stack_size(16 << 20).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let end = match runtime {
+            Ok(runtime) => runtime.block_on(driver.run(sources)),
+            Err(error) => Ending::Left { code: 1, reason: error.to_string() },
+        };
+        let _ = ending_in.send(end);
+    });
+    spawned.map_err(|source| DaemonError::File { path: paths.state.clone(), source })?;
+    // a bug that ends the node's thread must end the daemon as well, uncleanly (rule 4.38.1)
+    let bug = Ending::Left { code: 1, reason: "the node's thread has panicked".to_owned() };
+    Ok(ending.await.unwrap_or(bug))
+}
+
+async fn finish(
+    config: &DaemonConfig,
+    ending: Ending,
+    storage: std::thread::JoinHandle<()>,
+    journal: &Journal,
+) -> i32 {
+    match ending {
+        Ending::Left { code, reason } => {
+            let severity = if code == 0 { Severity::Notice } else { Severity::Error };
+            journal.daemon(severity, format!("the daemon ends with exit code {code}: {reason}"));
+            // the driver, and with it the storage thread's channel, is gone; let the last write end
+            let _ = tokio::task::spawn_blocking(move || storage.join()).await;
+            // and watchers read the last words
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            code
+        }
+        Ending::Panic { reason } => {
+            tracing::error!(reason, "this node brings itself down");
+            end::panic(config.panic, &config.paths.state);
+            101
+        }
+    }
+}
+
+fn node_config(config: &DaemonConfig, engine: &dyn Engine) -> Config {
+    let local = engine.local();
+    Config {
+        id: local.id,
+        name: local.name.clone(),
+        incarnation: uuid(),
+        peers: engine.peers().to_vec(),
+        cluster_name: engine.cluster_name().map(str::to_owned),
+        infrastructure: engine.infrastructure().to_owned(),
+        have_watchdog: false,
+        cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+        start_state: config.start_state,
+        seed: u64::from_le_bytes(random()),
+    }
+}
+
+fn random<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    let read = fs::File::open("/dev/urandom").and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes));
+    if read.is_err() {
+        // a system without it: process id and time tell two starts apart
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let mixed = now.as_nanos() ^ (u128::from(std::process::id()) << 96);
+        for (byte, source) in bytes.iter_mut().zip(mixed.to_le_bytes()) {
+            *byte = source;
+        }
+    }
+    bytes
+}
+
+/// A random UUID (version 4).
+fn uuid() -> String {
+    let mut bytes: [u8; 16] = random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Agents and what they find in their environment.
+fn surroundings(paths: &Paths) -> Agents {
+    let mut search = SearchPath::with_own(&paths.agents);
+    search.secrets = paths.secrets.clone();
+    let mut environment = BTreeMap::from(
+        [
+            ("PCMK_service", "pacemaker-execd".to_owned()),
+            ("PCMK_logfacility", "daemon".to_owned()),
+            ("HA_LOGFACILITY", "daemon".to_owned()),
+            ("PCMK_debug", "0".to_owned()),
+            ("HA_debug", "0".to_owned()),
+            ("PCMK_cluster_type", "corosync".to_owned()),
+            ("HA_cluster_type", "corosync".to_owned()),
+            ("HA_RSCTMP", paths.scratch.display().to_string()),
+            ("SYSTOLE_SOCKET", paths.socket.display().to_string()),
+            (STATE_VARIABLE, paths.state.display().to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    if let Ok(binary) = std::env::current_exe() {
+        environment.insert("SYSTOLE_BINARY".into(), binary.display().to_string());
+    }
+    if let Some(tools) = &paths.tools {
+        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+        environment.insert("PATH".into(), format!("{}:{path}", tools.display()));
+        environment.insert("HA_SBIN_DIR".into(), tools.display().to_string());
+    }
+    Agents { search, environment }
+}
+
+/// The thread that writes. Its answers go to the node like any other result.
+fn start_storage(
+    paths: &Paths,
+    saves: blocking::Receiver<Save>,
+    results: mpsc::Sender<Input>,
+    journal: Arc<Journal>,
+) -> Result<std::thread::JoinHandle<()>, DaemonError> {
+    let storage = Storage::new(&paths.cib);
+    let mut plans = PlanInputs::new(&paths.plans);
+    let work = move || {
+        for save in saves {
+            match save {
+                Save::Cib { serial, text, digest } => {
+                    let error = storage.write(&text, &digest).err().map(|error| error.to_string());
+                    if let Some(error) = &error {
+                        journal.daemon(Severity::Error, format!("the configuration was not saved: {error}"));
+                    }
+                    // at the end of the daemon nobody waits for it
+                    let _ = results.blocking_send(Input::CibWritten { serial, error });
+                }
+                Save::PlanInput { transition, severity, text } => {
+                    save_plan(&mut plans, transition, severity, &text);
+                }
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("storage".to_owned())
+        .spawn(work)
+        .map_err(|source| DaemonError::File { path: paths.state.clone(), source })
+}
+
+fn save_plan(plans: &mut PlanInputs, transition: u64, severity: cluster::Severity, text: &str) {
+    let series = match severity {
+        cluster::Severity::Info => "pe-input",
+        cluster::Severity::Warning => "pe-warn",
+        cluster::Severity::Error => "pe-error",
+    };
+    match plans.save(series, text) {
+        Ok(path) => {
+            let file = path.display();
+            tracing::info!("Calculated transition {transition}, saving inputs in {file}");
+        }
+        Err(error) => tracing::warn!(%error, "the input of transition {transition} was not saved"),
+    }
+}
+
+/// SIGTERM and SIGINT: leave; a second one: at once (rule 4.34.3).
+async fn forward_signals(commands: mpsc::Sender<Command>) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be received; end this daemon through its API");
+        return;
+    };
+    let mut escalate = false;
+    loop {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        if commands.send(Command::Shutdown { escalate }).await.is_err() {
+            return;
+        }
+        escalate = true;
+    }
+}
+
+/// For sockets that all may connect to; what they may do is decided by who they are.
+pub(crate) fn open_to_all(path: &PathBuf) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))
+}

@@ -1,0 +1,337 @@
+//! The configuration on disk (rules 4.23.6, 4.23.8 and 4.23.9), and the saved inputs of plans (rule 4.39).
+//!
+//! A write is durable when it returns: temporary file, sync, rename, sync of the directory. What is read
+//! back is believed only if its digest fits. Nothing here runs on the node's thread.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use md5::{Digest, Md5};
+
+/// Earlier versions that are kept.
+const BACKUPS: u32 = 100;
+
+/// Saved plan inputs that are kept of each series.
+const PLAN_INPUTS: u32 = 400;
+
+/// What was found at the start.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The newest good configuration, XML text.
+    pub text: Option<String>,
+    /// What had to be done to find it, for people.
+    pub notices: Vec<String>,
+}
+
+/// Why a configuration was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The world.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// Somebody edited the file while the daemon was running.
+    #[error(
+        "{path} was changed while the daemon runs and is not overwritten; keep what you need of it, remove it \
+         together with its .sig file, and restart the daemon"
+    )]
+    Edited {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// The directory of the configuration files.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    directory: PathBuf,
+}
+
+/// A configuration file and whether its digest fits.
+enum Candidate {
+    Good { text: String, signed: bool },
+    Bad(String),
+    Absent,
+}
+
+impl Storage {
+    /// Files below `directory`.
+    pub fn new(directory: &Path) -> Storage {
+        Storage { directory: directory.to_path_buf() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("cib.xml")
+    }
+
+    /// Finds the newest good configuration (rule 4.23.9).
+    pub fn read(&self) -> Found {
+        let mut found = Found::default();
+        match examine(&self.file()) {
+            Candidate::Good { text, signed } => {
+                if !signed {
+                    found.notices.push(format!("{} has no signature file", self.file().display()));
+                }
+                found.text = Some(text);
+                return found;
+            }
+            Candidate::Bad(reason) => {
+                found.notices.push(format!("{}: {reason}", self.file().display()));
+                match self.set_aside() {
+                    Ok(place) => found.notices.push(format!("it was moved to {}", place.display())),
+                    Err(error) => found.notices.push(format!("it could not be moved away: {error}")),
+                }
+            }
+            Candidate::Absent => {}
+        }
+        for backup in self.backups() {
+            match examine(&backup) {
+                Candidate::Good { text, .. } => {
+                    found.notices.push(format!("the earlier copy {} is used", backup.display()));
+                    found.text = Some(text);
+                    break;
+                }
+                Candidate::Bad(reason) => found.notices.push(format!("{}: {reason}", backup.display())),
+                Candidate::Absent => {}
+            }
+        }
+        found
+    }
+
+    /// Backups, newest change first.
+    fn backups(&self) -> Vec<PathBuf> {
+        let mut list: Vec<(SystemTime, PathBuf)> = (0..BACKUPS)
+            .map(|number| self.directory.join(format!("cib-{number}.raw")))
+            .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+            .collect();
+        list.sort();
+        list.into_iter().rev().map(|(_, path)| path).collect()
+    }
+
+    /// Moves a pair that does not fit into a directory of its own.
+    fn set_aside(&self) -> io::Result<PathBuf> {
+        let place = tempfile::Builder::new().prefix("cib.auto.").tempdir_in(&self.directory)?.keep();
+        fs::rename(self.file(), place.join("cib.xml"))?;
+        let signature = signature_of(&self.file());
+        if signature.exists() {
+            fs::rename(signature, place.join("cib.xml.sig"))?;
+        }
+        Ok(place)
+    }
+
+    /// Makes a configuration durable (rule 4.23.8).
+    pub fn write(&self, text: &str, digest: &str) -> Result<(), StorageError> {
+        let file = self.file();
+        if matches!(examine(&file), Candidate::Bad(_)) {
+            return Err(StorageError::Edited { path: file });
+        }
+        self.keep_present().map_err(|source| StorageError::File { path: self.directory.clone(), source })?;
+        self.put(&file, text.as_bytes())?;
+        // a crash between the two renames leaves a pair that does not fit, and the backup of the old pair
+        self.put(&signature_of(&file), digest.as_bytes())?;
+        sync_directory(&self.directory).map_err(|source| StorageError::File { path: self.directory.clone(), source })
+    }
+
+    /// Links the present pair to the next backup name.
+    fn keep_present(&self) -> io::Result<()> {
+        let file = self.file();
+        if !file.exists() {
+            return Ok(());
+        }
+        let counter = self.directory.join("cib.last");
+        let number: u32 = fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let number = number % BACKUPS;
+        let backup = self.directory.join(format!("cib-{number}.raw"));
+        for (from, to) in [(file.clone(), backup.clone()), (signature_of(&file), signature_of(&backup))] {
+            match fs::remove_file(&to) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            if from.exists() {
+                fs::hard_link(from, to)?;
+            }
+        }
+        fs::write(&counter, ((number + 1) % BACKUPS).to_string())
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+        let write = || {
+            let mut file = tempfile::Builder::new()
+                .permissions(fs::Permissions::from_mode(0o600))
+                .tempfile_in(&self.directory)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)
+        };
+        write().map(drop).map_err(|source| StorageError::File { path: path.to_path_buf(), source })
+    }
+}
+
+fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sig");
+    name.into()
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn examine(path: &Path) -> Candidate {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Candidate::Absent,
+        Err(error) => return Candidate::Bad(error.to_string()),
+    };
+    let Ok(text) = String::from_utf8(bytes) else { return Candidate::Bad("it is not UTF-8".to_owned()) };
+    let document = match xml::Document::parse(&text) {
+        Ok(document) => document,
+        Err(error) => return Candidate::Bad(format!("it is not good XML: {error}")),
+    };
+    if document.name(document.root()) != "cib" {
+        return Candidate::Bad("it is not a configuration: its root is not 'cib'".to_owned());
+    }
+    match fs::read_to_string(signature_of(path)) {
+        Ok(signature) if signature.trim() == file_digest(&document) => Candidate::Good { text, signed: true },
+        Ok(_) => Candidate::Bad("its content does not fit its signature file".to_owned()),
+        Err(_) => Candidate::Good { text, signed: false },
+    }
+}
+
+/// Digest of a configuration file (rule 4.23.5).
+pub fn file_digest(document: &xml::Document) -> String {
+    let mut digest = Md5::new();
+    digest.update(" ");
+    digest.update(document.to_string());
+    digest.update("\n");
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Saves the input of a plan in its series, as plain XML, and gives the file's path. Equal inputs are saved once.
+#[derive(Debug)]
+pub struct PlanInputs {
+    directory: PathBuf,
+    last: Option<(u64, PathBuf)>,
+}
+
+impl PlanInputs {
+    /// Files below `directory`.
+    pub fn new(directory: &Path) -> PlanInputs {
+        PlanInputs { directory: directory.to_path_buf(), last: None }
+    }
+
+    /// Saves one.
+    pub fn save(&mut self, series: &str, text: &str) -> io::Result<PathBuf> {
+        let hash = hash_of(text);
+        if let Some((last, path)) = &self.last
+            && *last == hash
+            && path.exists()
+        {
+            return Ok(path.clone());
+        }
+        let counter = self.directory.join(format!("{series}.last"));
+        let number: u32 = fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let number = number % PLAN_INPUTS;
+        let path = self.directory.join(format!("{series}-{number}.xml"));
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(text.as_bytes())?;
+        fs::write(counter, ((number + 1) % PLAN_INPUTS).to_string())?;
+        self.last = Some((hash, path.clone()));
+        Ok(path)
+    }
+}
+
+fn hash_of(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cib(epoch: u32) -> (String, String) {
+        let text = format!("<cib epoch=\"{epoch}\" num_updates=\"0\">\n  <configuration/>\n</cib>\n");
+        let digest = file_digest(&xml::Document::parse(&text).unwrap());
+        (text, digest)
+    }
+
+    fn stored(count: u32) -> (tempfile::TempDir, Storage) {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Storage::new(directory.path());
+        for epoch in 1..=count {
+            let (text, digest) = cib(epoch);
+            storage.write(&text, &digest).unwrap();
+        }
+        (directory, storage)
+    }
+
+    #[test]
+    fn what_was_written_is_found() {
+        let (_directory, storage) = stored(3);
+        assert_eq!(storage.read(), Found { text: Some(cib(3).0), notices: vec![] });
+        assert_eq!(stored(0).1.read(), Found::default());
+    }
+
+    #[test]
+    fn a_torn_file_is_noticed_and_the_copy_before_it_used() {
+        for torn in [&b""[..], b"<cib epoch=\"3\"", b"\xff\xfe", b"<cib epoch=\"9\"/>", b"<other/>"] {
+            let (directory, storage) = stored(3);
+            fs::write(directory.path().join("cib.xml"), torn).unwrap();
+            let found = storage.read();
+            assert_eq!(found.text, Some(cib(2).0), "{found:?}");
+            assert_eq!(found.notices.len(), 3, "{found:?}");
+            assert!(!storage.file().exists());
+        }
+    }
+
+    #[test]
+    fn damaged_backups_are_passed_over() {
+        let (directory, storage) = stored(3);
+        fs::write(directory.path().join("cib.xml"), "rubbish").unwrap();
+        fs::write(directory.path().join("cib-1.raw"), "rubbish too").unwrap();
+        assert_eq!(storage.read().text, Some(cib(1).0));
+    }
+
+    #[test]
+    fn a_missing_signature_is_accepted_and_said() {
+        let (directory, storage) = stored(1);
+        fs::remove_file(directory.path().join("cib.xml.sig")).unwrap();
+        let found = storage.read();
+        assert_eq!((found.text, found.notices.len()), (Some(cib(1).0), 1));
+    }
+
+    #[test]
+    fn an_edited_file_is_not_overwritten() {
+        let (directory, storage) = stored(1);
+        fs::write(directory.path().join("cib.xml"), "<cib epoch=\"7\"/>").unwrap();
+        let (text, digest) = cib(2);
+        assert!(matches!(storage.write(&text, &digest), Err(StorageError::Edited { .. })));
+    }
+
+    #[test]
+    fn the_hundredth_backup_is_followed_by_the_first() {
+        let (directory, storage) = stored(103);
+        assert_eq!(fs::read_to_string(directory.path().join("cib.last")).unwrap(), "2");
+        assert_eq!(storage.read().text, Some(cib(103).0));
+    }
+
+    #[test]
+    fn equal_plan_inputs_are_saved_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut inputs = PlanInputs::new(directory.path());
+        let first = inputs.save("pe-input", "<a/>").unwrap();
+        assert_eq!(inputs.save("pe-input", "<a/>").unwrap(), first);
+        assert_ne!(inputs.save("pe-input", "<b/>").unwrap(), first);
+    }
+}
