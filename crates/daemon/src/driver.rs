@@ -63,7 +63,9 @@ impl Driver {
             let deadline = self.node.next_deadline();
             let wake = async {
                 match deadline {
-                    Some(at) => tokio::time::sleep_until((self.start + Duration::from_millis(at)).into()).await,
+                    Some(at) => {
+                        tokio::time::sleep_until((self.start + Duration::from_millis(at)).into()).await
+                    }
                     None => std::future::pending().await,
                 }
             };
@@ -87,7 +89,8 @@ impl Driver {
             Some(Event::Message { from, payload }) => match Message::decode(&payload) {
                 Ok(message) if message.from == from => Some(Input::Message(message)),
                 Ok(message) => {
-                    let text = format!("node {from} sent a message in the name of node {}: ignored", message.from);
+                    let text =
+                        format!("node {from} sent a message in the name of node {}: ignored", message.from);
                     self.journal.daemon(Severity::Error, text);
                     None
                 }

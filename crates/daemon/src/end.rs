@@ -26,9 +26,10 @@ fn reset_host() {
 fn end_node(state: &Path) {
     let mark = format!("{}={}", crate::setup::STATE_VARIABLE, state.display());
     let own = std::process::id();
-    let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| {
-        entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
-    });
+    let processes = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     for pid in processes.filter(|pid| *pid != own) {
         let marked = fs::read(format!("/proc/{pid}/environ"))
             .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()));

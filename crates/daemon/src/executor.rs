@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use agents::metadata::Metadata;
 use agents::{Agent, Agents, Control, Outcome, Status};
 use cluster::{
-    AgentMetadata, AgentName, ExecutionStatus, FenceRun, Input, Leftover, Operation, OperationId, OperationResult,
+    AgentMetadata, AgentName, ExecutionStatus, FenceRun, Input, Leftover, Operation, OperationId,
+    OperationResult,
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
@@ -69,7 +70,8 @@ impl Executor {
     pub(crate) fn watch(&self, leftovers: Vec<(Leftover, Record)>) {
         for (leftover, record) in leftovers {
             let cancelled = self.cancellable(leftover.id);
-            let (results, records, cancels) = (self.results.clone(), self.records.clone(), self.cancels.clone());
+            let (results, records, cancels) =
+                (self.results.clone(), self.records.clone(), self.cancels.clone());
             tokio::spawn(async move {
                 let status = outlive(&record, cancelled).await;
                 records.remove(record.pid);
@@ -275,7 +277,9 @@ impl MetadataCache {
 
 fn mark(agents: &Agents, agent: &Agent) -> FileMark {
     let path = match agent.class {
-        agents::Class::Ocf => agents.search.ocf_agent(agent.provider.as_deref().unwrap_or_default(), &agent.kind)?,
+        agents::Class::Ocf => {
+            agents.search.ocf_agent(agent.provider.as_deref().unwrap_or_default(), &agent.kind)?
+        }
         agents::Class::Stonith => agents.search.fence_agent(&agent.kind)?,
         _ => return None,
     };
@@ -368,7 +372,8 @@ impl Records {
         let mut list = Vec::new();
         let files = fs::read_dir(&self.0).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
         for path in files {
-            let record: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let record: Option<Record> =
+                fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
             match record.filter(Record::lives) {
                 Some(record) => {
                     let leftover = Leftover {
@@ -403,13 +408,19 @@ fn start_of(pid: u32) -> Option<u64> {
     fields.get(19)?.parse().ok()
 }
 
+fn watchable(handle: std::os::fd::OwnedFd) -> Option<AsyncFd<std::os::fd::OwnedFd>> {
+    // SAFETY: an OwnedFd names the same open descriptor for its whole life
+    unsafe { AsyncFd::register(handle) }.ok()
+}
+
 /// Waits for the end of a process that is not our child.
 async fn outlive(record: &Record, mut cancelled: oneshot::Receiver<()>) -> ExecutionStatus {
     let pid = i32::try_from(record.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let handle = pid.and_then(|pid| {
-        rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
-    });
-    let Some(handle) = handle.and_then(|handle| AsyncFd::new(handle).ok()) else { return ExecutionStatus::Error };
+    let handle =
+        pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+    let Some(handle) = handle.and_then(watchable) else {
+        return ExecutionStatus::Error;
+    };
     if !record.lives() {
         return ExecutionStatus::Error;
     }

@@ -116,10 +116,8 @@ fn words(kind: &EventKind) -> (Severity, &'static str, String) {
             (severity, "membership", text)
         }
         EventKind::Joined { dc, members, cib_version, cib_from } => {
-            let text = format!(
-                "{} agree: DC is {dc}, configuration {cib_version} of {cib_from}",
-                list(members)
-            );
+            let text =
+                format!("{} agree: DC is {dc}, configuration {cib_version} of {cib_from}", list(members));
             (Notice, "join", text)
         }
         EventKind::JoinRefused { reason } => (Error, "join", format!("refused by the cluster: {reason}")),
@@ -150,9 +148,11 @@ fn words(kind: &EventKind) -> (Severity, &'static str, String) {
         }
         EventKind::TransitionDone { transition, complete, incomplete_actions } => match complete {
             true => (Info, "transition", format!("plan {transition} is carried out")),
-            false => {
-                (Info, "transition", format!("plan {transition} ended with {incomplete_actions} actions left"))
-            }
+            false => (
+                Info,
+                "transition",
+                format!("plan {transition} ended with {incomplete_actions} actions left"),
+            ),
         },
         EventKind::FenceStarted(record) => {
             let text = format!("fencing: {} of {} asked by {}", record.action, record.target, record.client);
@@ -175,12 +175,21 @@ fn words(kind: &EventKind) -> (Severity, &'static str, String) {
 
 fn operation(kind: &EventKind) -> String {
     let EventKind::OperationDone {
-        node, resource, action, interval, status, exit_code, exit_reason, executed, failed,
+        node,
+        resource,
+        action,
+        interval,
+        status,
+        exit_code,
+        exit_reason,
+        executed,
+        failed,
     } = kind
     else {
         return String::new();
     };
-    let every = if *interval > 0 { format!(" (every {} s)", *interval as f64 / 1000.0) } else { String::new() };
+    let every =
+        if *interval > 0 { format!(" (every {} s)", *interval as f64 / 1000.0) } else { String::new() };
     let mut text = format!("{action} {resource} on {node}{every}: ");
     match failed {
         true => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
@@ -215,8 +224,10 @@ fn fields(kind: &EventKind) -> BTreeMap<String, String> {
             serde_json::Value::Null => None,
             serde_json::Value::String(text) => Some((name, text)),
             serde_json::Value::Array(items) => {
-                let texts: Vec<String> =
-                    items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+                let texts: Vec<String> = items
+                    .iter()
+                    .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
+                    .collect();
                 Some((name, texts.join("\n")))
             }
             other => Some((name, other.to_string())),

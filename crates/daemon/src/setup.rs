@@ -159,7 +159,8 @@ async fn serve(
     tokio::spawn(executor.serve(orders));
     let storage = start_storage(paths, saves, results_in, journal.clone())?;
 
-    let context = api::Context { commands: commands_in.clone(), journal: journal.clone(), agents, start, problems };
+    let context =
+        api::Context { commands: commands_in.clone(), journal: journal.clone(), agents, start, problems };
     let listener = api::listen(&paths.socket)
         .map_err(|source| DaemonError::File { path: paths.socket.clone(), source })?;
     tokio::spawn(api::serve(listener, context));
@@ -230,7 +231,8 @@ fn node_config(config: &DaemonConfig, engine: &dyn Engine) -> Config {
         cluster_name: engine.cluster_name().map(str::to_owned),
         infrastructure: engine.infrastructure().to_owned(),
         have_watchdog: false,
-        cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+        cores: std::thread::available_parallelism()
+            .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
         start_state: config.start_state,
         seed: u64::from_le_bytes(random()),
     }
@@ -238,7 +240,8 @@ fn node_config(config: &DaemonConfig, engine: &dyn Engine) -> Config {
 
 fn random<const LENGTH: usize>() -> [u8; LENGTH] {
     let mut bytes = [0; LENGTH];
-    let read = fs::File::open("/dev/urandom").and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes));
+    let read =
+        fs::File::open("/dev/urandom").and_then(|mut file| io::Read::read_exact(&mut file, &mut bytes));
     if read.is_err() {
         // a system without it: process id and time tell two starts apart
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -338,7 +341,8 @@ fn save_plan(plans: &mut PlanInputs, transition: u64, severity: cluster::Severit
 
 /// SIGTERM and SIGINT: leave; a second one: at once (rule 4.34.3).
 async fn forward_signals(commands: mpsc::Sender<Command>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be received; end this daemon through its API");
         return;
     };

@@ -136,7 +136,8 @@ impl Storage {
         self.put(&file, text.as_bytes())?;
         // a crash between the two renames leaves a pair that does not fit, and the backup of the old pair
         self.put(&signature_of(&file), digest.as_bytes())?;
-        sync_directory(&self.directory).map_err(|source| StorageError::File { path: self.directory.clone(), source })
+        sync_directory(&self.directory)
+            .map_err(|source| StorageError::File { path: self.directory.clone(), source })
     }
 
     /// Links the present pair to the next backup name.
@@ -146,7 +147,8 @@ impl Storage {
             return Ok(());
         }
         let counter = self.directory.join("cib.last");
-        let number: u32 = fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let number: u32 =
+            fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let number = number % BACKUPS;
         let backup = self.directory.join(format!("cib-{number}.raw"));
         for (from, to) in [(file.clone(), backup.clone()), (signature_of(&file), signature_of(&backup))] {
@@ -237,7 +239,8 @@ impl PlanInputs {
             return Ok(path.clone());
         }
         let counter = self.directory.join(format!("{series}.last"));
-        let number: u32 = fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let number: u32 =
+            fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         let number = number % PLAN_INPUTS;
         let path = self.directory.join(format!("{series}-{number}.xml"));
         let mut options = fs::OpenOptions::new();

@@ -1,8 +1,8 @@
 //! Between the interface's words and the node's.
 
 use cluster::{
-    AttributeAction, AttributeUpdate, CibOperation, Client, FenceRequest, FenceState, NodeStatus, Phase, Refusal,
-    RefusalCode, Request,
+    AttributeAction, AttributeUpdate, CibOperation, Client, FenceRequest, FenceState, NodeStatus, Phase,
+    Refusal, RefusalCode, Request,
 };
 use view::api::{self, Problem};
 
@@ -64,7 +64,8 @@ fn cib_operation(change: api::CibChange) -> Result<CibOperation, Problem> {
         api::CibOperation::Upgrade => CibOperation::Upgrade,
         api::CibOperation::Erase => CibOperation::Erase,
         api::CibOperation::Commit => {
-            let steps: Result<Vec<CibOperation>, Problem> = change.steps.into_iter().map(cib_operation).collect();
+            let steps: Result<Vec<CibOperation>, Problem> =
+                change.steps.into_iter().map(cib_operation).collect();
             CibOperation::Transaction(steps?)
         }
     })
@@ -104,7 +105,9 @@ pub(super) fn operation(operation: api::Operation, local: &str, client: &Client)
             Request::Standby { node: here(node), on, until_restart }
         }
         api::Operation::Maintenance { node: Some(node), on } => Request::Maintenance { node, on },
-        api::Operation::Maintenance { node: None, on } => Request::Change(maintenance_mode(on, client.clone())),
+        api::Operation::Maintenance { node: None, on } => {
+            Request::Change(maintenance_mode(on, client.clone()))
+        }
         api::Operation::Fence { node, action, timeout_ms, delay_ms, tolerance_s, client: asked_by } => {
             Request::Fence(FenceRequest {
                 target: node,
@@ -250,8 +253,10 @@ mod tests {
 
     #[test]
     fn long_refusals_have_details() {
-        let problem =
-            refusal(Refusal { code: RefusalCode::Schema, message: "does not validate\nline 3: x\nline 4: y".into() });
+        let problem = refusal(Refusal {
+            code: RefusalCode::Schema,
+            message: "does not validate\nline 3: x\nline 4: y".into(),
+        });
         assert_eq!((problem.code.as_str(), problem.details.len()), ("schema", 2));
     }
 }

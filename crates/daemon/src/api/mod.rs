@@ -53,12 +53,20 @@ pub(crate) struct Context {
 
 impl Context {
     /// Asks the node.
-    async fn ask(&self, request: cluster::Request, limit: Option<Duration>) -> Result<cluster::Reply, Failure> {
+    async fn ask(
+        &self,
+        request: cluster::Request,
+        limit: Option<Duration>,
+    ) -> Result<cluster::Reply, Failure> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Request { request, reply }).await.map_err(|_| ending())?;
         let answer = match limit {
             Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| {
-                Problem::new("timeout", 124, "the cluster did not answer in time; the request may still take effect")
+                Problem::new(
+                    "timeout",
+                    124,
+                    "the cluster did not answer in time; the request may still take effect",
+                )
             })?,
             None => answer.await,
         };
@@ -145,7 +153,10 @@ pub(crate) async fn serve(listener: UnixListener, context: Context) {
     let (router, description) = router().split_for_parts();
     let text: Arc<str> = description.to_pretty_json().unwrap_or_default().into();
     let router = router
-        .route("/openapi.json", axum::routing::get(async move || ([("content-type", "application/json")], text.to_string())))
+        .route(
+            "/openapi.json",
+            axum::routing::get(async move || ([("content-type", "application/json")], text.to_string())),
+        )
         .fallback(async || Failure(Problem::new("no-such-object", 105, "there is nothing under this path")))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(context);

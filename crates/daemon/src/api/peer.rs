@@ -43,9 +43,14 @@ impl Peer {
         if self.member {
             return Ok(());
         }
-        let mut problem =
-            Problem::new("permission-denied", 4, "only root and members of group haclient may use the cluster");
-        problem.details.push(format!("add the user to the group: usermod -aG {GROUP} USER, then log in again"));
+        let mut problem = Problem::new(
+            "permission-denied",
+            4,
+            "only root and members of group haclient may use the cluster",
+        );
+        problem
+            .details
+            .push(format!("add the user to the group: usermod -aG {GROUP} USER, then log in again"));
         Err(problem)
     }
 
@@ -59,7 +64,8 @@ impl Peer {
 /// Name of a user in the text of `/etc/passwd`.
 fn user_name(passwd: &str, uid: u32) -> Option<String> {
     let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = fields.into_iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid))?;
+    let found =
+        fields.into_iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid))?;
     found.first().map(|name| (*name).to_owned())
 }
 

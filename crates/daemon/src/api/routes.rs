@@ -13,8 +13,8 @@ use cluster::Reply;
 use serde::de::DeserializeOwned;
 use tokio_stream::Stream;
 use view::api::{
-    AgentQuery, Attribute, AttributeChange, AttributeQuery, CibChange, CibChanged, CibQuery, Done, EventQuery,
-    MAX_BODY, MetadataQuery, Operation, Place, Problem, Status,
+    AgentQuery, Attribute, AttributeChange, AttributeQuery, CibChange, CibChanged, CibQuery, Done,
+    EventQuery, MAX_BODY, MetadataQuery, Operation, Place, Problem, Status,
 };
 
 use super::peer::Peer;
@@ -38,7 +38,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Allowed {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
         let nobody = || Problem::new("permission-denied", 4, "nobody knows who asks");
-        let Extension(peer) = Extension::<Peer>::from_request_parts(parts, state).await.map_err(|_| nobody())?;
+        let Extension(peer) =
+            Extension::<Peer>::from_request_parts(parts, state).await.map_err(|_| nobody())?;
         peer.check()?;
         Ok(Allowed(peer))
     }
@@ -69,7 +70,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
         let bytes = body
             .await
             .map_err(|_| Problem::new("timeout", 124, "the request's body did not come in time"))?
-            .map_err(|_| Problem::new("too-long", 65, format!("the body is longer than {MAX_BODY} bytes or broken off")))?;
+            .map_err(|_| {
+                Problem::new(
+                    "too-long",
+                    65,
+                    format!("the body is longer than {MAX_BODY} bytes or broken off"),
+                )
+            })?;
         serde_json::from_slice(&bytes).map(Sent).map_err(|error| {
             let mut problem = Problem::new("invalid", 65, format!("the body is not understood: {error}"));
             let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -133,7 +140,7 @@ pub(super) async fn change_cib(
 
 /// What this node knows of itself and its cluster.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
-pub(super) async fn status(Allowed(_): Allowed, State(context): State<Context>) -> Answer<Json<Status>> {
+pub(super) async fn status(_allowed: Allowed, State(context): State<Context>) -> Answer<Json<Status>> {
     let frame = convert::Frame {
         uptime_ms: u64::try_from(context.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         last_event: context.journal.newest(),
@@ -154,7 +161,7 @@ async fn node_status(context: &Context) -> Answer<cluster::NodeStatus> {
     responses((status = 200, description = "Server-sent events", body = view::api::Event,
                content_type = "text/event-stream")))]
 pub(super) async fn events(
-    Allowed(_): Allowed,
+    _allowed: Allowed,
     State(context): State<Context>,
     Asked(query): Asked<EventQuery>,
     headers: axum::http::HeaderMap,
@@ -201,7 +208,7 @@ fn follow(context: Context, after: u64, wait: bool) -> impl Stream<Item = Result
 #[utoipa::path(get, path = "/v1/attributes", params(AttributeQuery),
     responses((status = 200, body = Vec<Attribute>), (status = 404, body = Problem)))]
 pub(super) async fn attributes(
-    Allowed(_): Allowed,
+    _allowed: Allowed,
     State(context): State<Context>,
     Asked(query): Asked<AttributeQuery>,
 ) -> Answer<Json<Vec<Attribute>>> {
@@ -220,7 +227,7 @@ pub(super) async fn attributes(
 #[utoipa::path(post, path = "/v1/attributes", request_body = AttributeChange,
     responses((status = 200, body = Done), (status = 400, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn change_attribute(
-    Allowed(_): Allowed,
+    _allowed: Allowed,
     State(context): State<Context>,
     Sent(change): Sent<AttributeChange>,
 ) -> Answer<Json<Done>> {
@@ -268,7 +275,7 @@ pub(super) async fn operate(
 /// Agent classes, providers or types of this host.
 #[utoipa::path(get, path = "/v1/agents", params(AgentQuery), responses((status = 200, body = Vec<String>)))]
 pub(super) async fn list_agents(
-    Allowed(_): Allowed,
+    _allowed: Allowed,
     State(context): State<Context>,
     Asked(query): Asked<AgentQuery>,
 ) -> Answer<Json<Vec<String>>> {
@@ -285,12 +292,14 @@ pub(super) async fn list_agents(
     responses((status = 200, description = "XML", body = String, content_type = "application/xml"),
               (status = 404, body = Problem)))]
 pub(super) async fn agent_metadata(
-    Allowed(_): Allowed,
+    _allowed: Allowed,
     State(context): State<Context>,
     Asked(query): Asked<MetadataQuery>,
 ) -> Answer<Xml> {
-    let agent: agents::Agent =
-        query.agent.parse().map_err(|error: agents::NameError| Problem::new("invalid", 64, error.to_string()))?;
+    let agent: agents::Agent = query
+        .agent
+        .parse()
+        .map_err(|error: agents::NameError| Problem::new("invalid", 64, error.to_string()))?;
     match context.agents.metadata_text(&agent).await {
         Ok(text) => Ok(xml(text)),
         Err(error @ agents::metadata::MetadataError::NotInstalled(_)) => {
