@@ -105,10 +105,9 @@ pub fn keep_connections_off_remote_nodes(model: &mut Model, primitive: ResourceI
     }
 }
 
+/// Nodes without a connection are left alone: nothing can run there anyway.
 fn keep_off_remote_nodes(model: &mut Model, resource: ResourceId, cause: Cause) {
-    tables::ban_entries_unless(model, resource, cause, |model, node| {
-        !model.nodes[node].is_pacemaker_remote()
-    });
+    tables::ban_entries_unless(model, resource, cause, |model, node| model.nodes[node].connection.is_none());
 }
 
 /// Rule 2.11.7: instances of an ordered clone by their numbers.

@@ -114,9 +114,10 @@ pub fn put_on(model: &mut Model, resource: ResourceId, node: NodeId, finality: F
     }
 }
 
-/// Puts a primitive on a node, whatever the node's state.
+/// Puts a primitive on a node, whatever the node's state. The table has no say, so what counts as its score
+/// there (rule 2.17.6 a) is the node's own.
 fn force_on(model: &mut Model, resource: ResourceId, node: NodeId) {
-    let score = model.resources[resource].allowed.score(node).unwrap_or_default();
+    let score = model.nodes[node].score;
     settle(model, resource, node, score);
 }
 
