@@ -4,7 +4,7 @@ use super::definition::Definition;
 use super::resources::{self, Blueprint, Position};
 use super::{clone, nodes};
 use crate::model::{
-    Bundle, Cause, ContainerKind, Discovery, Model, Name, NodeEntry, NodeTable, Replica, ResourceId,
+    Bundle, Cause, Change, ContainerKind, Discovery, Model, Name, NodeEntry, NodeTable, Replica, ResourceId,
     ResourceKind,
 };
 use cib::config::{self, Container, ContainerEngine};
@@ -372,14 +372,17 @@ fn create_connection<'a>(
     let mut table = NodeTable::default();
     table.insert(home);
     model.resources[child].allowed = table;
+    model.reasons.score(child, node, Change::Set(home.score), Cause::PartOf(container));
     if let Some(clone) = model.resources[child].parent {
         model.resources[clone].allowed.insert(NodeEntry { score: Score::MINUS_INFINITY, ..home });
+        model.reasons.score(clone, node, Change::Set(Score::MINUS_INFINITY), Cause::NodeBase(node));
     }
     let connection = create_part(model, bundle, definition)?;
     let nodes = &model.nodes;
     for entry in model.resources[connection].allowed.iter_mut() {
         if nodes[entry.node].is_pacemaker_remote() {
             entry.score = Score::MINUS_INFINITY;
+            model.reasons.score(connection, entry.node, Change::Set(entry.score), Cause::Implicit);
         }
     }
     model.nodes[node].connection = Some(connection);
@@ -405,12 +408,7 @@ fn disallow(model: &mut Model, resource: ResourceId, node: crate::model::NodeId)
     if let Some(entry) = model.resources[resource].allowed.get_mut(node) {
         entry.score = Score::MINUS_INFINITY;
         entry.discovery = Discovery::Never;
-        model.reasons.score(
-            resource,
-            node,
-            crate::model::Change::Set(Score::MINUS_INFINITY),
-            Cause::NodeBase(node),
-        );
+        model.reasons.score(resource, node, Change::Set(Score::MINUS_INFINITY), Cause::NodeBase(node));
     }
     for child in model.resources[resource].children.clone() {
         disallow(model, child, node);
