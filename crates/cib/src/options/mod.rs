@@ -8,6 +8,6 @@ pub use cluster::{
     ClusterOptions, EffectiveOptions, FencingAction, HealthStrategy, NoQuorumPolicy, PlacementStrategy,
 };
 pub use tables::{
-    CLUSTER_OPTIONS, FENCING_PARAMETERS, OPERATION_ATTRIBUTES, OptionInfo, OptionKind, RESOURCE_META,
-    closest, did_you_mean, find,
+    CLUSTER_OPTIONS, FENCING_PARAMETERS, OPERATION_ATTRIBUTES, OptionInfo, OptionKind,
+    RESOURCE_META_ATTRIBUTES, closest, did_you_mean, find,
 };

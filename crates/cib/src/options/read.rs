@@ -31,10 +31,12 @@ impl Checked<'_> {
         let default = info.default.map(Text::from);
         let (used, value) = match self.values.value(name) {
             Some(value) => (name, value),
-            None => match info.alias.and_then(|alias| self.values.value(alias).map(|value| (alias, value))) {
-                Some(found) => found,
-                None => return default,
-            },
+            None => {
+                match info.legacy.iter().find_map(|old| self.values.value(old).map(|value| (*old, value))) {
+                    Some(found) => found,
+                    None => return default,
+                }
+            }
         };
         let place =
             Place { element: Text::from("nvpair"), id: value.source.pair.clone(), line: value.source.line };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Bundle, Operation, Primitive};
-use crate::options::{FENCING_PARAMETERS, OPERATION_ATTRIBUTES, RESOURCE_META};
+use crate::options::{FENCING_PARAMETERS, OPERATION_ATTRIBUTES, RESOURCE_META_ATTRIBUTES};
 use crate::value::{Role, ScoreText};
 
 /// Actions that run once, never again and again.
@@ -38,7 +38,7 @@ impl<'c> Check<'c> {
             self.meta_names(template);
             self.device_parameters(template);
         }
-        self.block_names(&configuration.rsc_defaults, RESOURCE_META, "resource meta-attribute");
+        self.block_names(&configuration.rsc_defaults, RESOURCE_META_ATTRIBUTES, "resource meta-attribute");
         self.block_names(&configuration.op_defaults, OPERATION_ATTRIBUTES, "operation attribute");
     }
 
@@ -62,7 +62,7 @@ impl<'c> Check<'c> {
     }
 
     fn meta_names(&mut self, resource: &Resource) {
-        self.block_names(&resource.meta, RESOURCE_META, "resource meta-attribute");
+        self.block_names(&resource.meta, RESOURCE_META_ATTRIBUTES, "resource meta-attribute");
     }
 
     fn block_names(&mut self, blocks: &[Block], table: &'static [OptionInfo], what: &str) {
@@ -83,9 +83,10 @@ impl<'c> Check<'c> {
                 "resource-stickiness" => self.score(resource, pair, "0"),
                 "migration-threshold" => self.score(resource, pair, "INFINITY"),
                 "multiple-active" => {
-                    let known = options::find(RESOURCE_META, "multiple-active").is_some_and(|info| {
-                        info.kind.words().iter().any(|word| word.eq_ignore_ascii_case(&pair.value))
-                    });
+                    let known =
+                        options::find(RESOURCE_META_ATTRIBUTES, "multiple-active").is_some_and(|info| {
+                            info.kind.words().iter().any(|word| word.eq_ignore_ascii_case(&pair.value))
+                        });
                     if !known {
                         let text = format!(
                             "{} is not a valid value for multiple-active, using default of \"stop_start\"",
