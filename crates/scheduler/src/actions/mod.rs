@@ -6,10 +6,16 @@
 //!
 //! [`request`] is the only way to an action of a resource: it returns the one that exists or makes it.
 
+mod collective;
 mod digest;
 mod fail_count;
 pub mod fencing;
 mod history;
+mod migrate;
+pub mod notify;
+mod primitive;
+mod probe;
+mod recurring;
 mod request;
 mod runnable;
 mod settings;
@@ -35,6 +41,8 @@ pub struct Extra<'a> {
     no_parameters: Rc<Attributes>,
     /// Comparisons of recorded operations with the configuration (rule 3.15.5).
     digests: Index<(NodeId, ResourceId, Task, u32), Rc<digest::Digests>>,
+    /// Pseudo-actions around changes of clones that notify.
+    announcements: Index<ResourceId, notify::Announcements>,
     postponed: Vec<history::Postponed<'a>>,
     /// Lines that simulation tools print before the summary (rules 1.19.2, 3.47.4).
     pub messages: Vec<String>,
@@ -48,4 +56,9 @@ pub fn check_history(model: &mut Model<'_>) {
 /// What it takes to get every resource to its next role and place (S7).
 pub fn create(model: &mut Model<'_>) {
     history::check_postponed(model);
+    probe::schedule(model);
+    history::forget_removed(model);
+    for index in 0..model.top.len() {
+        collective::create(model, model.top[index]);
+    }
 }

@@ -196,6 +196,15 @@ pub fn find_known(model: &Model, id: &str) -> Option<ResourceId> {
         .or_else(|| model.state.by_history_name.get(id).and_then(|known| known.iter().min().copied()))
 }
 
+/// All resources with this id, or that history knows under it, the newest first (rule 3.13.1).
+pub fn find_all_known(model: &Model, id: &str) -> Vec<ResourceId> {
+    let by_name = model.state.by_history_name.get(id).map(Vec::as_slice).unwrap_or_default();
+    let mut found: Vec<ResourceId> = by_name.iter().copied().chain(resource_by_id(model, id)).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.dedup();
+    found
+}
+
 /// The resource that a constraint means by `id` (rule 2.9.2): by id, or, if only history knows it as
 /// that, the top of what history means.
 pub fn find_resource(model: &Model, id: &str) -> Option<ResourceId> {
