@@ -287,7 +287,7 @@ fn mentions_unfencing(holder: Element<'_>, anywhere: bool) -> bool {
         if element.name() == "meta_attributes" && children_named(element, "nvpair").any(asks_for_unfencing) {
             return true;
         }
-        if anywhere && !matches!(element.name(), "instance_attributes" | "nvpair" | "op") {
+        if anywhere {
             pending.extend(element.children());
         }
     }

@@ -349,7 +349,12 @@ mod parse {
                 time(date, &rest[1..], surroundings).map_err(fail)
             }
             Some(b'T') => Err(fail("the time of day is missing")),
-            Some(byte) if byte.is_ascii_whitespace() => Ok(date),
+            Some(byte)
+                if byte.is_ascii_whitespace()
+                    && matches!(rest.trim_start().bytes().next(), None | Some(b'/')) =>
+            {
+                Ok(date)
+            }
             Some(_) => Err(fail("there is text after the date that is no time of day")),
         }
     }

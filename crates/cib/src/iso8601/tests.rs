@@ -55,6 +55,7 @@ fn what_is_no_date() {
         "2024-01-01 25:00",
         "2024-01-01T",
         "ab:cd",
+        "2024-01-01 noon",
     ] {
         assert!(DateTime::parse(text, &surroundings()).is_err(), "{text}");
     }
