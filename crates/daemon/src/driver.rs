@@ -70,9 +70,9 @@ impl Driver {
                 }
             };
             let input = tokio::select! {
-                event = sources.events.recv() => self.from_bus(event),
+                event = sources.events.recv() => self.bus_input(event),
                 Some(input) = sources.results.recv() => Some(input),
-                Some(command) = sources.commands.recv() => self.from_client(command),
+                Some(command) = sources.commands.recv() => self.client_input(command),
                 () = wake => Some(Input::Deadline),
             };
             if let Some(input) = input
@@ -83,7 +83,7 @@ impl Driver {
         }
     }
 
-    fn from_bus(&self, event: Option<Event>) -> Option<Input> {
+    fn bus_input(&self, event: Option<Event>) -> Option<Input> {
         match event {
             Some(Event::View(view)) => Some(Input::View(view)),
             Some(Event::Message { from, payload }) => match Message::decode(&payload) {
@@ -104,7 +104,7 @@ impl Driver {
         }
     }
 
-    fn from_client(&mut self, command: Command) -> Option<Input> {
+    fn client_input(&mut self, command: Command) -> Option<Input> {
         match command {
             Command::Request { request, reply } => {
                 self.next_request += 1;

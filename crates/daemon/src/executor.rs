@@ -240,7 +240,8 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// At most `limit` bytes, whole characters.
 fn cut(text: &str, limit: usize) -> String {
-    text[..text.floor_char_boundary(limit)].to_owned()
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text[..end].to_owned()
 }
 
 /// Metadata by agent, valid as long as the agent's file is the same: an upgraded agent is noticed, and a

@@ -1,0 +1,386 @@
+//! Whole daemons as processes on the embedded bus, used through their API as commands do. This program also
+//! plays the daemon and the `systole` binary for its agents.
+//!
+//! `cargo test -p daemon --test nodes -- NAME` runs the scenarios whose name contains NAME.
+
+#![allow(clippy::unwrap_used)] // a test may
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use client::{Client, Error};
+use daemon::{Choice, DaemonConfig, Log, PanicAction, Paths, StartState};
+use view::api::{
+    AttributeChange, AttributeQuery, CibChange, CibOperation, CibQuery, EventQuery, Operation, Status,
+};
+
+const PATIENT: Duration = Duration::from_secs(60);
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    if !words[0].contains("nodes") {
+        // called by an agent under a tool's name
+        return;
+    }
+    match words.get(1).map(String::as_str) {
+        Some("internal") => std::process::exit(agents::webserver::internal(&words[2..]).into()),
+        Some("daemon") => run_daemon(Path::new(&words[2]), Path::new(&words[3]), &words[4]),
+        filter => scenarios(filter.filter(|word| !word.starts_with('-'))),
+    }
+}
+
+fn run_daemon(state: &Path, bus: &Path, node: &str) {
+    let config = DaemonConfig {
+        paths: Paths::below(state),
+        messaging: Some(Choice::Embedded { bus: bus.into(), node: node.into() }),
+        start_state: StartState::Default,
+        log: Log::File(state.join("daemon.log")),
+        panic: PanicAction::Node,
+    };
+    match daemon::run(config) {
+        Ok(code) => std::process::exit(code),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn scenarios(filter: Option<&str>) {
+    let all: [(&str, fn()); 7] = [
+        ("rubbish_on_the_api_harms_nobody", rubbish_on_the_api_harms_nobody),
+        ("one_node_starts_and_stops", one_node_starts_and_stops),
+        ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
+        ("a_damaged_file_is_replaced", a_damaged_file_is_replaced),
+        ("agents_of_a_killed_daemon_are_waited_for", agents_of_a_killed_daemon_are_waited_for),
+        ("attributes_are_everywhere", attributes_are_everywhere),
+        ("a_second_daemon_is_refused", a_second_daemon_is_refused),
+    ];
+    for (name, scenario) in all {
+        if filter.is_none_or(|part| name.contains(part)) {
+            let began = Instant::now();
+            scenario();
+            println!("test {name} ... ok ({:.1} s)", began.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// A cluster on this machine.
+struct Cluster {
+    directory: tempfile::TempDir,
+    daemons: Vec<Option<Child>>,
+}
+
+impl Cluster {
+    fn new(size: usize) -> Cluster {
+        let directory = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (1..=size).map(|id| format!("node{id}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        messaging::embedded::create(&directory.path().join("bus"), "test", &names).unwrap();
+        let mut cluster = Cluster { directory, daemons: (0..size).map(|_| None).collect() };
+        (1..=size).for_each(|id| cluster.start(id));
+        cluster
+    }
+
+    fn state(&self, id: usize) -> PathBuf {
+        self.directory.path().join(format!("node{id}"))
+    }
+
+    fn start(&mut self, id: usize) {
+        let state = self.state(id);
+        std::fs::create_dir_all(&state).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg("daemon").arg(&state).arg(self.directory.path().join("bus")).arg(format!("node{id}"));
+        command.env("SYSTOLE_STATE_DIR", &state).env("SYSTOLE_LOG", "debug").process_group(0);
+        self.daemons[id - 1] = Some(command.spawn().unwrap());
+    }
+
+    fn client(&self, id: usize) -> Client {
+        let socket = self.state(id).join("api.sock");
+        wait(&format!("node{id} to answer"), || Client::connect(&socket).ok())
+    }
+
+    fn status(&self, id: usize) -> Option<Status> {
+        Client::connect(self.state(id).join("api.sock")).ok()?.status().ok()
+    }
+
+    fn kill(&mut self, id: usize) {
+        let mut daemon = self.daemons[id - 1].take().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    /// Waits until these nodes agree on a DC and on who is there.
+    fn settle(&self, ids: &[usize]) -> String {
+        wait(&format!("{ids:?} to agree"), || {
+            let states: Vec<Status> = ids.iter().map(|id| self.status(*id)).collect::<Option<_>>()?;
+            let dc = states[0].dc.clone()?;
+            let joined = |status: &Status| status.members.iter().filter(|member| member.joined).count();
+            let agreed =
+                states.iter().all(|status| status.dc.as_ref() == Some(&dc) && joined(status) == ids.len());
+            agreed.then_some(dc)
+        })
+    }
+
+    /// Node on which a Dummy's state file is.
+    fn host_of(&self, resource: &str) -> Option<usize> {
+        let hosts: Vec<usize> = (1..=self.daemons.len())
+            .filter(|id| self.state(*id).join(format!("scratch/Dummy-{resource}.state")).exists())
+            .collect();
+        assert!(hosts.len() < 2, "{resource} runs on {hosts:?}");
+        hosts.first().copied()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for id in 1..=self.daemons.len() {
+                let log = std::fs::read_to_string(self.state(id).join("daemon.log")).unwrap_or_default();
+                let tail: Vec<&str> = log.lines().rev().take(60).collect();
+                eprintln!("--- node{id}");
+                tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            }
+        }
+        for mut daemon in self.daemons.iter_mut().filter_map(Option::take) {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+}
+
+fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn change(client: &mut Client, operation: CibOperation, section: &str, xml: &str) {
+    let mut change = CibChange::new(operation);
+    change.section = Some(section.into());
+    change.xml = Some(xml.into());
+    change.client = "test".into();
+    change.allow_create = true;
+    client.change_cib(&change).unwrap();
+}
+
+/// Turns fencing off, which these clusters have none of.
+fn without_fencing(client: &mut Client) {
+    let xml = r#"<crm_config><cluster_property_set id="cib-bootstrap-options">
+        <nvpair id="cib-bootstrap-options-stonith-enabled" name="stonith-enabled" value="false"/>
+        </cluster_property_set></crm_config>"#;
+    change(client, CibOperation::Modify, "crm_config", xml);
+}
+
+fn dummy(id: &str, extra: &str) -> String {
+    format!(
+        r#"<primitive id="{id}" class="ocf" provider="pacemaker" type="Dummy">{extra}
+           <operations><op id="{id}-monitor-10s" name="monitor" interval="10s"/></operations></primitive>"#
+    )
+}
+
+fn rubbish_on_the_api_harms_nobody() {
+    let cluster = Cluster::new(1);
+    let mut client = cluster.client(1);
+    let socket = cluster.state(1).join("api.sock");
+    let send = |bytes: &[u8]| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // the daemon may close at any moment
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.take(1 << 20).read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let close = "host: x\r\nconnection: close\r\n";
+    assert!(send(b"\x00\xff\r\n\r\n").contains("400"));
+    assert!(send(format!("GET /nowhere HTTP/1.1\r\n{close}\r\n").as_bytes()).contains("404"));
+    assert!(send(format!("DELETE /v1/cib HTTP/1.1\r\n{close}\r\n").as_bytes()).contains("405"));
+    let body = |text: &str| {
+        let length = text.len();
+        format!(
+            "POST /v1/cib HTTP/1.1\r\n{close}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{text}"
+        )
+    };
+    let answer = send(body("{\"operation\": \"explode\"}").as_bytes());
+    assert!(answer.contains("400") && answer.contains("\"line\":1"), "{answer}");
+    assert!(send(body("{").as_bytes()).contains("not understood"));
+    assert!(
+        send(format!("POST /v1/cib HTTP/1.1\r\n{close}content-length: 99999999999\r\n\r\n").as_bytes())
+            .contains("413")
+    );
+    assert!(
+        send(format!("GET /v1/{} HTTP/1.1\r\n{close}\r\n", "x".repeat(100_000)).as_bytes()).contains("4")
+    );
+    let idle: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    assert!(client.status().is_ok());
+    drop(idle);
+    let answer = send(format!("GET /openapi.json HTTP/1.1\r\n{close}\r\n").as_bytes());
+    assert!(answer.contains("\"openapi\"") && answer.contains("/v1/operations"), "{answer}");
+    assert!(client.agents(&Default::default()).unwrap().contains(&"ocf".to_owned()));
+    assert!(client.agent_metadata("ocf:pacemaker:Dummy").unwrap().contains("resource-agent"));
+    match client.agent_metadata("ocf:no:such") {
+        Err(Error::Refused(problem)) => {
+            assert_eq!((problem.code.as_str(), problem.exit_code), ("no-such-object", 5))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn one_node_starts_and_stops() {
+    let mut cluster = Cluster::new(1);
+    let mut client = cluster.client(1);
+    assert_eq!(cluster.settle(&[1]), "node1");
+    let status = client.status().unwrap();
+    assert!(status.quorate && status.state == "dc", "{status:?}");
+    let text = client.cib(&CibQuery { section: Some("crm_config".into()), ..CibQuery::default() }).unwrap();
+    assert!(text.contains("dc-version"), "{text}");
+    match client.cib(&CibQuery { xpath: Some("//nothing".into()), ..CibQuery::default() }) {
+        Err(Error::Refused(problem)) => assert_eq!(problem.exit_code, 105),
+        other => panic!("{other:?}"),
+    }
+    let events = cluster.client(1).events(&EventQuery { after: Some(0), no_follow: true }).unwrap();
+    let kinds: Vec<String> = events.map(|event| event.unwrap().kind).collect();
+    assert!(kinds.contains(&"membership".to_owned()) && kinds.contains(&"join".to_owned()), "{kinds:?}");
+    client.operate(&Operation::Shutdown { now: false }).unwrap();
+    let status = cluster.daemons[0].take().unwrap().wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(!cluster.state(1).join("api.sock").exists());
+}
+
+fn three_nodes_run_a_resource_and_survive() {
+    let began = Instant::now();
+    let mut cluster = Cluster::new(3);
+    cluster.settle(&[1, 2, 3]);
+    println!("  three nodes agree after {} ms", began.elapsed().as_millis());
+    let mut client = cluster.client(1);
+    without_fencing(&mut client);
+    change(&mut client, CibOperation::Create, "resources", &dummy("D", ""));
+    let host = wait("D to run", || cluster.host_of("D"));
+    println!("  D runs on node{host} after {} ms", began.elapsed().as_millis());
+    client.operate(&Operation::WaitSettled).unwrap();
+    for id in 1..=3 {
+        let text = cluster.client(id).cib(&CibQuery::default()).unwrap();
+        assert!(text.contains("D_monitor_10000"), "node{id}: {text}");
+    }
+
+    // death of the node that runs it; its file stays, as on a dead machine's disk
+    cluster.kill(host);
+    std::fs::remove_file(cluster.state(host).join("scratch/Dummy-D.state")).unwrap();
+    let others: Vec<usize> = (1..=3).filter(|id| *id != host).collect();
+    cluster.settle(&others);
+    let next = wait("D to run again", || cluster.host_of("D"));
+    assert_ne!(next, host);
+    cluster.start(host);
+    cluster.settle(&[1, 2, 3]);
+    cluster.client(next).operate(&Operation::WaitSettled).unwrap();
+
+    // a daemon's death and return disturb no running service: here of the node where it runs, cut short
+    let file = cluster.state(next).join("scratch/Dummy-D.state");
+    let now = wait("D to be settled", || cluster.host_of("D"));
+    assert!(now == next && file.exists());
+
+    // standby moves it
+    let mut client = cluster.client(host);
+    client
+        .operate(&Operation::Standby { node: Some(format!("node{next}")), on: true, until_restart: false })
+        .unwrap();
+    wait("D to move", || cluster.host_of("D").filter(|id| *id != next));
+
+    // an orderly end of all
+    for daemon in cluster.daemons.iter_mut().flatten() {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+    for mut daemon in std::mem::take(&mut cluster.daemons).into_iter().flatten() {
+        assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    }
+}
+
+fn a_damaged_file_is_replaced() {
+    let mut cluster = Cluster::new(1);
+    cluster.settle(&[1]);
+    let mut client = cluster.client(1);
+    without_fencing(&mut client);
+    change(
+        &mut client,
+        CibOperation::Create,
+        "resources",
+        &dummy(
+            "D",
+            r#"<meta_attributes id="m"><nvpair id="m-t" name="target-role" value="Stopped"/></meta_attributes>"#,
+        ),
+    );
+    let file = cluster.state(1).join("cib/cib.xml");
+    wait("the change to be on disk", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.contains("\"D\""))
+    });
+    cluster.kill(1);
+    // torn while it was written
+    let text = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &text[..text.len() / 2]).unwrap();
+    cluster.start(1);
+    cluster.settle(&[1]);
+    let status = cluster.client(1).status().unwrap();
+    assert!(status.problems.iter().any(|line| line.contains("earlier copy")), "{:?}", status.problems);
+    let text = cluster.client(1).cib(&CibQuery::default()).unwrap();
+    assert!(text.contains("stonith-enabled"), "{text}");
+}
+
+fn agents_of_a_killed_daemon_are_waited_for() {
+    let mut cluster = Cluster::new(1);
+    cluster.settle(&[1]);
+    let mut client = cluster.client(1);
+    without_fencing(&mut client);
+    let slow =
+        r#"<instance_attributes id="D-i"><nvpair id="D-s" name="op_sleep" value="3"/></instance_attributes>"#;
+    change(&mut client, CibOperation::Create, "resources", &dummy("D", slow));
+    wait("the first probe to run", || cluster.status(1).filter(|status| !status.operations.is_empty()));
+    cluster.kill(1);
+    cluster.start(1);
+    cluster.settle(&[1]);
+    wait("D to run", || cluster.host_of("D"));
+}
+
+fn attributes_are_everywhere() {
+    let cluster = Cluster::new(3);
+    cluster.settle(&[1, 2, 3]);
+    let set =
+        AttributeChange { name: "colour".into(), value: Some("blue".into()), ..AttributeChange::default() };
+    cluster.client(2).change_attribute(&set).unwrap();
+    // visible at once where it was set (rule 4.14.3)
+    let query = AttributeQuery { name: Some("colour".into()), node: None };
+    assert_eq!(cluster.client(2).attributes(&query).unwrap()[0].value, "blue");
+    for id in 1..=3 {
+        wait("the attribute", || {
+            cluster
+                .client(id)
+                .attributes(&query)
+                .ok()
+                .filter(|list| list.len() == 1 && list[0].node == "node2")
+        });
+        wait("the attribute in the CIB", || {
+            cluster.client(id).cib(&CibQuery::default()).ok().filter(|text| text.contains("status-2-colour"))
+        });
+    }
+}
+
+fn a_second_daemon_is_refused() {
+    let mut cluster = Cluster::new(1);
+    cluster.settle(&[1]);
+    let first = cluster.daemons[0].take();
+    cluster.start(1);
+    let second = cluster.daemons[0].take().unwrap().wait().unwrap();
+    assert_eq!(second.code(), Some(1));
+    cluster.daemons[0] = first;
+    assert!(cluster.client(1).status().is_ok());
+}
