@@ -259,6 +259,28 @@ fn a_border_divides_at_once_and_heals() {
 }
 
 #[test]
+fn a_process_that_is_stopped_is_lost_and_comes_back() {
+    let bus = bus();
+    let mut members = three(bus.path());
+    let signal = |member: &Member, name: &str| {
+        let pid = member.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    // the one that carries the switch
+    signal(&members[0], "-STOP");
+    members[1].send("into the void or not");
+    members[1].until_view("2,3");
+    members[2].until_view("2,3");
+    members[2].send("without the first");
+    members[1].until_message("without the first");
+    signal(&members[0], "-CONT");
+    members.iter_mut().for_each(|member| member.until_view("1,2,3"));
+    members[0].send("back again");
+    members.iter_mut().for_each(|member| member.until_message("back again"));
+    check_virtual_synchrony(&members.iter().map(|member| &member.seen).collect::<Vec<_>>());
+}
+
+#[test]
 fn rubbish_on_the_socket_harms_nobody() {
     let bus = bus();
     let mut members = three(bus.path());

@@ -66,17 +66,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Answer<Self> {
+        let too_long = || Problem::new("too-long", 65, format!("the body is longer than {MAX_BODY} bytes"));
+        let announced =
+            request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
+            return Err(too_long().into());
+        }
         let body = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), MAX_BODY));
         let bytes = body
             .await
             .map_err(|_| Problem::new("timeout", 124, "the request's body did not come in time"))?
-            .map_err(|_| {
-                Problem::new(
-                    "too-long",
-                    65,
-                    format!("the body is longer than {MAX_BODY} bytes or broken off"),
-                )
-            })?;
+            .map_err(|_| too_long())?;
         serde_json::from_slice(&bytes).map(Sent).map_err(|error| {
             let mut problem = Problem::new("invalid", 65, format!("the body is not understood: {error}"));
             let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
