@@ -1,5 +1,6 @@
 //! The project's own tool: tests, benches, labs. Run as `cargo xtask COMMAND`.
 
+mod bench;
 mod live;
 mod report;
 mod test;
@@ -12,6 +13,8 @@ cargo xtask COMMAND
 
   test [--ci] [--only STEP]   run everything that must pass; --ci: a skip is a failure
                               steps: tidy, fmt, clippy, unit, demo, live
+  bench scheduler [--runs N] [--only TEXT] [--limit SECONDS]
+                              one scheduler run of generated clusters, side by side with the reference
   tidy                        only the checks of the architecture's invariants
   help                        this text
 
@@ -26,6 +29,10 @@ fn main() -> ExitCode {
     match words.split_first() {
         Some((&"test", options)) => match test::Options::parse(options) {
             Ok(options) => test::run(&options),
+            Err(message) => usage(&message),
+        },
+        Some((&"bench", ["scheduler", options @ ..])) => match bench::Options::parse(options) {
+            Ok(options) => bench::scheduler(&test::workspace_root(), &options),
             Err(message) => usage(&message),
         },
         // the polling client of the live tests, which runs in a namespace of its own

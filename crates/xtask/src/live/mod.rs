@@ -67,7 +67,7 @@ fn installed(package: &str) -> bool {
 }
 
 /// Builds the release binary and says where it is.
-fn release_binary(root: &Path) -> Result<std::path::PathBuf, String> {
+pub fn release_binary(root: &Path) -> Result<std::path::PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--release", "--bin", "systole"])
