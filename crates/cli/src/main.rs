@@ -1,12 +1,15 @@
 //! The one binary `systole`; by the name it is called with it is also `pcs`, `crm_mon`, `cibadmin` and others.
 
+mod cibadmin;
 mod configuration;
 mod demo;
+mod events;
 mod internal;
 mod mon;
 mod outlook;
 mod pcs;
 mod session;
+mod tool;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +37,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Show what runs where, and what is wrong
     Status(mon::Arguments),
+    /// Show what happened, and why
+    Events(events::Arguments),
     /// Programs that shipped agents call
     #[command(hide = true, subcommand)]
     Internal(internal::Command),
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
         Command::Daemon(arguments) => run_daemon(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Status(arguments) => mon::run(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Internal(command) => internal::run(command),
         Command::Classic(words) => {
             let name = words.first().map(String::as_str).unwrap_or_default();
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
 fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
     match name {
         "pcs" => Some(pcs::run(arguments)),
+        "cibadmin" => Some(cibadmin::run(arguments)),
         "crm_mon" => Some(mon::classic(arguments)),
         "crm_verify" => Some(verify::run(arguments)),
         _ => None,

@@ -1,0 +1,46 @@
+//! What the classic tools have in common: option errors, exit codes, version lines (rules 5a.1 and 5a.2).
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+/// Exit codes of the field.
+pub mod exit {
+    pub const OK: u8 = 0;
+    pub const ERROR: u8 = 1;
+    pub const USAGE: u8 = 64;
+    pub const DATA: u8 = 65;
+    pub const NO_INPUT: u8 = 66;
+    pub const CONFIG: u8 = 78;
+    pub const NOT_CONNECTED: u8 = 102;
+    pub const NO_SUCH: u8 = 105;
+    pub const UNSAFE: u8 = 107;
+}
+
+/// Reads the words of a classic tool; prints help, version or the error as the field expects.
+pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
+    if words.iter().take_while(|word| *word != "--").any(|word| matches!(word.as_str(), "--version" | "-$")) {
+        println!("Pacemaker 2.1.5 (Systole {})", env!("CARGO_PKG_VERSION"));
+        println!("Written by the Systole project");
+        return Err(ExitCode::SUCCESS);
+    }
+    let words = std::iter::once(OsString::from(tool)).chain(words.iter().map(OsString::from).map(help_alias));
+    T::try_parse_from(words).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            print!("{error}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            eprintln!("{tool}: {}", first.trim_start_matches("error: "));
+            ExitCode::from(exit::USAGE)
+        }
+    })
+}
+
+fn help_alias(word: OsString) -> OsString {
+    if word.to_str().is_some_and(|word| word.starts_with("--help-")) { "--help".into() } else { word }
+}
