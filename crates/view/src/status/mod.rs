@@ -4,6 +4,7 @@
 //! It must never decide anything: what is active, failed or blocked is the scheduler's word.
 
 mod collect;
+pub mod monitor;
 pub mod text;
 pub mod words;
 

@@ -1,0 +1,356 @@
+//! The sections of `crm_mon` as text (chapter 5b), from a [`Status`] and what the CIB's root says.
+
+use super::text::{self, Items};
+use super::words;
+use super::{Failure, NodeStatus, PrimitiveStatus, ResourceStatus, Status};
+use scheduler::model::NodeKind;
+
+/// What the summary says beside the status itself; texts that are empty are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Value of `cluster-infrastructure`.
+    pub stack: String,
+    /// State of the daemon, if this is a live cluster.
+    pub state: String,
+    /// The DC's version.
+    pub version: String,
+    /// Local time, already in words.
+    pub updated: String,
+    /// The node that was asked, for live clusters.
+    pub host: String,
+    pub changed: String,
+    pub changed_by: String,
+    pub changed_via: String,
+    pub changed_on: String,
+}
+
+/// A resource's failures on a node that count against it (rule 5b.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailCount {
+    pub resource: String,
+    pub node: String,
+    /// `1000000` for INFINITY.
+    pub count: i32,
+    pub threshold: i32,
+    /// Epoch seconds.
+    pub last_failure: Option<i64>,
+}
+
+/// Which sections are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections {
+    pub summary: bool,
+    pub times: bool,
+    pub attributes: bool,
+    pub fail_counts: bool,
+    pub inactive: bool,
+    pub detail: bool,
+}
+
+impl Default for Sections {
+    fn default() -> Sections {
+        Sections { summary: true, times: true, attributes: false, fail_counts: false, inactive: false, detail: false }
+    }
+}
+
+/// The whole screen; `clock` writes epoch seconds as local time.
+pub fn screen(
+    status: &Status,
+    facts: &Facts,
+    fail_counts: &[FailCount],
+    sections: Sections,
+    clock: &dyn Fn(i64) -> String,
+) -> String {
+    let mut parts = Vec::new();
+    if sections.summary {
+        parts.push(section("Cluster Summary", summary(status, facts, sections)) + &maintenance(status));
+    }
+    parts.push(section("Node List", Some(nodes(status))));
+    let title = if sections.inactive { "Full List of Resources" } else { "Active Resources" };
+    parts.push(section(title, Some(resources(status, sections))));
+    if sections.attributes {
+        parts.push(section("Node Attributes", Some(attributes(status))));
+    }
+    if sections.fail_counts {
+        parts.push(section("Migration Summary", Some(migration_summary(status, fail_counts, clock))));
+    }
+    parts.push(section("Failed Resource Actions", Some(failures(status, sections.detail, clock))));
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("\n")
+}
+
+fn section(title: &str, body: Option<String>) -> String {
+    match body {
+        Some(body) if !body.is_empty() => format!("{title}:\n{body}"),
+        _ => String::new(),
+    }
+}
+
+/// The lines of the summary (rule 5b.3).
+pub fn summary(status: &Status, facts: &Facts, sections: Sections) -> Option<String> {
+    let mut items = Items::new(1);
+    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
+    let state = if facts.state.is_empty() { String::new() } else { format!(" ({})", facts.state) };
+    items.item(&format!("Stack: {}{state}", or_unknown(&facts.stack)));
+    items.item(&current_dc(status, facts, sections.detail));
+    if sections.times {
+        let on = if facts.host.is_empty() { String::new() } else { format!(" on {}", facts.host) };
+        items.item(&format!("Last updated: {}{on}", facts.updated));
+        items.item(&last_change(facts));
+    }
+    let plural = if status.counts.nodes == 1 { "" } else { "s" };
+    items.item(&format!("{} node{plural} configured", status.counts.nodes));
+    items.item(&instances(status));
+    Some(items.into_text())
+}
+
+fn current_dc(status: &Status, facts: &Facts, detail: bool) -> String {
+    let Some(dc) = status.nodes.iter().find(|node| node.is_dc) else { return "Current DC: NONE".to_owned() };
+    let id = if detail && dc.id != dc.name { format!(" ({})", dc.id) } else { String::new() };
+    let version = if facts.version.is_empty() { "unknown" } else { &facts.version };
+    let quorum = if status.quorate { "with quorum" } else { "WITHOUT quorum" };
+    format!("Current DC: {}{id} (version {version}) - partition {quorum}", dc.name)
+}
+
+fn last_change(facts: &Facts) -> String {
+    let mut line = format!("Last change:  {}", facts.changed);
+    for (word, text) in [("by", &facts.changed_by), ("via", &facts.changed_via), ("on", &facts.changed_on)] {
+        if !text.is_empty() {
+            line.push_str(&format!(" {word} {text}"));
+        }
+    }
+    line
+}
+
+fn instances(status: &Status) -> String {
+    let counts = status.counts;
+    let plural = if counts.instances == 1 { "" } else { "s" };
+    let mut parts = Vec::new();
+    if counts.disabled > 0 {
+        parts.push(format!("{} DISABLED", counts.disabled));
+    }
+    if counts.blocked > 0 {
+        parts.push(format!("{} BLOCKED from further action due to failure", counts.blocked));
+    }
+    let suffix = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    format!("{} resource instance{plural} configured{suffix}", counts.instances)
+}
+
+fn maintenance(status: &Status) -> String {
+    if status.maintenance_mode {
+        "\n              *** Resource management is DISABLED ***\n  The cluster will not attempt to start, stop or recover services\n".to_owned()
+    } else if status.stop_all_resources {
+        "\n    *** Resource management is DISABLED ***\n  The cluster will keep all resources stopped\n".to_owned()
+    } else {
+        String::new()
+    }
+}
+
+fn nodes(status: &Status) -> String {
+    let mut items = Items::new(1);
+    text::nodes(status, &mut items);
+    items.into_text()
+}
+
+fn resources(status: &Status, sections: Sections) -> String {
+    let mut items = Items::new(1);
+    let options = text::Options { inactive: sections.inactive, pending: true, detail: sections.detail };
+    text::resources(status, options, &mut items);
+    let body = items.into_text();
+    if !body.is_empty() {
+        return body;
+    }
+    let mut items = Items::new(1);
+    items.item(if sections.inactive { "No resources" } else { "No active resources" });
+    items.into_text()
+}
+
+/// Attributes that are not worth showing (rule 5b.7.1).
+fn is_hidden(name: &str) -> bool {
+    ["fail-count-", "last-failure-", "shutdown", "terminate", "standby", "#"].iter().any(|start| name.starts_with(start))
+}
+
+fn attributes(status: &Status) -> String {
+    let mut items = Items::new(1);
+    for node in status.nodes.iter().filter(|node| node.online) {
+        let mut shown: Vec<&(String, String)> = node.attributes.iter().filter(|(name, _)| !is_hidden(name)).collect();
+        shown.sort();
+        if shown.is_empty() {
+            continue;
+        }
+        items.list(&format!("Node: {}", node.name), |items| {
+            for (name, value) in shown {
+                items.item(&format!("{name:<32}\t: {value:<10}{}", connectivity(status, node, name, value)));
+            }
+        });
+    }
+    items.into_text()
+}
+
+/// What a ping resource's attribute means; the scheduler's data has no parameters, so only loss is known.
+fn connectivity(status: &Status, node: &NodeStatus, name: &str, value: &str) -> &'static str {
+    let feeds = |it: &PrimitiveStatus| {
+        (it.agent.ends_with(":ping") || it.agent.ends_with(":pingd")) && it.nodes.iter().any(|on| on.name == node.name)
+    };
+    let pinged = name == "pingd" && primitives(status).into_iter().any(feeds);
+    let lost = value.parse::<i64>().is_ok_and(|value| value <= 0);
+    if pinged && lost { "\t: Connectivity is lost" } else { "" }
+}
+
+/// All primitives of a status, collectives opened.
+pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
+    fn gather<'a>(resource: &'a ResourceStatus, found: &mut Vec<&'a PrimitiveStatus>) {
+        match resource {
+            ResourceStatus::Primitive(it) => found.push(it),
+            ResourceStatus::Group(it) => found.extend(&it.members),
+            ResourceStatus::Clone(it) => it.instances.iter().for_each(|instance| gather(&instance.resource, found)),
+            ResourceStatus::Bundle(it) => {
+                for replica in &it.replicas {
+                    let parts = [replica.ip.as_ref(), replica.child.as_ref(), Some(&replica.container), replica.connection.as_ref()];
+                    found.extend(parts.into_iter().flatten());
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    status.resources.iter().for_each(|resource| gather(resource, &mut found));
+    found
+}
+
+fn migration_summary(status: &Status, fail_counts: &[FailCount], clock: &dyn Fn(i64) -> String) -> String {
+    let mut items = Items::new(1);
+    for node in status.nodes.iter().filter(|node| node.online && node.kind == NodeKind::Cluster) {
+        let here: Vec<&FailCount> = fail_counts.iter().filter(|count| count.node == node.name && count.count > 0).collect();
+        if here.is_empty() {
+            continue;
+        }
+        items.list(&format!("Node: {}", node.name), |items| {
+            for count in here {
+                let last = count.last_failure.map(|at| format!(" last-failure='{}'", clock(at))).unwrap_or_default();
+                items.item(&format!(
+                    "{}: migration-threshold={} fail-count={}{last}",
+                    count.resource, count.threshold, count.count
+                ));
+            }
+        });
+    }
+    items.into_text()
+}
+
+fn failures(status: &Status, detail: bool, clock: &dyn Fn(i64) -> String) -> String {
+    let mut items = Items::new(1);
+    for failure in status.failures.iter().filter(|failure| !failure.masked_probe) {
+        let line = if detail { technical_failure(failure, clock) } else { friendly_failure(failure, clock) };
+        items.item(&line);
+    }
+    items.into_text()
+}
+
+/// `db 10s-interval monitor on alpha returned 'Not running' at … after 1.204s` (rule 5b.9.1).
+pub fn friendly_failure(failure: &Failure, clock: &dyn Fn(i64) -> String) -> String {
+    let resource = failure.resource.as_deref().unwrap_or(&failure.id);
+    let mut line = resource.to_owned();
+    if failure.interval > 0 {
+        line.push_str(&format!(" {}-interval", readable(i64::from(failure.interval))));
+    }
+    let task = if failure.task == "monitor" && failure.interval == 0 { "probe" } else { &failure.task };
+    line.push_str(&format!(" {task} on {}", failure.node));
+    let reason = failure.exit_reason.as_deref().filter(|reason| !reason.is_empty());
+    if failure.status == 0 {
+        line.push_str(&format!(" returned '{}'", words::result(failure.rc)));
+        line.push_str(&reason.map(|reason| format!(" ({reason})")).unwrap_or_default());
+    } else {
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        line.push_str(&format!(" could not be executed ({}{reason})", words::execution(failure.status)));
+    }
+    line.push_str(&failure.last_rc_change.map(|at| format!(" at {}", clock(at))).unwrap_or_default());
+    if let Some(took) = failure.exec_time.filter(|took| *took > 0) {
+        line.push_str(&format!(" after {}", readable(took)));
+    }
+    line
+}
+
+fn technical_failure(failure: &Failure, clock: &dyn Fn(i64) -> String) -> String {
+    let key = failure.key.as_deref().unwrap_or(&failure.id);
+    let mut line = format!(
+        "{key} on {} '{}' ({}): call={}, status='{}'",
+        failure.node,
+        words::result(failure.rc),
+        failure.rc,
+        failure.call,
+        words::execution(failure.status)
+    );
+    if let Some(reason) = failure.exit_reason.as_deref().filter(|reason| !reason.is_empty()) {
+        line.push_str(&format!(", exitreason='{reason}'"));
+    }
+    if let Some(at) = failure.last_rc_change {
+        line.push_str(&format!(", last-rc-change='{}'", clock(at)));
+    }
+    line.push_str(&failure.queue_time.map(|took| format!(", queued={took}ms")).unwrap_or_default());
+    line.push_str(&failure.exec_time.map(|took| format!(", exec={took}ms")).unwrap_or_default());
+    line
+}
+
+/// Milliseconds in readable form: `1d2h3m4.005s`, `3.500s`, `20s`, `500ms`.
+pub fn readable(milliseconds: i64) -> String {
+    if (0..1000).contains(&milliseconds) {
+        return format!("{milliseconds}ms");
+    }
+    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    let mut text = String::new();
+    for (amount, unit) in [(days, "d"), (hours, "h"), (minutes, "m")] {
+        if amount > 0 {
+            text.push_str(&format!("{amount}{unit}"));
+        }
+    }
+    match (seconds, rest) {
+        (0, 0) => {}
+        (seconds, 0) => text.push_str(&format!("{seconds}s")),
+        (seconds, rest) => text.push_str(&format!("{seconds}.{rest:03}s")),
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        assert_eq!(readable(500), "500ms");
+        assert_eq!(readable(20_000), "20s");
+        assert_eq!(readable(3_500), "3.500s");
+        assert_eq!(readable(93_784_005), "1d2h3m4.005s");
+        assert_eq!(readable(60_000), "1m");
+    }
+
+    #[test]
+    fn a_failure_reads_as_a_sentence() {
+        let failure = Failure {
+            key: Some("db_monitor_10000".into()),
+            id: "db_monitor_10000".into(),
+            resource: Some("db".into()),
+            task: "monitor".into(),
+            interval: 10_000,
+            node: "alpha".into(),
+            call: 7,
+            rc: 7,
+            status: 0,
+            exit_reason: None,
+            last_rc_change: Some(0),
+            queue_time: Some(0),
+            exec_time: Some(1204),
+            masked_probe: false,
+        };
+        let clock = |_| "NOON".to_owned();
+        assert_eq!(
+            friendly_failure(&failure, &clock),
+            "db 10s-interval monitor on alpha returned 'Not running' at NOON after 1.204s"
+        );
+        assert_eq!(
+            technical_failure(&failure, &clock),
+            "db_monitor_10000 on alpha 'Not running' (7): call=7, status='Done', last-rc-change='NOON', queued=0ms, exec=1204ms"
+        );
+    }
+}
