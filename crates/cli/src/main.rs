@@ -11,6 +11,7 @@ mod pcs;
 mod session;
 mod tool;
 mod verify;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Show what runs where, and what is wrong
     Status(mon::Arguments),
+    /// Show the status, and draw it anew when something changes
+    Watch,
     /// Show what happened, and why
     Events(events::Arguments),
     /// Programs that shipped agents call
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Daemon(arguments) => run_daemon(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Status(arguments) => mon::run(&arguments),
+        Command::Watch => watch::run(),
         Command::Events(arguments) => events::run(&arguments),
         Command::Internal(command) => internal::run(command),
         Command::Classic(words) => {

@@ -1,11 +1,14 @@
 //! What the scheduler sees in a CIB, and what it would do: the base of status, waiting and moves.
 
 use cib::Cib;
-use scheduler::model::{Id, Model, PlanOptions, ResourceId};
+use cib::value::Role;
+use scheduler::model::{Model, PlanOptions, ResourceId};
+use view::status::Status;
+use view::status::monitor::FailCount;
 
 use crate::session::Problem;
 
-/// A resource or instance as commands need it.
+/// A primitive or an instance of one, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     /// Ids under which it can be asked for: its own, without instance number, and its containers'.
@@ -14,24 +17,34 @@ struct Place {
     planned_on: Vec<String>,
 }
 
-/// A failure count of one resource on one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailCount {
-    pub resource: String,
-    pub node: String,
-    pub count: String,
-}
-
-/// The state of a cluster, as plain data.
+/// The state of a cluster and the next plan, as plain data.
 pub struct Outlook {
+    pub status: Status,
+    pub fail_counts: Vec<FailCount>,
+    /// What the next plan would do, one line for each action that is not a mere ordering point.
+    planned: Vec<String>,
     places: Vec<Place>,
 }
 
 impl Outlook {
+    /// Reads a CIB and plans once, as of now.
     pub fn of(document: &xml::Document) -> Result<Outlook, Problem> {
         let (cib, _) = Cib::from_document(document);
-        let model = scheduler::state::build(&cib, now(), PlanOptions::default());
-        Ok(Outlook { places: places(&model) })
+        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let status = Status::of(&model);
+        let fail_counts = fail_counts(&mut model);
+        let graph = scheduler::schedule(&mut model);
+        let planned = graph
+            .synapses
+            .iter()
+            .map(|synapse| &synapse.action)
+            .filter(|action| action.work() != transition::Work::Nothing)
+            .map(|action| match action.head.executor() {
+                Some(node) => format!("{} on {}", action.key, node.name),
+                None => action.key.to_string(),
+            })
+            .collect();
+        Ok(Outlook { status, fail_counts, planned, places: places(&model) })
     }
 
     /// Nodes on which the resource, or any part of it, is active; sorted.
@@ -56,16 +69,34 @@ impl Outlook {
         nodes
     }
 
+    /// What is still to be done or under way; empty if the cluster has settled.
     pub fn unsettled(&self) -> Vec<String> {
-        Vec::new()
+        let pending = view::status::monitor::primitives(&self.status).into_iter().filter_map(|primitive| {
+            let task = primitive.pending_task.as_deref()?;
+            let node = primitive.pending_node.as_deref().unwrap_or("?");
+            Some(format!("{} of {} on {node}", task, primitive.common.name))
+        });
+        self.planned.iter().cloned().chain(pending).collect()
     }
 
-    pub fn nodes_by_state(&self) -> Vec<(String, Vec<String>)> {
-        Vec::new()
-    }
-
-    pub fn fail_counts(&self) -> Vec<FailCount> {
-        Vec::new()
+    /// Node names by what `pcs status nodes` calls their state.
+    pub fn nodes_by_state(&self) -> Vec<(&'static str, Vec<&str>)> {
+        let titles = ["Online", "Standby", "Standby with resource(s) running", "Maintenance", "Offline"];
+        let state = |node: &view::status::NodeStatus| match node {
+            node if !node.online => 4,
+            node if node.maintenance => 3,
+            node if node.standby && node.resources_running > 0 => 2,
+            node if node.standby => 1,
+            _ => 0,
+        };
+        titles
+            .into_iter()
+            .enumerate()
+            .map(|(index, title)| {
+                let names = self.status.nodes.iter().filter(|node| state(node) == index);
+                (title, names.map(|node| node.name.as_str()).collect())
+            })
+            .collect()
     }
 }
 
@@ -82,25 +113,50 @@ fn places(model: &Model) -> Vec<Place> {
         .filter(|(_, resource)| resource.is_primitive())
         .map(|(id, resource)| {
             let name = |node: scheduler::model::NodeId| model.nodes[node].name.to_string();
+            let runs = resource.next_role > Role::Stopped;
             Place {
                 names: names(model, id),
                 active_on: resource.active_on.iter().map(|node| name(*node)).collect(),
-                planned_on: resource.assigned.into_iter().map(name).collect(),
+                planned_on: resource.assigned.filter(|_| runs).into_iter().map(name).collect(),
             }
         })
         .collect()
 }
 
 fn names(model: &Model, resource: ResourceId) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut at = Some(resource);
-    while let Some(id) = at {
-        let it = &model.resources[id];
-        names.push(it.id.to_string());
-        names.push(it.configured_id.to_string());
-        at = it.parent;
-    }
+    let above = std::iter::successors(Some(resource), |id| model.resources[*id].parent);
+    let mut names: Vec<String> = above
+        .flat_map(|id| [model.resources[id].id.to_string(), model.resources[id].configured_id.to_string()])
+        .collect();
     names.dedup();
-    let _ = resource.index();
     names
+}
+
+fn fail_counts(model: &mut Model) -> Vec<FailCount> {
+    let mut found = Vec::new();
+    let primitives: Vec<ResourceId> =
+        model.resources.iter().filter(|(_, resource)| resource.is_primitive()).map(|(id, _)| id).collect();
+    let nodes = model.node_order.clone();
+    // without any recorded failure there is nothing to count, whatever the size of the cluster
+    let nodes: Vec<_> = nodes
+        .into_iter()
+        .filter(|node| model.nodes[*node].attributes.keys().any(|name| name.starts_with("fail-count-")))
+        .collect();
+    for node in nodes {
+        for &resource in &primitives {
+            let count = scheduler::state::fail_count(model, resource, node, Default::default(), None);
+            if count.count.value() > 0 {
+                let it = &model.resources[resource];
+                found.push(FailCount {
+                    resource: it.printable_id().to_string(),
+                    node: model.nodes[node].name.to_string(),
+                    count: count.count.value(),
+                    threshold: it.migration_threshold.value(),
+                    last_failure: (count.last_failure > 0).then_some(count.last_failure),
+                });
+            }
+        }
+    }
+    found.dedup();
+    found
 }

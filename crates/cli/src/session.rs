@@ -72,6 +72,22 @@ impl Session {
         }
     }
 
+    /// What `cibadmin --query` asks for.
+    pub fn query_cib(&mut self, query: &api::CibQuery) -> Result<String, Problem> {
+        match &mut self.source {
+            Source::Live(client) => Ok(client.cib(query)?),
+            Source::File(path) => crate::cib_file::query(&read_file(path)?, query),
+        }
+    }
+
+    /// One change in the words of `cibadmin`.
+    pub fn change_cib(&mut self, change: &api::CibChange) -> Result<api::CibChanged, Problem> {
+        match &mut self.source {
+            Source::Live(client) => Ok(client.change_cib(change)?),
+            Source::File(path) => crate::cib_file::change(path, change),
+        }
+    }
+
     /// The CIB as text.
     pub fn cib_text(&mut self) -> Result<String, Problem> {
         match &mut self.source {

@@ -20,6 +20,11 @@ use words::{Failure, Options, Result};
 use crate::configuration::Configuration;
 use crate::session::{Problem, Session};
 
+/// The properties that are set, for others that need one.
+pub fn configured_properties(configuration: &Configuration) -> Vec<(String, String)> {
+    property::configured(configuration)
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Failure {
         Failure { message: problem.message, code: 1, usage: false }
@@ -407,7 +412,11 @@ impl Context<'_> {
             }
             ["describe", names @ ..] => {
                 for option in cib::options::CLUSTER_OPTIONS.iter().filter(|option| names.is_empty() || names.contains(&option.name)) {
-                    println!("{}\n  Description: {}\n  Type: {}\n  Default: {}", option.name, option.description, option.kind_name(), option.default.unwrap_or(""));
+                    let kind = match option.kind.words() {
+                        [] => format!("Type: {}", option.kind.name()),
+                        words => format!("Allowed values: {}", words.join(", ")),
+                    };
+                    println!("{}\n  Description: {}\n  {kind}\n  Default: {}", option.name, option.short, option.default.unwrap_or(""));
                 }
                 Ok(ExitCode::SUCCESS)
             }

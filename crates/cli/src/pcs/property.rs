@@ -64,7 +64,7 @@ fn property_set(configuration: &mut Configuration) -> NodeId {
 
 fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Result<()> {
     let table = cib::options::CLUSTER_OPTIONS;
-    let Some(option) = table.iter().find(|option| option.name == name || option.legacy.contains(&name)) else {
+    let Some(option) = cib::options::find(table, name) else {
         let mut allowed: Vec<String> = table
             .iter()
             .map(|option| option.name)
@@ -72,14 +72,8 @@ fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Resu
             .map(|name| format!("'{name}'"))
             .collect();
         allowed.sort();
-        let near = table
-            .iter()
-            .flat_map(|option| std::iter::once(option.name).chain(option.legacy.iter().copied()))
-            .map(|known| (strsim::damerau_levenshtein(known, name), known))
-            .min()
-            .filter(|(distance, known)| *distance <= known.len() / 3)
-            .map(|(_, known)| format!(" (did you mean '{known}'?)"))
-            .unwrap_or_default();
+        let near =
+            cib::options::did_you_mean(table, name).map(|known| format!(" (did you mean '{known}'?)")).unwrap_or_default();
         return forcible(
             format!("invalid cluster property option '{name}'{near}, allowed options are: {}", allowed.join(", ")),
             force,
@@ -97,12 +91,46 @@ fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Resu
     if value.is_empty() {
         return Ok(());
     }
-    match option.check(value) {
-        Ok(()) => Ok(()),
-        Err(expected) => {
-            forcible(format!("'{value}' is not a valid {name} value, use {expected}"), force, told)
-        }
+    match expected(option.kind, value) {
+        None => Ok(()),
+        Some(expected) => forcible(format!("'{value}' is not a valid {name} value, use {expected}"), force, told),
     }
+}
+
+/// What a value of this kind should look like, if `value` does not.
+fn expected(kind: cib::options::OptionKind, value: &str) -> Option<String> {
+    use cib::options::OptionKind;
+    let score = |text: &str| cib::Score::parse(text).is_some();
+    let (good, words): (bool, String) = match kind {
+        OptionKind::Boolean => (
+            cib::value::parse_boolean(value).is_some(),
+            "a pacemaker boolean value: '0', '1', 'false', 'n', 'no', 'off', 'on', 'true', 'y', 'yes'".into(),
+        ),
+        OptionKind::Duration | OptionKind::Timeout => (
+            cib::value::parse_interval(value).is_some() || cib::value::parse_with_unit(value).is_some(),
+            "time interval (e.g. 1, 2s, 3m, 4h, ...)".into(),
+        ),
+        OptionKind::Integer | OptionKind::Score => (score(value), "an integer or INFINITY or -INFINITY".into()),
+        OptionKind::NonNegative => (value.parse::<u32>().is_ok(), "a non-negative integer".into()),
+        OptionKind::Positive => {
+            (value == "INFINITY" || value.parse::<u32>().is_ok_and(|number| number > 0), "a positive integer or INFINITY".into())
+        }
+        OptionKind::Percentage => (
+            value.strip_suffix('%').is_some_and(|number| number.parse::<u32>().is_ok()),
+            "a percentage (e.g. 80%)".into(),
+        ),
+        OptionKind::Select(words) => (words.contains(&value), quoted_list(words)),
+        OptionKind::SelectIgnoringCase(words) => {
+            (words.iter().any(|word| word.eq_ignore_ascii_case(value)), quoted_list(words))
+        }
+        OptionKind::Text | OptionKind::Version => (true, String::new()),
+    };
+    (!good).then_some(words)
+}
+
+fn quoted_list(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    words.join(", ")
 }
 
 fn forcible(problem: String, force: bool, told: &mut Told) -> Result<()> {
