@@ -97,6 +97,9 @@ struct Arguments {
     timeout: Option<String>,
 }
 
+/// Feature set of an empty CIB.
+const FEATURE_SET: &str = "3.20.5";
+
 const SCOPES: [&str; 13] = [
     "configuration",
     "nodes",
@@ -129,12 +132,13 @@ pub fn run(words: &[String]) -> ExitCode {
 
 fn carry_out(arguments: &Arguments, words: &[String]) -> Result<(), Problem> {
     if let Some(schema) = &arguments.empty {
-        print!("{}", cib::document::CibDocument::empty(schema).to_pretty());
+        let schema = if schema.is_empty() { "pacemaker-4.0" } else { schema };
+        print!("{}", cib::document::CibDocument::empty(schema, FEATURE_SET).to_file());
         return Ok(());
     }
     if arguments.md5_sum {
         let document = crate::session::parse(&input(arguments)?)?;
-        println!("{}", cib::digest::file_digest(&document));
+        println!("{}", cib::digest::on_disk(&document));
         return Ok(());
     }
     let (section, xpath) = target(arguments, words);
@@ -247,7 +251,7 @@ fn input(arguments: &Arguments) -> Result<String, Problem> {
 
 fn query(section: Option<String>, xpath: Option<String>, no_children: bool) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
-    let text = session.query_cib(&CibQuery { section, xpath, no_children }).map_err(|problem| {
+    let text = session.query_cib(&CibQuery { section, xpath, no_children, ..CibQuery::default() }).map_err(|problem| {
         Problem::new(problem.code, format!("CIB API call failed: {}", problem.message))
     })?;
     print!("{text}");

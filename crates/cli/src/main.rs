@@ -1,5 +1,6 @@
 //! The one binary `systole`; by the name it is called with it is also `pcs`, `crm_mon`, `cibadmin` and others.
 
+mod cib_file;
 mod cibadmin;
 mod configuration;
 mod demo;
@@ -34,6 +35,9 @@ struct Arguments {
 enum Command {
     /// Run a node of the cluster
     Daemon(DaemonArguments),
+    /// Make and change the embedded bus of a cluster on one machine
+    #[command(subcommand)]
+    Bus(BusCommand),
     /// Show a cluster of three nodes on this machine
     Demo(demo::Arguments),
     /// Show what runs where, and what is wrong
@@ -51,26 +55,39 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  systole daemon --node node1 --id 1 --nodes node1,node2,node3 --state-dir /var/lib/systole --bus /run/systole/bus")]
+#[command(
+    after_help = "Examples:\n  systole daemon                                     on a host with its own configuration\n  systole bus create /tmp/bus demo node1 node2       a cluster on one machine, then for each node:\n  systole daemon --bus /tmp/bus --node node1 --state-dir /tmp/node1"
+)]
 struct DaemonArguments {
-    /// Name of this node
-    #[arg(long)]
-    node: String,
-    /// Number of this node, from 1
-    #[arg(long)]
-    id: u32,
-    /// Names of all nodes, in the order of their numbers
-    #[arg(long, value_delimiter = ',')]
-    nodes: Vec<String>,
-    /// Where the CIB and other lasting state are kept
-    #[arg(long, default_value = "/var/lib/systole")]
-    state_dir: PathBuf,
-    /// Where the API socket and process files are
-    #[arg(long, default_value = "/run/systole")]
-    run_dir: PathBuf,
     /// Directory of the embedded bus: all nodes are on this machine
-    #[arg(long)]
+    #[arg(long, requires = "node")]
     bus: Option<PathBuf>,
+    /// Name of this node on the embedded bus
+    #[arg(long, requires = "bus")]
+    node: Option<String>,
+    /// Keep everything below this directory (default: the places of an installed node)
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+    /// Append log lines to this file instead of standard error
+    #[arg(long)]
+    log_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum BusCommand {
+    /// Make the directory of a bus
+    Create {
+        directory: PathBuf,
+        /// Name of the cluster
+        cluster: String,
+        /// Names of the nodes
+        #[arg(required = true)]
+        nodes: Vec<String>,
+    },
+    /// Cut a node off from all others
+    Cut { directory: PathBuf, node: String },
+    /// Connect a node that was cut off
+    Heal { directory: PathBuf, node: String },
 }
 
 fn main() -> ExitCode {
@@ -87,6 +104,7 @@ fn main() -> ExitCode {
     }
     match Arguments::parse().command {
         Command::Daemon(arguments) => run_daemon(arguments),
+        Command::Bus(command) => run_bus(&command),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Status(arguments) => mon::run(&arguments),
         Command::Watch => watch::run(),
@@ -112,6 +130,44 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
 }
 
 fn run_daemon(arguments: DaemonArguments) -> ExitCode {
-    let _ = arguments;
-    ExitCode::FAILURE
+    let paths = arguments.state_dir.as_deref().map_or_else(daemon::Paths::system, daemon::Paths::below);
+    let messaging = arguments
+        .bus
+        .zip(arguments.node)
+        .map(|(bus, node)| daemon::Choice::Embedded { bus, node });
+    // nodes that share a machine must not take it down with them
+    let panic = if messaging.is_some() { daemon::PanicAction::Node } else { daemon::PanicAction::Host };
+    let config = daemon::DaemonConfig {
+        paths,
+        messaging,
+        start_state: daemon::StartState::default(),
+        log: arguments.log_file.map_or(daemon::Log::Stderr, daemon::Log::File),
+        panic,
+    };
+    match daemon::run(config) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("systole daemon: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_bus(command: &BusCommand) -> ExitCode {
+    use messaging::embedded;
+    let outcome = match command {
+        BusCommand::Create { directory, cluster, nodes } => {
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            embedded::create(directory, cluster, &nodes).map(drop)
+        }
+        BusCommand::Cut { directory, node } => embedded::cut(directory, node),
+        BusCommand::Heal { directory, node } => embedded::heal(directory, node),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("systole bus: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use cib::patchset::{self, Patchset};
 use client::Client;
 use view::api;
 use xml::Document;
@@ -127,15 +128,26 @@ impl Session {
 
     fn write(&mut self, before: &Document, after: &Document, client_name: &str) -> Result<(), Problem> {
         match &mut self.source {
-            Source::File(path) => write_file(path, before, after),
-            Source::Live(client) => {
+            Source::File(path) => {
+                let mut change = api::CibChange::new(api::CibOperation::Replace);
+                change.section = Some("configuration".to_owned());
                 let configuration = after
                     .child(after.root(), "configuration")
                     .ok_or_else(|| Problem::new(1, "the CIB has no configuration element"))?;
-                let mut change = api::CibChange::new(api::CibOperation::Replace);
-                change.section = Some("configuration".to_owned());
                 change.xml = Some(after.element_to_string(configuration));
-                change.expect = Some(version(before));
+                change.client = client_name.to_owned();
+                for warning in crate::cib_file::change(path, &change)?.warnings {
+                    eprintln!("Warning: {warning}");
+                }
+                Ok(())
+            }
+            Source::Live(client) => {
+                // without versions: status changes in between do not matter, only what is changed must fit
+                let Some(patch) = Patchset::compare(before, after, patchset::Options::default()) else {
+                    return Ok(());
+                };
+                let mut change = api::CibChange::new(api::CibOperation::Patch);
+                change.xml = Some(patch.to_text());
                 change.client = client_name.to_owned();
                 match client.change_cib(&change) {
                     Ok(changed) => {
@@ -144,7 +156,7 @@ impl Session {
                         }
                         Ok(())
                     }
-                    Err(client::Error::Refused(problem)) if problem.code == "conflict" => {
+                    Err(client::Error::Refused(problem)) if CONFLICTS.contains(&problem.code.as_str()) => {
                         Err(Problem::new(CONFLICT, problem.to_string()))
                     }
                     Err(error) => Err(error.into()),
@@ -153,6 +165,9 @@ impl Session {
         }
     }
 }
+
+/// Refusals of a patch that does not fit any more.
+const CONFLICTS: [&str; 3] = ["patch-failed", "digest-mismatch", "old-version"];
 
 /// Marks a refusal because somebody else changed the CIB meanwhile; never an exit code.
 const CONFLICT: u8 = 255;
@@ -169,7 +184,7 @@ fn file_from_environment() -> Option<PathBuf> {
     Some(folder.join(format!("shadow.{name}")))
 }
 
-fn read_file(path: &Path) -> Result<String, Problem> {
+pub fn read_file(path: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(path).map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
 }
 
@@ -177,24 +192,13 @@ pub fn parse(text: &str) -> Result<Document, Problem> {
     Document::parse(text).map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
 }
 
-/// Writes a CIB file as one step: a copy beside it, then rename. The epoch counts the change.
-fn write_file(path: &Path, before: &Document, after: &Document) -> Result<(), Problem> {
-    let mut document = after.clone();
-    let root = document.root();
-    let epoch = version(before).epoch + 1;
-    document.set_attribute(root, "epoch", &epoch.to_string());
-    document.set_attribute(root, "num_updates", "0");
+/// Writes a file as one step: a copy beside it, then rename.
+pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::fs::write(file.path(), document.to_pretty()).map_err(failed)?;
+    std::fs::write(file.path(), text).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-/// The version that a CIB's root states.
-pub fn version(document: &Document) -> api::Version {
-    let number = |name| document.attribute(document.root(), name).and_then(|text| text.parse().ok()).unwrap_or(0);
-    api::Version { admin_epoch: number("admin_epoch"), epoch: number("epoch"), num_updates: number("num_updates") }
 }

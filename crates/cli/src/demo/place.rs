@@ -85,9 +85,11 @@ impl Place {
             }
             fs::remove_dir_all(&self.directory).map_err(|error| failed("cannot remove the old demonstration", error))?;
         }
-        for directory in [self.bus()].into_iter().chain(NODES.iter().map(|node| self.node(node))) {
-            fs::create_dir_all(&directory).map_err(|error| failed("cannot make the demonstration's directory", error))?;
+        for node in NODES {
+            fs::create_dir_all(self.node(node)).map_err(|error| failed("cannot make the demonstration's directory", error))?;
         }
+        messaging::embedded::create(&self.bus(), "demo", &NODES)
+            .map_err(|error| Problem::new(1, error.to_string()))?;
         self.write_hints()
     }
 
@@ -104,7 +106,7 @@ impl Place {
 
     /// Starts one node's daemon as a process of its own.
     pub fn start(&self, name: &str) -> Result<(), Problem> {
-        let number = self.number(name)?;
+        self.number(name)?;
         if self.is_running(name) {
             return Err(Problem::new(1, format!("{name} is running already")));
         }
@@ -116,13 +118,11 @@ impl Place {
         let errors = log.try_clone().map_err(|error| failed("cannot open the daemon's log", error))?;
         let child = Command::new(own_binary()?)
             .arg("daemon")
-            .args(["--node", name, "--id", &number.to_string(), "--nodes", &NODES.join(",")])
-            .arg("--state-dir")
-            .arg(self.node(name))
-            .arg("--run-dir")
-            .arg(self.node(name))
+            .args(["--node", name])
             .arg("--bus")
             .arg(self.bus())
+            .arg("--state-dir")
+            .arg(self.node(name))
             .env("SYSTOLE_STATE_DIR", self.node(name))
             .env("SYSTOLE_DEMO_DIR", &self.directory)
             .env_remove(client::SOCKET_VARIABLE)

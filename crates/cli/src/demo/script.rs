@@ -85,9 +85,7 @@ impl Script {
     fn settle(&self) -> Outcome {
         wait(PATIENCE, "a cluster that has nothing left to do", || {
             let Ok(mut client) = self.demo.place.any_client() else { return false };
-            let Ok(text) = client.cib(&api::CibQuery::default()) else { return false };
-            let Ok(document) = crate::session::parse(&text) else { return false };
-            crate::outlook::Outlook::of(&document).is_ok_and(|outlook| outlook.unsettled().is_empty())
+            client.status().is_ok_and(|status| status.settled)
         })
     }
 
@@ -145,14 +143,14 @@ impl Script {
 
     fn standby(&self) -> Outcome {
         let node = self.served_by_any()?;
-        self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.clone()), on: true })?;
+        self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.clone()), on: true, until_restart: false })?;
         self.served_by(|server| server != node, "the website to answer from another node").map(drop)
     }
 
     fn unstandby(&self) -> Outcome {
         let serving = self.served_by_any()?;
         for node in NODES {
-            self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.to_owned()), on: false })?;
+            self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.to_owned()), on: false, until_restart: false })?;
         }
         self.settle()?;
         self.served_by(|server| server == serving, &format!("the website to stay on {serving}")).map(drop)

@@ -60,7 +60,15 @@ pub fn stop(session: &mut Session, options: &Options, nodes: &[&str]) -> Result<
     }
     for name in names {
         println!("{name}: Stopping Cluster (systole)...");
-        client.operate(&api::Operation::Shutdown { node: Some(name) }).map_err(Problem::from)?;
+        let shutdown = api::Operation::Shutdown { now: false };
+        if name == status.node {
+            session.client()?.operate(&shutdown).map_err(Problem::from)?;
+        } else {
+            let demo = crate::demo::Place::of_environment().ok_or(
+                "stopping other machines is not part of Systole yet; run 'pcs cluster stop' on each of them",
+            )?;
+            demo.client(&name)?.operate(&shutdown).map_err(Problem::from)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -417,7 +417,7 @@ pub fn debug(session: &mut Session, catalog: &LocalAgents, action: &str, id: &st
 /// `pcs stonith fence N [--off]`.
 pub fn fence(session: &mut Session, node: &str, off: bool) -> Result<ExitCode> {
     let action = if off { "off" } else { "reboot" };
-    let operation = api::Operation::Fence { node: node.to_owned(), action: action.to_owned(), timeout_ms: None };
+    let operation = api::Operation::Fence { node: node.to_owned(), action: action.to_owned(), timeout_ms: None, delay_ms: None, tolerance_s: 0, client: "pcs".to_owned() };
     match session.client()?.operate(&operation) {
         Ok(_) => {
             eprintln!("Node: {node} fenced");

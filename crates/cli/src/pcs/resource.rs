@@ -249,7 +249,7 @@ fn warn_if_not_unique(
 }
 
 fn warn_unknown_meta(meta: &[(String, String)], told: &mut Told) {
-    let known: Vec<&str> = cib::options::RESOURCE_META.iter().map(|option| option.name).collect();
+    let known: Vec<&str> = cib::options::RESOURCE_META_ATTRIBUTES.iter().map(|option| option.name).collect();
     for (name, _) in meta.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         let mut names: Vec<String> = known.iter().map(|name| format!("'{name}'")).collect();
         names.sort();

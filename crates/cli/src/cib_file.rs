@@ -1,0 +1,79 @@
+//! The CIB as a file: what the cluster does with a request, done here (`CIB_file`, `-f`, shadow copies).
+
+use std::path::Path;
+
+use cib::document::{CibDocument, Origin, Query};
+use cib::operation::Operation;
+use cib::refusal::Refusal;
+use view::api::{CibChange, CibChanged, CibOperation, CibQuery, Version};
+
+use crate::session::{Problem, read_file, replace_file};
+
+fn refused(refusal: Refusal) -> Problem {
+    Problem::new(refusal.code.exit_status(), refusal.to_string())
+}
+
+/// Answers a query from a CIB's text.
+pub fn query(text: &str, query: &CibQuery) -> Result<String, Problem> {
+    let document = CibDocument::parse(text).map_err(refused)?;
+    let query = Query {
+        scope: query.section.clone(),
+        xpath: query.xpath.clone(),
+        paths_only: query.paths_only,
+        no_children: query.no_children,
+        restricted: None,
+    };
+    document.query(&query).map_err(refused)
+}
+
+/// Carries out a change on a file, completely or not at all.
+pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
+    let mut document = CibDocument::parse(&read_file(path)?).map_err(refused)?;
+    let origin = Origin {
+        node: String::new(),
+        client: change.client.clone(),
+        user: std::env::var("CIB_user").or_else(|_| std::env::var("USER")).ok(),
+        restricted: None,
+        at: jiff::Timestamp::now().as_second(),
+    };
+    let applied = document.apply(&operation(change)?, &origin).map_err(refused)?;
+    if applied.changed() && !change.dry_run {
+        replace_file(path, &document.to_file())?;
+    }
+    let version = Version {
+        admin_epoch: applied.after.admin_epoch.into(),
+        epoch: applied.after.epoch.into(),
+        num_updates: applied.after.num_updates.into(),
+    };
+    let warnings = applied.warnings.iter().map(ToString::to_string).collect();
+    let configuration = applied.after.epoch != applied.before.epoch || applied.after.admin_epoch != applied.before.admin_epoch;
+    let xml = change.dry_run.then(|| document.to_file());
+    Ok(CibChanged { version, configuration, xml, warnings })
+}
+
+fn operation(change: &CibChange) -> Result<Operation, Problem> {
+    let (scope, xpath) = (change.section.clone(), change.xpath.clone());
+    let xml = || change.xml.clone().ok_or_else(|| Problem::new(64, "the request has no XML"));
+    Ok(match change.operation {
+        CibOperation::Create => Operation::Create { scope, xpath, xml: xml()? },
+        CibOperation::Modify => Operation::Modify {
+            scope,
+            xpath,
+            xml: xml()?,
+            allow_create: change.allow_create,
+            score: change.score_arithmetic,
+        },
+        CibOperation::Replace => Operation::Replace { scope, xpath, xml: xml()? },
+        CibOperation::Delete => match xpath {
+            Some(xpath) => Operation::DeleteXpath { xpath, all: change.delete_all },
+            None => Operation::Delete { scope, xml: xml()? },
+        },
+        CibOperation::Patch => Operation::Patch { xml: xml()? },
+        CibOperation::Bump => Operation::Bump,
+        CibOperation::Upgrade => Operation::Upgrade,
+        CibOperation::Erase => Operation::Erase,
+        CibOperation::Commit => {
+            Operation::Transaction(change.steps.iter().map(operation).collect::<Result<_, _>>()?)
+        }
+    })
+}
