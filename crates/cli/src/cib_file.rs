@@ -46,7 +46,8 @@ pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
         num_updates: applied.after.num_updates.into(),
     };
     let warnings = applied.warnings.iter().map(ToString::to_string).collect();
-    let configuration = applied.after.epoch != applied.before.epoch || applied.after.admin_epoch != applied.before.admin_epoch;
+    let configuration = applied.after.epoch != applied.before.epoch
+        || applied.after.admin_epoch != applied.before.admin_epoch;
     let xml = change.dry_run.then(|| document.to_file());
     Ok(CibChanged { version, configuration, xml, warnings })
 }

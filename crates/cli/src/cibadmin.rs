@@ -157,9 +157,9 @@ fn carry_out(arguments: &Arguments, words: &[String]) -> Result<(), Problem> {
         change.xml = Some(input(arguments)?);
     }
     let mut session = Session::open(None)?;
-    let changed = session.change_cib(&change).map_err(|problem| {
-        Problem::new(problem.code, format!("CIB API call failed: {}", problem.message))
-    })?;
+    let changed = session
+        .change_cib(&change)
+        .map_err(|problem| Problem::new(problem.code, format!("CIB API call failed: {}", problem.message)))?;
     for warning in changed.warnings {
         eprintln!("cibadmin: {warning}");
     }
@@ -178,13 +178,18 @@ fn operation(arguments: &Arguments) -> Result<Option<CibOperation>, Problem> {
         (arguments.upgrade, CibOperation::Upgrade),
         (arguments.bump, CibOperation::Bump),
     ];
-    let asked: Vec<CibOperation> = asked.into_iter().filter(|(given, _)| *given).map(|(_, operation)| operation).collect();
+    let asked: Vec<CibOperation> =
+        asked.into_iter().filter(|(given, _)| *given).map(|(_, operation)| operation).collect();
     match asked.as_slice() {
         [] => Ok(None),
-        [_] if arguments.query => Err(Problem::new(exit::USAGE, "more than one command given; only one is possible")),
+        [_] if arguments.query => {
+            Err(Problem::new(exit::USAGE, "more than one command given; only one is possible"))
+        }
         [one @ (CibOperation::Erase | CibOperation::Upgrade)] if !arguments.force => Err(Problem::new(
             exit::UNSAFE,
-            format!("The supplied command is considered dangerous. To prevent accidental destruction of the cluster, the --force flag is required in order to proceed ({one:?})"),
+            format!(
+                "The supplied command is considered dangerous. To prevent accidental destruction of the cluster, the --force flag is required in order to proceed ({one:?})"
+            ),
         )),
         [one] => Ok(Some(*one)),
         _ => Err(Problem::new(exit::USAGE, "more than one command given; only one is possible")),
@@ -194,13 +199,17 @@ fn operation(arguments: &Arguments) -> Result<Option<CibOperation>, Problem> {
 /// Section and XPath; of the two options the later wins.
 fn target(arguments: &Arguments, words: &[String]) -> (Option<String>, Option<String>) {
     let last = |short: &str, long: &str| {
-        words.iter().rposition(|word| word.starts_with(short) && !word.starts_with("--") || word.starts_with(long))
+        words
+            .iter()
+            .rposition(|word| word.starts_with(short) && !word.starts_with("--") || word.starts_with(long))
     };
     let scope = match arguments.scope.as_deref() {
         Some("all" | "cib") | None => None,
         Some(scope) if SCOPES.contains(&scope) => Some(scope.to_owned()),
         Some(other) => {
-            eprintln!("cibadmin: Invalid value '{other}' for '--scope'. Operation will apply to the entire CIB");
+            eprintln!(
+                "cibadmin: Invalid value '{other}' for '--scope'. Operation will apply to the entire CIB"
+            );
             None
         }
     };
@@ -233,9 +242,9 @@ fn input(arguments: &Arguments) -> Result<String, Problem> {
         (text, file.clone())
     } else if arguments.xml_pipe {
         let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Problem::new(exit::NO_INPUT, format!("Couldn't read standard input: {error}")))?;
+        std::io::stdin().read_to_string(&mut text).map_err(|error| {
+            Problem::new(exit::NO_INPUT, format!("Couldn't read standard input: {error}"))
+        })?;
         (text, "STDIN".to_owned())
     } else {
         return Err(Problem::new(
@@ -251,9 +260,9 @@ fn input(arguments: &Arguments) -> Result<String, Problem> {
 
 fn query(section: Option<String>, xpath: Option<String>, no_children: bool) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
-    let text = session.query_cib(&CibQuery { section, xpath, no_children, ..CibQuery::default() }).map_err(|problem| {
-        Problem::new(problem.code, format!("CIB API call failed: {}", problem.message))
-    })?;
+    let text = session
+        .query_cib(&CibQuery { section, xpath, no_children, ..CibQuery::default() })
+        .map_err(|problem| Problem::new(problem.code, format!("CIB API call failed: {}", problem.message)))?;
     print!("{text}");
     if !text.ends_with('\n') {
         println!();

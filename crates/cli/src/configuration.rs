@@ -103,7 +103,9 @@ impl Configuration {
     /// The element of the configuration with this id.
     pub fn by_id(&self, id: &str) -> Option<NodeId> {
         let configuration = self.child(self.document.root(), "configuration")?;
-        self.descendants(configuration).into_iter().find(|element| self.document.attribute(*element, "id") == Some(id))
+        self.descendants(configuration)
+            .into_iter()
+            .find(|element| self.document.attribute(*element, "id") == Some(id))
     }
 
     /// The resource (primitive, group, clone, bundle) with this id.
@@ -154,8 +156,10 @@ impl Configuration {
     /// Sets name/value pairs in a set; an empty value removes the pair. The set is made on demand.
     pub fn set_pairs(&mut self, set: NodeId, pairs: &[(String, String)]) {
         for (name, value) in pairs {
-            let existing =
-                self.document.children(set).find(|pair| self.document.attribute(*pair, "name") == Some(name.as_str()));
+            let existing = self
+                .document
+                .children(set)
+                .find(|pair| self.document.attribute(*pair, "name") == Some(name.as_str()));
             match (existing, value.is_empty()) {
                 (Some(pair), true) => self.document.remove(pair),
                 (Some(pair), false) => self.document.set_attribute(pair, "value", value),
@@ -207,7 +211,9 @@ impl Configuration {
     /// Sets meta-attributes of a resource.
     pub fn set_meta(&mut self, resource: NodeId, pairs: &[(String, String)]) {
         let set_id = format!("{}-meta_attributes", self.id(resource));
-        if self.child(resource, "meta_attributes").is_none() && pairs.iter().all(|(_, value)| value.is_empty()) {
+        if self.child(resource, "meta_attributes").is_none()
+            && pairs.iter().all(|(_, value)| value.is_empty())
+        {
             return;
         }
         let set = self.set_or_new(resource, "meta_attributes", &set_id);
@@ -251,7 +257,8 @@ pub fn check_id(id: &str, what: &str) -> Result<(), String> {
     if !(first.is_alphabetic() || first == '_') {
         return Err(format!("invalid {what} '{id}', '{first}' is not a valid first character for a {what}"));
     }
-    match characters.find(|character| !(character.is_alphanumeric() || matches!(character, '_' | '-' | '.'))) {
+    match characters.find(|character| !(character.is_alphanumeric() || matches!(character, '_' | '-' | '.')))
+    {
         Some(bad) => Err(format!("invalid {what} '{id}', '{bad}' is not a valid character for a {what}")),
         None => Ok(()),
     }

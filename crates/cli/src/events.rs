@@ -9,7 +9,9 @@ use view::api;
 use crate::session::Problem;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  systole events                  what happened so far\n  systole events --follow         and go on as it happens\n  systole events --severity warning")]
+#[command(
+    after_help = "Examples:\n  systole events                  what happened so far\n  systole events --follow         and go on as it happens\n  systole events --severity warning"
+)]
 pub struct Arguments {
     /// Go on and show new events as they happen
     #[arg(short, long)]

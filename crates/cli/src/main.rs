@@ -92,7 +92,11 @@ enum BusCommand {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let name = words.first().and_then(|path| Path::new(path).file_name()).and_then(|name| name.to_str()).unwrap_or("");
+    let name = words
+        .first()
+        .and_then(|path| Path::new(path).file_name())
+        .and_then(|name| name.to_str())
+        .unwrap_or("");
     if let Some(code) = classic(name, words.get(1..).unwrap_or_default()) {
         return code;
     }
@@ -131,10 +135,8 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
 
 fn run_daemon(arguments: DaemonArguments) -> ExitCode {
     let paths = arguments.state_dir.as_deref().map_or_else(daemon::Paths::system, daemon::Paths::below);
-    let messaging = arguments
-        .bus
-        .zip(arguments.node)
-        .map(|(bus, node)| daemon::Choice::Embedded { bus, node });
+    let messaging =
+        arguments.bus.zip(arguments.node).map(|(bus, node)| daemon::Choice::Embedded { bus, node });
     // nodes that share a machine must not take it down with them
     let panic = if messaging.is_some() { daemon::PanicAction::Node } else { daemon::PanicAction::Host };
     let config = daemon::DaemonConfig {

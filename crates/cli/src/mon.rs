@@ -11,7 +11,9 @@ use crate::session::{Problem, Session};
 use crate::tool;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  systole status                  nodes, resources, failures\n  systole status --attributes --fail-counts")]
+#[command(
+    after_help = "Examples:\n  systole status                  nodes, resources, failures\n  systole status --attributes --fail-counts"
+)]
 pub struct Arguments {
     /// Only active resources
     #[arg(long)]
@@ -96,7 +98,10 @@ pub fn classic(words: &[String]) -> ExitCode {
         Err(code) => return code,
     };
     if arguments.output_as != "text" && arguments.output_as != "console" {
-        eprintln!("crm_mon: output format '{}' is not part of Systole yet; there is: text", arguments.output_as);
+        eprintln!(
+            "crm_mon: output format '{}' is not part of Systole yet; there is: text",
+            arguments.output_as
+        );
         return ExitCode::from(tool::exit::USAGE);
     }
     if arguments.simple_status {
@@ -135,7 +140,8 @@ fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
 fn show(sections: Sections) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
     let document = session.cib()?;
-    let host = session.is_live().then(|| session.client().ok()?.status().ok()).flatten().map(|status| status.node);
+    let host =
+        session.is_live().then(|| session.client().ok()?.status().ok()).flatten().map(|status| status.node);
     print!("{}", screen(&Outlook::of(&document)?, &document, sections, host));
     Ok(())
 }
@@ -146,7 +152,8 @@ fn screen(outlook: &Outlook, document: &xml::Document, sections: Sections, host:
 
 /// `crm_mon -s` (rule 5b.2.3).
 fn simple_status() -> ExitCode {
-    let outcome = Session::open(None).and_then(|mut session| session.cib()).and_then(|document| Outlook::of(&document));
+    let outcome =
+        Session::open(None).and_then(|mut session| session.cib()).and_then(|document| Outlook::of(&document));
     let outlook = match outcome {
         Ok(outlook) => outlook,
         Err(problem) => {
@@ -195,7 +202,9 @@ fn facts(document: &xml::Document, host: Option<String>) -> Facts {
     let attribute = |name: &str| document.attribute(root, name).unwrap_or_default().to_owned();
     let configuration = crate::configuration::Configuration::new(document.clone());
     let options = crate::pcs::configured_properties(&configuration);
-    let option = |name: &str| options.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let option = |name: &str| {
+        options.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
     Facts {
         stack: option("cluster-infrastructure"),
         state: String::new(),

@@ -178,24 +178,30 @@ fn file_from_environment() -> Option<PathBuf> {
     }
     let name = std::env::var("CIB_shadow").ok()?;
     let folder = std::env::var_os("CIB_shadow_dir").map_or_else(
-        || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/var/lib/pacemaker/cib"), |home| Path::new(&home).join(".cib")),
+        || {
+            std::env::var_os("HOME")
+                .map_or_else(|| PathBuf::from("/var/lib/pacemaker/cib"), |home| Path::new(&home).join(".cib"))
+        },
         PathBuf::from,
     );
     Some(folder.join(format!("shadow.{name}")))
 }
 
 pub fn read_file(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
+    std::fs::read_to_string(path)
+        .map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
 }
 
 pub fn parse(text: &str) -> Result<Document, Problem> {
-    Document::parse(text).map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
+    Document::parse(text)
+        .map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
 }
 
 /// Writes a file as one step: a copy beside it, then rename.
 pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
     let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     std::fs::write(file.path(), text).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;

@@ -8,14 +8,12 @@ use clap::error::ErrorKind;
 
 /// Exit codes of the field.
 pub mod exit {
-    pub const OK: u8 = 0;
     pub const ERROR: u8 = 1;
     pub const USAGE: u8 = 64;
     pub const DATA: u8 = 65;
     pub const NO_INPUT: u8 = 66;
     pub const CONFIG: u8 = 78;
     pub const NOT_CONNECTED: u8 = 102;
-    pub const NO_SUCH: u8 = 105;
     pub const UNSAFE: u8 = 107;
 }
 

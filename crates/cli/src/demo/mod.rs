@@ -21,7 +21,9 @@ pub use place::{NODES, Place};
 use crate::session::Problem;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  systole demo             start three nodes and watch them\n  systole demo --script    the same unattended, with failures; exit 0 if all is survived\n  systole demo kill node1  (another terminal) SIGKILL to a node's daemon")]
+#[command(
+    after_help = "Examples:\n  systole demo             start three nodes and watch them\n  systole demo --script    the same unattended, with failures; exit 0 if all is survived\n  systole demo kill node1  (another terminal) SIGKILL to a node's daemon"
+)]
 pub struct Arguments {
     /// Run unattended: break things one after the other and check that the website survives
     #[arg(long)]
@@ -50,10 +52,14 @@ enum Command {
 pub fn run(arguments: Arguments) -> ExitCode {
     let place = arguments.dir.as_deref().map_or_else(Place::usual, Place::at);
     let outcome = match arguments.command {
-        Some(Command::Kill { node }) => place.kill(&node).map(|()| said(&format!("{node}: its daemon is killed"))),
+        Some(Command::Kill { node }) => {
+            place.kill(&node).map(|()| said(&format!("{node}: its daemon is killed")))
+        }
         Some(Command::Start { node }) => place.start(&node).map(|()| said(&format!("{node}: started"))),
         Some(Command::Cut { node }) => place.set_cut(&node, true).map(|()| said(&format!("{node}: cut off"))),
-        Some(Command::Heal { node }) => place.set_cut(&node, false).map(|()| said(&format!("{node}: connected again"))),
+        Some(Command::Heal { node }) => {
+            place.set_cut(&node, false).map(|()| said(&format!("{node}: connected again")))
+        }
         Some(Command::Stop) => {
             place.stop_all();
             Ok(said("all nodes are ended"))
@@ -124,7 +130,9 @@ impl Demo {
         wait(limit, &format!("nodes online: {}", nodes.join(", ")), || {
             let mut dcs: Vec<Option<String>> = Vec::new();
             for node in nodes {
-                let Ok(status) = self.place.client(node).and_then(|mut client| Ok(client.status()?)) else { return false };
+                let Ok(status) = self.place.client(node).and_then(|mut client| Ok(client.status()?)) else {
+                    return false;
+                };
                 let joined: Vec<&str> = status
                     .members
                     .iter()

@@ -73,20 +73,28 @@ impl Place {
         if NODES.iter().any(|node| self.is_running(node)) {
             return Err(Problem::new(
                 1,
-                format!("a demonstration is running in {}; 'systole demo stop' ends it", self.directory.display()),
+                format!(
+                    "a demonstration is running in {}; 'systole demo stop' ends it",
+                    self.directory.display()
+                ),
             ));
         }
         if self.directory.exists() {
             if !self.bus().is_dir() {
                 return Err(Problem::new(
                     1,
-                    format!("{} is not a demonstration's directory; remove it or name another with --dir", self.directory.display()),
+                    format!(
+                        "{} is not a demonstration's directory; remove it or name another with --dir",
+                        self.directory.display()
+                    ),
                 ));
             }
-            fs::remove_dir_all(&self.directory).map_err(|error| failed("cannot remove the old demonstration", error))?;
+            fs::remove_dir_all(&self.directory)
+                .map_err(|error| failed("cannot remove the old demonstration", error))?;
         }
         for node in NODES {
-            fs::create_dir_all(self.node(node)).map_err(|error| failed("cannot make the demonstration's directory", error))?;
+            fs::create_dir_all(self.node(node))
+                .map_err(|error| failed("cannot make the demonstration's directory", error))?;
         }
         messaging::embedded::create(&self.bus(), "demo", &NODES)
             .map_err(|error| Problem::new(1, error.to_string()))?;
@@ -137,11 +145,9 @@ impl Place {
     }
 
     fn number(&self, name: &str) -> Result<usize, Problem> {
-        NODES
-            .iter()
-            .position(|node| *node == name)
-            .map(|index| index + 1)
-            .ok_or_else(|| Problem::new(64, format!("no node {name:?} in the demonstration; there are {}", NODES.join(", "))))
+        NODES.iter().position(|node| *node == name).map(|index| index + 1).ok_or_else(|| {
+            Problem::new(64, format!("no node {name:?} in the demonstration; there are {}", NODES.join(", ")))
+        })
     }
 
     fn pid_file(&self, name: &str) -> PathBuf {

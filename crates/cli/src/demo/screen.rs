@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ratatui::Frame;
@@ -74,7 +74,8 @@ fn read_events(place: &Place, node: &str, sender: &SyncSender<api::Event>, stop:
             std::thread::sleep(Duration::from_millis(200));
             continue;
         };
-        let Ok(mut events) = client.events(&api::EventQuery { after: after.or(Some(0)), no_follow: false }) else {
+        let Ok(mut events) = client.events(&api::EventQuery { after: after.or(Some(0)), no_follow: false })
+        else {
             std::thread::sleep(Duration::from_millis(200));
             continue;
         };
@@ -122,7 +123,8 @@ fn watch(
     terminal: &mut ratatui::DefaultTerminal,
 ) -> Result<(), Problem> {
     let failed = |error: std::io::Error| Problem::new(1, format!("the terminal failed: {error}"));
-    let mut shown = Shown { status: status_lines(&demo.place), timeline: VecDeque::new(), website: String::new() };
+    let mut shown =
+        Shown { status: status_lines(&demo.place), timeline: VecDeque::new(), website: String::new() };
     let hints = hints(demo);
     loop {
         let mut changed = false;
@@ -143,8 +145,11 @@ fn watch(
         terminal.draw(|frame| draw(frame, &shown, &hints)).map_err(failed)?;
         if event::poll(Duration::from_millis(100)).map_err(failed)? {
             if let Key::Key(key) = event::read().map_err(failed)? {
-                let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-                if key.kind == KeyEventKind::Press && (interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)) {
+                let interrupt =
+                    key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+                if key.kind == KeyEventKind::Press
+                    && (interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
+                {
                     return Ok(());
                 }
             }
@@ -165,7 +170,8 @@ fn draw(frame: &mut Frame<'_>, shown: &Shown, hints: &[String]) {
     ])
     .areas(frame.area());
     let status_block = Block::new().borders(Borders::ALL).title(" Systole: three nodes on this machine ");
-    let lines: Vec<Line<'_>> = shown.status.iter().map(|line| Line::styled(line.as_str(), status_style(line))).collect();
+    let lines: Vec<Line<'_>> =
+        shown.status.iter().map(|line| Line::styled(line.as_str(), status_style(line))).collect();
     frame.render_widget(Paragraph::new(lines).block(status_block), status);
     let room = usize::from(timeline.height.saturating_sub(2));
     let lines: Vec<Line<'_>> = shown
@@ -176,13 +182,18 @@ fn draw(frame: &mut Frame<'_>, shown: &Shown, hints: &[String]) {
         .rev()
         .map(|entry| Line::styled(entry_text(entry), severity_style(entry.severity)))
         .collect();
-    frame.render_widget(Paragraph::new(lines).block(Block::new().borders(Borders::ALL).title(" What happened ")), timeline);
+    frame.render_widget(
+        Paragraph::new(lines).block(Block::new().borders(Borders::ALL).title(" What happened ")),
+        timeline,
+    );
     let good = !shown.website.contains("does not");
     let style = Style::new().fg(if good { Color::Green } else { Color::Red }).add_modifier(Modifier::BOLD);
     frame.render_widget(Paragraph::new(Line::styled(shown.website.as_str(), style)), website);
     let lines: Vec<Line<'_>> = hints.iter().map(|line| Line::raw(line.as_str())).collect();
     frame.render_widget(
-        Paragraph::new(lines).block(Block::new().borders(Borders::ALL).title(" Try in another terminal (q ends the demonstration) ")),
+        Paragraph::new(lines).block(
+            Block::new().borders(Borders::ALL).title(" Try in another terminal (q ends the demonstration) "),
+        ),
         commands,
     );
 }
@@ -223,14 +234,20 @@ fn add(timeline: &mut VecDeque<Entry>, event: api::Event) -> Option<&Entry> {
     if event.severity == api::Severity::Debug {
         return None;
     }
-    let known = timeline.iter().rev().take(30).any(|entry| entry.text == event.message && entry.at.elapsed() < SAME);
+    let known =
+        timeline.iter().rev().take(30).any(|entry| entry.text == event.message && entry.at.elapsed() < SAME);
     if known {
         return None;
     }
     if timeline.len() == KEPT {
         timeline.pop_front();
     }
-    timeline.push_back(Entry { at: Instant::now(), time_ms: event.time_ms, severity: event.severity, text: event.message });
+    timeline.push_back(Entry {
+        at: Instant::now(),
+        time_ms: event.time_ms,
+        severity: event.severity,
+        text: event.message,
+    });
     timeline.back()
 }
 
@@ -239,7 +256,8 @@ fn entry_text(entry: &Entry) -> String {
 }
 
 fn hints(demo: &Demo) -> Vec<String> {
-    let binary = std::env::current_exe().map_or_else(|_| "systole".to_owned(), |path| path.display().to_string());
+    let binary =
+        std::env::current_exe().map_or_else(|_| "systole".to_owned(), |path| path.display().to_string());
     vec![
         format!("export SYSTOLE_SOCKET={}", demo.place.socket("node2").display()),
         format!("{binary} status      {binary} why Website      {binary} pcs status"),

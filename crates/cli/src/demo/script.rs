@@ -39,9 +39,14 @@ pub fn run(place: &Place) -> Result<ExitCode, Problem> {
     let visitor = Visitor::start(demo.website);
     let script = Script { demo, visitor };
     let mut failures = 0;
-    println!("\n1. the configuration is loaded: an address, a web server, their order, preferences, a fencing device");
+    println!(
+        "\n1. the configuration is loaded: an address, a web server, their order, preferences, a fencing device"
+    );
     let started = script.run_step(|script| script.served_by_any().map(drop));
-    println!("   website first answered {:.2} s after the daemons were started", begun.elapsed().as_secs_f64());
+    println!(
+        "   website first answered {:.2} s after the daemons were started",
+        begun.elapsed().as_secs_f64()
+    );
     failures += usize::from(!started);
     for (number, (title, step)) in STEPS.iter().enumerate() {
         if failures > 0 {
@@ -143,14 +148,22 @@ impl Script {
 
     fn standby(&self) -> Outcome {
         let node = self.served_by_any()?;
-        self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.clone()), on: true, until_restart: false })?;
+        self.demo.place.any_client()?.operate(&api::Operation::Standby {
+            node: Some(node.clone()),
+            on: true,
+            until_restart: false,
+        })?;
         self.served_by(|server| server != node, "the website to answer from another node").map(drop)
     }
 
     fn unstandby(&self) -> Outcome {
         let serving = self.served_by_any()?;
         for node in NODES {
-            self.demo.place.any_client()?.operate(&api::Operation::Standby { node: Some(node.to_owned()), on: false, until_restart: false })?;
+            self.demo.place.any_client()?.operate(&api::Operation::Standby {
+                node: Some(node.to_owned()),
+                on: false,
+                until_restart: false,
+            })?;
         }
         self.settle()?;
         self.served_by(|server| server == serving, &format!("the website to stay on {serving}")).map(drop)

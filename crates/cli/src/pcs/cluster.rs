@@ -27,7 +27,10 @@ pub fn start(options: &Options, nodes: &[&str]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if options.flag("--all") || !nodes.is_empty() {
-        return Err("starting other machines is not part of Systole yet; run 'pcs cluster start' on each of them".into());
+        return Err(
+            "starting other machines is not part of Systole yet; run 'pcs cluster start' on each of them"
+                .into(),
+        );
     }
     println!("Starting Cluster...");
     let status = std::process::Command::new("systemctl").args(["start", "systole.service"]).status();
@@ -92,7 +95,9 @@ pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
         }
     };
     match words.iter().find(|word| !word.contains('=')) {
-        Some(file) => std::fs::write(file, text).map_err(|error| format!("Unable to write CIB to '{file}': {error}"))?,
+        Some(file) => {
+            std::fs::write(file, text).map_err(|error| format!("Unable to write CIB to '{file}': {error}"))?
+        }
         None => print!("{text}"),
     }
     Ok(ExitCode::SUCCESS)
@@ -100,7 +105,8 @@ pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
 
 /// `cluster cib-push FILE [scope=S] [diff-against=ORIG]`.
 pub fn cib_push(session: &mut Session, file: &str, words: &[&str], options: &Options) -> Result<ExitCode> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("unable to read new cib: {file}: {error}"))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("unable to read new cib: {file}: {error}"))?;
     let new = Configuration::new(parse(&text)?);
     let scope = words.iter().find_map(|word| word.strip_prefix("scope="));
     if words.iter().any(|word| word.starts_with("diff-against=")) {
@@ -134,7 +140,13 @@ pub fn cib_push(session: &mut Session, file: &str, words: &[&str], options: &Opt
     Ok(ExitCode::SUCCESS)
 }
 
-fn replace_child(configuration: &mut Configuration, parent: xml::NodeId, tag: &str, from: &Document, source: xml::NodeId) {
+fn replace_child(
+    configuration: &mut Configuration,
+    parent: xml::NodeId,
+    tag: &str,
+    from: &Document,
+    source: xml::NodeId,
+) {
     let children = configuration.children(parent);
     let index = children.iter().position(|child| configuration.name(*child) == tag);
     if let Some(index) = index {
@@ -147,11 +159,16 @@ fn replace_child(configuration: &mut Configuration, parent: xml::NodeId, tag: &s
 pub fn verify(session: &mut Session) -> Result<ExitCode> {
     let document = session.cib()?;
     let findings = crate::verify::findings(&document);
-    let errors: Vec<String> = findings.iter().filter(|finding| finding.is_error).map(|finding| finding.text.clone()).collect();
+    let errors: Vec<String> =
+        findings.iter().filter(|finding| finding.is_error).map(|finding| finding.text.clone()).collect();
     for finding in findings.iter().filter(|finding| !finding.is_error) {
         eprintln!("Warning: {}", finding.text);
     }
-    if errors.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(format!("invalid cib:\n{}", errors.join("\n")).into()) }
+    if errors.is_empty() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(format!("invalid cib:\n{}", errors.join("\n")).into())
+    }
 }
 
 /// `tag create T ID…`.
@@ -196,7 +213,12 @@ pub fn tag_list(configuration: &Configuration) -> Vec<String> {
     let mut lines = Vec::new();
     for tag in configuration.children(section) {
         lines.push(configuration.id(tag).to_owned());
-        lines.extend(configuration.children(tag).into_iter().map(|reference| format!("  {}", configuration.id(reference))));
+        lines.extend(
+            configuration
+                .children(tag)
+                .into_iter()
+                .map(|reference| format!("  {}", configuration.id(reference))),
+        );
     }
     lines
 }

@@ -54,7 +54,9 @@ pub fn location_preference(
 
 /// `location add ID R N [score=]S [resource-discovery=X]`.
 pub fn location_add(configuration: &mut Configuration, words: &[String], force: bool) -> Result<Told> {
-    let [id, resource, node, rest @ ..] = words else { return Err("usage: location add ID RESOURCE NODE SCORE".into()) };
+    let [id, resource, node, rest @ ..] = words else {
+        return Err("usage: location add ID RESOURCE NODE SCORE".into());
+    };
     check_id(id, "constraint id")?;
     let (attribute, name) = resource_specification(resource);
     if attribute == "rsc" {
@@ -66,7 +68,12 @@ pub fn location_add(configuration: &mut Configuration, words: &[String], force: 
         match word.split_once('=') {
             Some(("score", value)) => score = checked_score(value)?,
             Some(("resource-discovery", value)) => discovery = Some(value.to_owned()),
-            Some((other, _)) => return Err(format!("invalid option '{other}', allowed options are: 'resource-discovery', 'score'").into()),
+            Some((other, _)) => {
+                return Err(format!(
+                    "invalid option '{other}', allowed options are: 'resource-discovery', 'score'"
+                )
+                .into());
+            }
             None => score = checked_score(word)?,
         }
     }
@@ -102,7 +109,8 @@ fn place_location(
 
 /// `order [ACTION] A then [ACTION] B [options]` (rule 5d.5.3).
 pub fn order(configuration: &mut Configuration, words: &[String], force: bool) -> Result<Told> {
-    let then = words.iter().position(|word| word == "then").ok_or("expected: order [action] A then [action] B")?;
+    let then =
+        words.iter().position(|word| word == "then").ok_or("expected: order [action] A then [action] B")?;
     let (first_action, first, rest) = action_and_resource(&words[..then])?;
     if !rest.is_empty() {
         return Err(format!("unexpected '{}' before 'then'", rest[0]).into());
@@ -118,28 +126,46 @@ pub fn order(configuration: &mut Configuration, words: &[String], force: bool) -
     let kind = option(&options, "kind").map(normalized_kind).transpose()?;
     let id = match option(&options, "id") {
         Some(id) => id.to_owned(),
-        None => configuration.free_id(&format!("order-{first}-{second}-{}", kind.as_deref().unwrap_or("mandatory"))),
+        None => configuration
+            .free_id(&format!("order-{first}-{second}-{}", kind.as_deref().unwrap_or("mandatory"))),
     };
     let first_action = first_action.unwrap_or("start");
     let then_action = then_action.unwrap_or("start");
-    let duplicates = existing(configuration, "rsc_order", &[("first", first), ("then", second), ("first-action", first_action), ("then-action", then_action)]);
+    let duplicates = existing(
+        configuration,
+        "rsc_order",
+        &[("first", first), ("then", second), ("first-action", first_action), ("then-action", then_action)],
+    );
     if let (Some(old), false) = (duplicates, force) {
         let line = format!("  {}", order_line(configuration, old));
         return Err(format!("duplicate constraint already exists, use --force to override\n{line}").into());
     }
     let section = configuration.section_or_new("constraints");
     let element = configuration.document.append_element(section, "rsc_order");
-    let mut attributes = vec![("first", first), ("then", second), ("first-action", first_action), ("then-action", then_action), ("id", id.as_str())];
+    let mut attributes = vec![
+        ("first", first),
+        ("then", second),
+        ("first-action", first_action),
+        ("then-action", then_action),
+        ("id", id.as_str()),
+    ];
     attributes.extend(kind.as_deref().map(|kind| ("kind", kind)));
     for name in ["symmetrical", "require-all"] {
         attributes.extend(option(&options, name).map(|value| (name, value)));
     }
     set_attributes(configuration, element, &attributes);
-    let mut shown: Vec<String> = options.iter().filter(|(name, _)| name != "kind" && name != "id").map(|(name, value)| format!("{name}={value}")).collect();
+    let mut shown: Vec<String> = options
+        .iter()
+        .filter(|(name, _)| name != "kind" && name != "id")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     shown.push(format!("first-action={first_action}"));
     shown.push(format!("then-action={then_action}"));
     let kind = kind.unwrap_or_else(|| "Mandatory".to_owned());
-    Ok(Told { stderr: vec![format!("Adding {first} {second} (kind: {kind}) (Options: {})", shown.join(" "))], ..Told::default() })
+    Ok(Told {
+        stderr: vec![format!("Adding {first} {second} (kind: {kind}) (Options: {})", shown.join(" "))],
+        ..Told::default()
+    })
 }
 
 /// `order|colocation|ticket set A B [n=v] set C … setoptions n=v`.
@@ -155,7 +181,8 @@ pub fn set_constraint(configuration: &mut Configuration, family: &str, words: &[
             options = pairs(words)?;
             continue;
         }
-        let resources: Vec<&str> = words.iter().filter(|word| !word.contains('=')).map(String::as_str).collect();
+        let resources: Vec<&str> =
+            words.iter().filter(|word| !word.contains('=')).map(String::as_str).collect();
         let set_options: Vec<String> = words.iter().filter(|word| word.contains('=')).cloned().collect();
         if resources.is_empty() {
             return Err("a resource set needs at least one resource".into());
@@ -173,7 +200,8 @@ pub fn set_constraint(configuration: &mut Configuration, family: &str, words: &[
         _ => ("rsc_ticket", &["id", "loss-policy", "ticket"]),
     };
     check_options(&options, allowed)?;
-    let letters: String = members.iter().flat_map(|(resources, _)| resources.iter()).map(|id| first_and_last(id)).collect();
+    let letters: String =
+        members.iter().flat_map(|(resources, _)| resources.iter()).map(|id| first_and_last(id)).collect();
     let id = match option(&options, "id") {
         Some(id) => id.to_owned(),
         None => configuration.free_id(&format!("{family}_set_{letters}")),
@@ -204,7 +232,10 @@ pub fn set_constraint(configuration: &mut Configuration, family: &str, words: &[
 
 /// `colocation add [ROLE] A with [ROLE] B [SCORE|score=S] [id=I]`.
 pub fn colocation(configuration: &mut Configuration, words: &[String], force: bool) -> Result<Told> {
-    let with = words.iter().position(|word| word == "with").ok_or("expected: colocation add [role] A with [role] B [score=S]")?;
+    let with = words
+        .iter()
+        .position(|word| word == "with")
+        .ok_or("expected: colocation add [role] A with [role] B [score=S]")?;
     let (role, dependent, rest) = role_and_resource(&words[..with])?;
     if !rest.is_empty() {
         return Err(format!("unexpected '{}' before 'with'", rest[0]).into());
@@ -240,7 +271,8 @@ pub fn colocation(configuration: &mut Configuration, words: &[String], force: bo
     };
     let section = configuration.section_or_new("constraints");
     let element = configuration.document.append_element(section, "rsc_colocation");
-    let mut attributes = vec![("rsc", dependent), ("with-rsc", primary), ("score", score.as_str()), ("id", id.as_str())];
+    let mut attributes =
+        vec![("rsc", dependent), ("with-rsc", primary), ("score", score.as_str()), ("id", id.as_str())];
     if role.is_some() || with_role.is_some() {
         attributes.push(("rsc-role", role.unwrap_or("Started")));
         attributes.push(("with-rsc-role", with_role.unwrap_or("Started")));
@@ -303,14 +335,19 @@ pub fn delete(configuration: &mut Configuration, ids: &[String]) -> Result<Told>
 
 /// `order remove A…` and `colocation remove A B`: the plain constraints and set references of these resources.
 pub fn remove_for(configuration: &mut Configuration, tag: &str, resources: &[String]) -> Result<Told> {
-    let Some(section) = configuration.section("constraints") else { return Err("No matching resources found in the configuration".into()) };
+    let Some(section) = configuration.section("constraints") else {
+        return Err("No matching resources found in the configuration".into());
+    };
     let (left, right) = if tag == "rsc_order" { ("first", "then") } else { ("rsc", "with-rsc") };
     let mut removed = 0;
     for element in configuration.children(section) {
         if configuration.name(element) != tag {
             continue;
         }
-        let ends = [configuration.attribute(element, left).to_owned(), configuration.attribute(element, right).to_owned()];
+        let ends = [
+            configuration.attribute(element, left).to_owned(),
+            configuration.attribute(element, right).to_owned(),
+        ];
         let hit = if tag == "rsc_order" {
             resources.iter().any(|resource| ends.contains(resource))
         } else {
@@ -323,7 +360,11 @@ pub fn remove_for(configuration: &mut Configuration, tag: &str, resources: &[Str
         }
         removed += remove_references(configuration, element, resources);
     }
-    if removed == 0 { Err("No matching resources found in the configuration".into()) } else { Ok(Told::default()) }
+    if removed == 0 {
+        Err("No matching resources found in the configuration".into())
+    } else {
+        Ok(Told::default())
+    }
 }
 
 fn remove_references(configuration: &mut Configuration, constraint: NodeId, resources: &[String]) -> usize {
@@ -351,7 +392,10 @@ fn constraint_or_rule(configuration: &Configuration, id: &str) -> Option<NodeId>
         if configuration.id(constraint) == id {
             return Some(constraint);
         }
-        configuration.children(constraint).into_iter().find(|rule| configuration.name(*rule) == "rule" && configuration.id(*rule) == id)
+        configuration
+            .children(constraint)
+            .into_iter()
+            .find(|rule| configuration.name(*rule) == "rule" && configuration.id(*rule) == id)
     })
 }
 
@@ -359,7 +403,9 @@ fn constraint_or_rule(configuration: &Configuration, id: &str) -> Option<NodeId>
 pub fn check_resource_for_constraint(configuration: &Configuration, id: &str, force: bool) -> Result<()> {
     let Some(element) = configuration.resource(id) else {
         let tags = configuration.section("tags");
-        if tags.is_some_and(|tags| configuration.children(tags).iter().any(|tag| configuration.id(*tag) == id)) {
+        if tags
+            .is_some_and(|tags| configuration.children(tags).iter().any(|tag| configuration.id(*tag) == id))
+        {
             return Ok(());
         }
         return Err(format!("Resource '{id}' does not exist").into());
@@ -415,7 +461,9 @@ fn order_line(configuration: &Configuration, order: NodeId) -> String {
 
 fn action_and_resource(words: &[String]) -> Result<(Option<&str>, &str, &[String])> {
     match words {
-        [action, resource, rest @ ..] if ACTIONS.contains(&action.as_str()) => Ok((Some(action), resource, rest)),
+        [action, resource, rest @ ..] if ACTIONS.contains(&action.as_str()) => {
+            Ok((Some(action), resource, rest))
+        }
         [resource, rest @ ..] => Ok((None, resource, rest)),
         [] => Err("a resource is missing".into()),
     }
@@ -444,7 +492,9 @@ fn normalized_kind(kind: &str) -> Result<String> {
         .into_iter()
         .find(|known| known.eq_ignore_ascii_case(kind))
         .map(str::to_owned)
-        .ok_or_else(|| format!("invalid kind value '{kind}', allowed values are: Optional, Mandatory, Serialize").into())
+        .ok_or_else(|| {
+            format!("invalid kind value '{kind}', allowed values are: Optional, Mandatory, Serialize").into()
+        })
 }
 
 /// `regexp%RE` names a pattern, `resource%R` and a bare word a resource.
@@ -478,14 +528,18 @@ fn option<'a>(options: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 /// Refuses option names that are not allowed, and says which are.
 pub fn check_options(options: &[(String, String)], allowed: &[&str]) -> Result<()> {
-    let unknown: Vec<String> =
-        options.iter().filter(|(name, _)| !allowed.contains(&name.as_str())).map(|(name, _)| format!("'{name}'")).collect();
+    let unknown: Vec<String> = options
+        .iter()
+        .filter(|(name, _)| !allowed.contains(&name.as_str()))
+        .map(|(name, _)| format!("'{name}'"))
+        .collect();
     if unknown.is_empty() {
         return Ok(());
     }
     let allowed: Vec<String> = allowed.iter().map(|name| format!("'{name}'")).collect();
     let plural = if unknown.len() == 1 { "option" } else { "options" };
-    Err(format!("invalid {plural} {}, allowed options are: {}", unknown.join(", "), allowed.join(", ")).into())
+    Err(format!("invalid {plural} {}, allowed options are: {}", unknown.join(", "), allowed.join(", "))
+        .into())
 }
 
 fn first_and_last(id: &str) -> String {

@@ -60,7 +60,12 @@ fn cluster_name(session: &mut Session, document: &xml::Document) -> String {
     if let Some((_, name)) = configured.into_iter().find(|(name, _)| name == "cluster-name") {
         return name;
     }
-    session.client().ok().and_then(|client| client.status().ok()).and_then(|status| status.cluster).unwrap_or_default()
+    session
+        .client()
+        .ok()
+        .and_then(|client| client.status().ok())
+        .and_then(|status| status.cluster)
+        .unwrap_or_default()
 }
 
 /// `pcs resource [status]` and `pcs stonith [status]`.
@@ -68,7 +73,10 @@ pub fn print_resource_status(session: &mut Session, fence_devices: bool) -> Resu
     let document = session.cib()?;
     let lines = crate::mon::resource_lines(&Outlook::of(&document)?, fence_devices);
     if lines.is_empty() {
-        println!("{}", if fence_devices { "NO stonith devices configured" } else { "NO resources configured" });
+        println!(
+            "{}",
+            if fence_devices { "NO stonith devices configured" } else { "NO resources configured" }
+        );
     }
     for line in lines {
         println!("{line}");
@@ -125,10 +133,16 @@ pub fn move_resource(
             return Err(format!("Node '{target}' not found").into());
         }
         if now_on.iter().any(|node| node == target) {
-            return Err(format!("error moving resource '{id}': it is already running on node '{target}'").into());
+            return Err(
+                format!("error moving resource '{id}': it is already running on node '{target}'").into()
+            );
         }
     } else if now_on.len() != 1 {
-        return Err(format!("error moving resource '{id}': it is running on {} nodes, name the node to move it to", now_on.len()).into());
+        return Err(format!(
+            "error moving resource '{id}': it is running on {} nodes, name the node to move it to",
+            now_on.len()
+        )
+        .into());
     }
     let (constraint_id, node, score) = match target {
         Some(target) => (format!("cli-prefer-{subject}"), target.to_owned(), "INFINITY"),
@@ -140,7 +154,9 @@ pub fn move_resource(
     })?;
     if !without_residue {
         eprintln!("Location constraint to move resource '{id}' has been created");
-        eprintln!("Warning: A move constraint has been created and the resource '{id}' may or may not move depending on other configuration");
+        eprintln!(
+            "Warning: A move constraint has been created and the resource '{id}' may or may not move depending on other configuration"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("Location constraint to move resource '{id}' has been created");
@@ -190,7 +206,9 @@ fn print_location(session: &mut Session, id: &str, subject: &str) -> Result<()> 
 /// The id that a move names: the group or bundle around a member, never a clone's inside.
 fn movable(configuration: &Configuration, element: xml::NodeId) -> Result<String> {
     match configuration.container(element) {
-        Some(container) if configuration.name(container) == "group" => Ok(configuration.id(container).to_owned()),
+        Some(container) if configuration.name(container) == "group" => {
+            Ok(configuration.id(container).to_owned())
+        }
         Some(container) => Err(format!(
             "to move this {}, use its id: '{}'",
             configuration.name(container),
@@ -205,7 +223,9 @@ fn put_cli_constraint(configuration: &mut Configuration, id: &str, resource: &st
     remove_constraint(configuration, id);
     let section = configuration.section_or_new("constraints");
     let element = configuration.document.append_element(section, "rsc_location");
-    for (name, value) in [("id", id), ("rsc", resource), ("role", "Started"), ("node", node), ("score", score)] {
+    for (name, value) in
+        [("id", id), ("rsc", resource), ("role", "Started"), ("node", node), ("score", score)]
+    {
         configuration.document.set_attribute(element, name, value);
     }
 }
@@ -231,7 +251,13 @@ pub fn ban(session: &mut Session, options: &Options, id: &str, words: &[&str]) -
         Some(node) => (*node).to_owned(),
         None => match Outlook::of(&configuration.document)?.active_on(&subject).as_slice() {
             [node] => node.clone(),
-            others => return Err(format!("'{id}' is running on {} nodes, name the node to ban it from", others.len()).into()),
+            others => {
+                return Err(format!(
+                    "'{id}' is running on {} nodes, name the node to ban it from",
+                    others.len()
+                )
+                .into());
+            }
         },
     };
     let constraint_id = format!("cli-ban-{subject}-on-{node}");
@@ -286,7 +312,10 @@ pub fn cleanup(session: &mut Session, options: &Options, verb: &str, words: &[St
             Some(("operation", value)) => action = Some(value.to_owned()),
             Some(("interval", value)) => interval = Some(value.to_owned()),
             Some((other, _)) => {
-                return Err(format!("invalid option '{other}', allowed options are: 'interval', 'node', 'operation'").into());
+                return Err(format!(
+                    "invalid option '{other}', allowed options are: 'interval', 'node', 'operation'"
+                )
+                .into());
             }
             None => resource = Some(word.clone()),
         }
@@ -298,7 +327,9 @@ pub fn cleanup(session: &mut Session, options: &Options, verb: &str, words: &[St
     }
     let interval_ms = interval
         .as_deref()
-        .map(|text| cib::value::parse_interval(text).ok_or_else(|| format!("'{text}' is not a valid interval")))
+        .map(|text| {
+            cib::value::parse_interval(text).ok_or_else(|| format!("'{text}' is not a valid interval"))
+        })
         .transpose()?;
     let operation = if verb == "cleanup" {
         api::Operation::Cleanup { resource, node, action, interval_ms }
@@ -319,11 +350,8 @@ fn print_done(done: api::Done) -> Result<ExitCode> {
 pub fn failcount(session: &mut Session, words: &[String]) -> Result<ExitCode> {
     let resource = words.iter().find(|word| *word != "show" && !word.contains('='));
     let outlook = Outlook::of(&session.cib()?)?;
-    let counts: Vec<_> = outlook
-        .fail_counts
-        .iter()
-        .filter(|count| resource.is_none_or(|id| *id == count.resource))
-        .collect();
+    let counts: Vec<_> =
+        outlook.fail_counts.iter().filter(|count| resource.is_none_or(|id| *id == count.resource)).collect();
     if counts.is_empty() {
         match resource {
             Some(id) => println!("No failcounts for resource '{id}'"),
@@ -336,7 +364,11 @@ pub fn failcount(session: &mut Session, words: &[String]) -> Result<ExitCode> {
             println!("Failcounts for resource '{}'", count.resource);
             last = &count.resource;
         }
-        let number = if count.count >= cib::Score::INFINITY.value() { "INFINITY".to_owned() } else { count.count.to_string() };
+        let number = if count.count >= cib::Score::INFINITY.value() {
+            "INFINITY".to_owned()
+        } else {
+            count.count.to_string()
+        };
         println!("  {}: {number}", count.node);
     }
     Ok(ExitCode::SUCCESS)
@@ -345,9 +377,11 @@ pub fn failcount(session: &mut Session, words: &[String]) -> Result<ExitCode> {
 /// `pcs resource restart R`.
 pub fn restart(session: &mut Session, options: &Options, id: &str) -> Result<ExitCode> {
     let ids = [id.to_owned()];
-    session.edit("pcs", |configuration: &mut Configuration| resource::set_enabled(configuration, &ids, false))?;
+    session
+        .edit("pcs", |configuration: &mut Configuration| resource::set_enabled(configuration, &ids, false))?;
     let stopped = wait_until_settled(session, options.wait.flatten());
-    session.edit("pcs", |configuration: &mut Configuration| resource::set_enabled(configuration, &ids, true))?;
+    session
+        .edit("pcs", |configuration: &mut Configuration| resource::set_enabled(configuration, &ids, true))?;
     stopped?;
     wait_until_settled(session, options.wait.flatten())?;
     println!("{id} successfully restarted");
@@ -370,14 +404,22 @@ pub fn stop_before_delete(session: &mut Session, ids: &[String]) -> Result<()> {
         eprint!("Attempting to stop: {id}... ");
     }
     let _ = std::io::stderr().flush();
-    session.edit("pcs", |configuration: &mut Configuration| resource::set_enabled(configuration, &running, false))?;
+    session.edit("pcs", |configuration: &mut Configuration| {
+        resource::set_enabled(configuration, &running, false)
+    })?;
     wait_until_settled(session, Some(600))?;
     eprintln!("Stopped");
     Ok(())
 }
 
 /// `pcs resource debug-start R` and the like: runs the agent here, once, outside the cluster's control.
-pub fn debug(session: &mut Session, catalog: &LocalAgents, action: &str, id: &str, full: bool) -> Result<ExitCode> {
+pub fn debug(
+    session: &mut Session,
+    catalog: &LocalAgents,
+    action: &str,
+    id: &str,
+    full: bool,
+) -> Result<ExitCode> {
     if !matches!(action, "start" | "stop" | "promote" | "demote" | "monitor") {
         return Err(Failure::usage(format!("Error: unknown command 'pcs resource debug-{action}'")));
     }
@@ -417,7 +459,14 @@ pub fn debug(session: &mut Session, catalog: &LocalAgents, action: &str, id: &st
 /// `pcs stonith fence N [--off]`.
 pub fn fence(session: &mut Session, node: &str, off: bool) -> Result<ExitCode> {
     let action = if off { "off" } else { "reboot" };
-    let operation = api::Operation::Fence { node: node.to_owned(), action: action.to_owned(), timeout_ms: None, delay_ms: None, tolerance_s: 0, client: "pcs".to_owned() };
+    let operation = api::Operation::Fence {
+        node: node.to_owned(),
+        action: action.to_owned(),
+        timeout_ms: None,
+        delay_ms: None,
+        tolerance_s: 0,
+        client: "pcs".to_owned(),
+    };
     match session.client()?.operate(&operation) {
         Ok(_) => {
             eprintln!("Node: {node} fenced");
@@ -430,7 +479,9 @@ pub fn fence(session: &mut Session, node: &str, off: bool) -> Result<ExitCode> {
 /// `pcs stonith confirm N`: an administrator swears that the node is down.
 pub fn confirm_fenced(session: &mut Session, options: &Options, node: &str) -> Result<ExitCode> {
     if !(options.force || options.flag("--yes")) {
-        eprintln!("WARNING: If node '{node}' is not powered off or it does have access to shared resources, data corruption and/or cluster failure may occur");
+        eprintln!(
+            "WARNING: If node '{node}' is not powered off or it does have access to shared resources, data corruption and/or cluster failure may occur"
+        );
         eprint!("Are you sure you want to continue? [y/N] ");
         let _ = std::io::stderr().flush();
         let mut answer = String::new();

@@ -48,7 +48,8 @@ impl LocalAgents {
         action: &str,
         parameters: &[(String, String)],
     ) -> Result<OneRun, String> {
-        let agent = Agent::new(&agent.class, agent.provider.as_deref(), &agent.kind).map_err(|error| error.to_string())?;
+        let agent = Agent::new(&agent.class, agent.provider.as_deref(), &agent.kind)
+            .map_err(|error| error.to_string())?;
         let run = Run {
             agent,
             action: action.to_owned(),
@@ -96,8 +97,10 @@ impl Catalog for LocalAgents {
     }
 
     fn metadata(&self, agent: &AgentName) -> Result<AgentMetadata, String> {
-        let name = Agent::new(&agent.class, agent.provider.as_deref(), &agent.kind).map_err(|error| error.to_string())?;
-        let text = self.runtime()?.block_on(self.agents.metadata_text(&name)).map_err(|error| error.to_string())?;
+        let name = Agent::new(&agent.class, agent.provider.as_deref(), &agent.kind)
+            .map_err(|error| error.to_string())?;
+        let text =
+            self.runtime()?.block_on(self.agents.metadata_text(&name)).map_err(|error| error.to_string())?;
         read_metadata(&text, name.class == Class::Stonith)
     }
 
@@ -132,16 +135,24 @@ fn read_metadata(text: &str, fence_agent: bool) -> Result<AgentMetadata, String>
     let document = xml::Document::parse(text.trim_start()).map_err(|error| error.to_string())?;
     let root = document.root();
     let text_of = |parent: xml::NodeId, tag: &str| {
-        document.child(parent, tag).map(|element| document.text(element).trim().to_owned()).unwrap_or_default()
+        document
+            .child(parent, tag)
+            .map(|element| document.text(element).trim().to_owned())
+            .unwrap_or_default()
     };
-    let truth = |value: Option<&str>| value.is_some_and(|value| cib::value::parse_boolean(value) == Some(true));
-    let mut metadata =
-        AgentMetadata { short: text_of(root, "shortdesc"), long: text_of(root, "longdesc"), ..AgentMetadata::default() };
+    let truth =
+        |value: Option<&str>| value.is_some_and(|value| cib::value::parse_boolean(value) == Some(true));
+    let mut metadata = AgentMetadata {
+        short: text_of(root, "shortdesc"),
+        long: text_of(root, "longdesc"),
+        ..AgentMetadata::default()
+    };
     if metadata.short.is_empty() {
         metadata.short = document.attribute(root, "shortdesc").unwrap_or("").to_owned();
     }
     if let Some(parameters) = document.child(root, "parameters") {
-        for element in document.children(parameters).filter(|element| document.name(*element) == "parameter") {
+        for element in document.children(parameters).filter(|element| document.name(*element) == "parameter")
+        {
             let attribute = |name| document.attribute(element, name);
             let content = document.child(element, "content");
             let content_attribute = |name| content.and_then(|content| document.attribute(content, name));
@@ -161,8 +172,10 @@ fn read_metadata(text: &str, fence_agent: bool) -> Result<AgentMetadata, String>
     }
     if let Some(actions) = document.child(root, "actions") {
         for element in document.children(actions).filter(|element| document.name(*element) == "action") {
-            let attributes: Vec<(String, String)> =
-                document.attributes(element).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let attributes: Vec<(String, String)> = document
+                .attributes(element)
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
             let name = document.attribute(element, "name").unwrap_or("").to_owned();
             if fence_agent && name == "on" && truth(document.attribute(element, "automatic")) {
                 metadata.provides_unfencing = true;
@@ -185,7 +198,12 @@ mod tests {
         assert!(found.iter().any(|agent| agent.to_string() == "ocf:systole:web"), "{found:?}");
         let web = AgentName::parse("ocf:systole:web").expect("a full name");
         let metadata = agents.metadata(&web).expect("metadata");
-        assert!(metadata.parameters.iter().any(|parameter| parameter.name == "port" && parameter.unique_group.is_some()));
+        assert!(
+            metadata
+                .parameters
+                .iter()
+                .any(|parameter| parameter.name == "port" && parameter.unique_group.is_some())
+        );
         assert!(metadata.actions.iter().any(|action| action.name == "monitor"));
     }
 }

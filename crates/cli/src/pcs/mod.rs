@@ -159,7 +159,9 @@ impl Context<'_> {
         match strs(words).as_slice() {
             ["create", ..] => {
                 let catalog = self.catalog();
-                self.change(|configuration| resource::create(configuration, &catalog, &words[1..], options, false))
+                self.change(|configuration| {
+                    resource::create(configuration, &catalog, &words[1..], options, false)
+                })
             }
             ["update", ..] => {
                 let catalog = self.catalog();
@@ -167,46 +169,77 @@ impl Context<'_> {
             }
             ["meta", ..] => self.change(|configuration| resource::meta(configuration, &words[1..])),
             ["op", "defaults", ..] => self.defaults("op_defaults", &words[2..]),
-            ["op", verb, ..] => self.change(|configuration| resource::operation(configuration, verb, &words[2..])),
+            ["op", verb, ..] => {
+                self.change(|configuration| resource::operation(configuration, verb, &words[2..]))
+            }
             ["defaults", ..] => self.defaults("rsc_defaults", &words[1..]),
             ["delete" | "remove", _, ..] => self.delete_resources(&words[1..]),
-            ["enable", ..] => self.change(|configuration| resource::set_enabled(configuration, &words[1..], true)),
-            ["disable", ..] => self.change(|configuration| resource::set_enabled(configuration, &words[1..], false)),
-            ["manage", ..] => self.change(|configuration| resource::set_managed(configuration, &words[1..], true)),
-            ["unmanage", ..] => self.change(|configuration| resource::set_managed(configuration, &words[1..], false)),
+            ["enable", ..] => {
+                self.change(|configuration| resource::set_enabled(configuration, &words[1..], true))
+            }
+            ["disable", ..] => {
+                self.change(|configuration| resource::set_enabled(configuration, &words[1..], false))
+            }
+            ["manage", ..] => {
+                self.change(|configuration| resource::set_managed(configuration, &words[1..], true))
+            }
+            ["unmanage", ..] => {
+                self.change(|configuration| resource::set_managed(configuration, &words[1..], false))
+            }
             ["clone", ..] => self.change(|configuration| resource::clone(configuration, &words[1..], false)),
-            ["promotable", ..] => self.change(|configuration| resource::clone(configuration, &words[1..], true)),
+            ["promotable", ..] => {
+                self.change(|configuration| resource::clone(configuration, &words[1..], true))
+            }
             ["unclone", id] => self.change(|configuration| resource::unclone(configuration, id)),
-            ["group", "add", ..] => self.change(|configuration| resource::group_add(configuration, &words[2..], options)),
+            ["group", "add", ..] => {
+                self.change(|configuration| resource::group_add(configuration, &words[2..], options))
+            }
             ["group", "remove" | "delete", ..] => {
                 self.change(|configuration| resource::group_remove(configuration, &words[2..]))
             }
-            ["ungroup", ..] => self.change(|configuration| resource::group_remove(configuration, &words[1..])),
+            ["ungroup", ..] => {
+                self.change(|configuration| resource::group_remove(configuration, &words[1..]))
+            }
             ["group", "list"] | ["group"] => print_lines(&resource::group_list(&self.configuration()?)),
-            ["show", ..] if options.flag("--groups") => print_lines(&resource::group_list(&self.configuration()?)),
+            ["show", ..] if options.flag("--groups") => {
+                print_lines(&resource::group_list(&self.configuration()?))
+            }
             ["config", ..] => self.show_resources(&words[1..], false),
             ["show", _, ..] => self.show_resources(&words[1..], false),
             ["show"] if options.flag("--full") => self.show_resources(&[], false),
             [] | ["status" | "show", ..] => live::print_resource_status(&mut self.session()?, false),
-            ["move" | "move-with-constraint", id, rest @ ..] => {
-                live::move_resource(&mut self.session()?, options, id, rest.first().copied(), words[0] == "move")
-            }
+            ["move" | "move-with-constraint", id, rest @ ..] => live::move_resource(
+                &mut self.session()?,
+                options,
+                id,
+                rest.first().copied(),
+                words[0] == "move",
+            ),
             ["ban", id, rest @ ..] => live::ban(&mut self.session()?, options, id, rest),
             ["clear", id, rest @ ..] => live::clear(&mut self.session()?, id, rest.first().copied()),
-            ["cleanup" | "refresh", ..] => live::cleanup(&mut self.session()?, options, &words[0], &words[1..]),
+            ["cleanup" | "refresh", ..] => {
+                live::cleanup(&mut self.session()?, options, &words[0], &words[1..])
+            }
             ["failcount", ..] => live::failcount(&mut self.session()?, &words[1..]),
             ["restart", id, ..] => live::restart(&mut self.session()?, options, id),
-            [verb, id, ..] if verb.starts_with("debug-") => {
-                live::debug(&mut self.session()?, &self.catalog(), &verb["debug-".len()..], id, options.flag("--full"))
-            }
+            [verb, id, ..] if verb.starts_with("debug-") => live::debug(
+                &mut self.session()?,
+                &self.catalog(),
+                &verb["debug-".len()..],
+                id,
+                options.flag("--full"),
+            ),
             ["list", ..] => self.list_agents(words.get(1).map(String::as_str), false),
             ["describe", agent] => self.describe(agent, false),
             ["standards"] => {
-                let mut names: Vec<String> = self.catalog().list().into_iter().map(|agent| agent.class).collect();
+                let mut names: Vec<String> =
+                    self.catalog().list().into_iter().map(|agent| agent.class).collect();
                 names.dedup();
                 print_lines(&names)
             }
-            [other, ..] => Err(Failure::usage(format!("Error: unknown or incomplete command 'pcs resource {other}'\n\n{USAGE}"))),
+            [other, ..] => Err(Failure::usage(format!(
+                "Error: unknown or incomplete command 'pcs resource {other}'\n\n{USAGE}"
+            ))),
         }
     }
 
@@ -215,7 +248,8 @@ impl Context<'_> {
         if session.is_live() {
             live::stop_before_delete(&mut session, ids)?;
         }
-        let told = session.edit("pcs", |configuration: &mut Configuration| resource::delete(configuration, ids))?;
+        let told =
+            session.edit("pcs", |configuration: &mut Configuration| resource::delete(configuration, ids))?;
         print_told(&told);
         Ok(ExitCode::SUCCESS)
     }
@@ -223,14 +257,18 @@ impl Context<'_> {
     fn defaults(&self, section: &str, words: &[String]) -> Result<ExitCode> {
         match strs(words).as_slice() {
             [] | ["config"] => print_lines(&property::show_defaults(&self.configuration()?, section)),
-            ["update", ..] => self.change(|configuration| property::set_defaults(configuration, section, &words[1..])),
+            ["update", ..] => {
+                self.change(|configuration| property::set_defaults(configuration, section, &words[1..]))
+            }
             [first, ..] if first.contains('=') => {
                 eprintln!(
                     "Deprecation Warning: This command is deprecated and will be removed. Please use 'pcs resource defaults update' instead."
                 );
                 self.change(|configuration| property::set_defaults(configuration, section, words))
             }
-            [other, ..] => Err(format!("unknown command 'defaults {other}'; there are: config, update").into()),
+            [other, ..] => {
+                Err(format!("unknown command 'defaults {other}'; there are: config, update").into())
+            }
         }
     }
 
@@ -280,22 +318,29 @@ impl Context<'_> {
                     let found = self.catalog().find(name);
                     match found.as_slice() {
                         [one] => Ok(one.clone()),
-                        [] => Err(Failure::from(format!("Unable to find agent '{name}', try specifying its full name"))),
-                        _ => Err(Failure::from(format!("Multiple agents match '{name}', please specify full name"))),
+                        [] => Err(Failure::from(format!(
+                            "Unable to find agent '{name}', try specifying its full name"
+                        ))),
+                        _ => Err(Failure::from(format!(
+                            "Multiple agents match '{name}', please specify full name"
+                        ))),
                     }
                 },
                 Ok,
             )?
         };
-        let metadata = self
-            .catalog()
-            .metadata(&agent)
-            .map_err(|why| format!("Agent '{agent}' is not installed or does not provide valid metadata: {why}"))?;
+        let metadata = self.catalog().metadata(&agent).map_err(|why| {
+            format!("Agent '{agent}' is not installed or does not provide valid metadata: {why}")
+        })?;
         println!("{} - {}\n\n{}\n", name, metadata.short, metadata.long.trim());
         println!("{}", if fence_device { "Stonith options:" } else { "Resource options:" });
         for parameter in &metadata.parameters {
             let required = if parameter.required { " (required)" } else { "" };
-            let unique = parameter.unique_group.as_ref().map(|group| format!(" (unique group: {group})")).unwrap_or_default();
+            let unique = parameter
+                .unique_group
+                .as_ref()
+                .map(|group| format!(" (unique group: {group})"))
+                .unwrap_or_default();
             println!("  {}{required}{unique}", parameter.name);
             let text: Vec<&str> = parameter.long.split_whitespace().collect();
             println!("    Description: {}", text.join(" "));
@@ -306,7 +351,8 @@ impl Context<'_> {
         }
         println!("\nDefault operations:");
         for action in &metadata.actions {
-            let options: Vec<String> = action.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let options: Vec<String> =
+                action.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
             println!("  {}:\n    {}", action.name, options.join(" "));
         }
         Ok(ExitCode::SUCCESS)
@@ -317,19 +363,27 @@ impl Context<'_> {
         match strs(words).as_slice() {
             ["create", ..] => {
                 let catalog = self.catalog();
-                self.change(|configuration| resource::create(configuration, &catalog, &words[1..], options, true))
+                self.change(|configuration| {
+                    resource::create(configuration, &catalog, &words[1..], options, true)
+                })
             }
             ["update", ..] => {
                 let catalog = self.catalog();
                 self.change(|configuration| resource::update(configuration, &catalog, &words[1..], options))
             }
             ["delete" | "remove", _, ..] => self.delete_resources(&words[1..]),
-            ["enable", ..] => self.change(|configuration| resource::set_enabled(configuration, &words[1..], true)),
-            ["disable", ..] => self.change(|configuration| resource::set_enabled(configuration, &words[1..], false)),
+            ["enable", ..] => {
+                self.change(|configuration| resource::set_enabled(configuration, &words[1..], true))
+            }
+            ["disable", ..] => {
+                self.change(|configuration| resource::set_enabled(configuration, &words[1..], false))
+            }
             ["config", ..] => self.show_resources(&words[1..], true),
             ["show", ..] if options.flag("--full") => self.show_resources(&[], true),
             ["show", _, ..] => self.show_resources(&words[1..], true),
-            ["level", "add", ..] => self.change(|configuration| property::level_add(configuration, &words[2..], options.force)),
+            ["level", "add", ..] => {
+                self.change(|configuration| property::level_add(configuration, &words[2..], options.force))
+            }
             ["level", "delete" | "remove", level, rest @ ..] => {
                 let target = match rest {
                     ["target", target] | [target] => Some(*target),
@@ -344,11 +398,15 @@ impl Context<'_> {
             ["level"] | ["level", "config"] => print_lines(&show::levels(&self.configuration()?)),
             ["fence", node] => live::fence(&mut self.session()?, node, options.flag("--off")),
             ["confirm", node] => live::confirm_fenced(&mut self.session()?, options, node),
-            ["cleanup" | "refresh", ..] => live::cleanup(&mut self.session()?, options, &words[0], &words[1..]),
+            ["cleanup" | "refresh", ..] => {
+                live::cleanup(&mut self.session()?, options, &words[0], &words[1..])
+            }
             ["list", ..] => self.list_agents(words.get(1).map(String::as_str), true),
             ["describe", agent] => self.describe(agent, true),
             [] | ["status" | "show"] => live::print_resource_status(&mut self.session()?, true),
-            [other, ..] => Err(Failure::usage(format!("Error: unknown or incomplete command 'pcs stonith {other}'\n\n{USAGE}"))),
+            [other, ..] => Err(Failure::usage(format!(
+                "Error: unknown or incomplete command 'pcs stonith {other}'\n\n{USAGE}"
+            ))),
         }
     }
 
@@ -396,9 +454,13 @@ impl Context<'_> {
         let force = self.options.force;
         match strs(words).as_slice() {
             ["set", ..] => self.change(|configuration| property::set(configuration, &words[1..], force)),
-            ["unset", _, ..] => self.change(|configuration| property::unset(configuration, &words[1..], force)),
+            ["unset", _, ..] => {
+                self.change(|configuration| property::unset(configuration, &words[1..], force))
+            }
             ["defaults"] => print_lines(&property_defaults()),
-            ["config" | "show" | "list"] if self.options.flag("--defaults") => print_lines(&property_defaults()),
+            ["config" | "show" | "list"] if self.options.flag("--defaults") => {
+                print_lines(&property_defaults())
+            }
             [] | ["config" | "show" | "list"] => print_lines(&show::properties(&self.configuration()?)),
             ["config" | "show" | "list", names @ ..] => {
                 let configuration = self.configuration()?;
@@ -411,26 +473,44 @@ impl Context<'_> {
                 print_lines(&lines)
             }
             ["describe", names @ ..] => {
-                for option in cib::options::CLUSTER_OPTIONS.iter().filter(|option| names.is_empty() || names.contains(&option.name)) {
+                for option in cib::options::CLUSTER_OPTIONS
+                    .iter()
+                    .filter(|option| names.is_empty() || names.contains(&option.name))
+                {
                     let kind = match option.kind.words() {
                         [] => format!("Type: {}", option.kind.name()),
                         words => format!("Allowed values: {}", words.join(", ")),
                     };
-                    println!("{}\n  Description: {}\n  {kind}\n  Default: {}", option.name, option.short, option.default.unwrap_or(""));
+                    println!(
+                        "{}\n  Description: {}\n  {kind}\n  Default: {}",
+                        option.name,
+                        option.description,
+                        option.default.unwrap_or("")
+                    );
                 }
                 Ok(ExitCode::SUCCESS)
             }
-            [other, ..] => Err(Failure::usage(format!("Error: unknown command 'pcs property {other}'\n\n{USAGE}"))),
+            [other, ..] => {
+                Err(Failure::usage(format!("Error: unknown command 'pcs property {other}'\n\n{USAGE}")))
+            }
         }
     }
 
     fn node(&self, words: &[String]) -> Result<ExitCode> {
         match strs(words).as_slice() {
-            [verb @ ("standby" | "unstandby" | "maintenance" | "unmaintenance"), nodes @ ..] => self.node_mode(verb, nodes),
+            [verb @ ("standby" | "unstandby" | "maintenance" | "unmaintenance"), nodes @ ..] => {
+                self.node_mode(verb, nodes)
+            }
             ["attribute"] => print_lines(&property::show_node_attributes(&self.configuration()?, None)),
-            ["attribute", node] => print_lines(&property::show_node_attributes(&self.configuration()?, Some(node))),
-            ["attribute", ..] => self.change(|configuration| property::node_attribute(configuration, &words[1..])),
-            _ => Err(Failure::usage(format!("Error: expected: pcs node standby|unstandby|maintenance|unmaintenance|attribute ...\n\n{USAGE}"))),
+            ["attribute", node] => {
+                print_lines(&property::show_node_attributes(&self.configuration()?, Some(node)))
+            }
+            ["attribute", ..] => {
+                self.change(|configuration| property::node_attribute(configuration, &words[1..]))
+            }
+            _ => Err(Failure::usage(format!(
+                "Error: expected: pcs node standby|unstandby|maintenance|unmaintenance|attribute ...\n\n{USAGE}"
+            ))),
         }
     }
 
@@ -451,10 +531,16 @@ impl Context<'_> {
 
     fn tag(&self, words: &[String]) -> Result<ExitCode> {
         match strs(words).as_slice() {
-            ["create", id, members @ ..] => self.change(|configuration| cluster::tag_create(configuration, id, members)),
-            ["delete" | "remove", ids @ ..] => self.change(|configuration| cluster::tag_delete(configuration, ids)),
+            ["create", id, members @ ..] => {
+                self.change(|configuration| cluster::tag_create(configuration, id, members))
+            }
+            ["delete" | "remove", ids @ ..] => {
+                self.change(|configuration| cluster::tag_delete(configuration, ids))
+            }
             [] | ["config" | "list", ..] => print_lines(&cluster::tag_list(&self.configuration()?)),
-            [other, ..] => Err(Failure::usage(format!("Error: unknown command 'pcs tag {other}'\n\n{USAGE}"))),
+            [other, ..] => {
+                Err(Failure::usage(format!("Error: unknown command 'pcs tag {other}'\n\n{USAGE}")))
+            }
         }
     }
 
@@ -468,7 +554,9 @@ impl Context<'_> {
             ["stop", nodes @ ..] => cluster::stop(&mut self.session()?, self.options, nodes),
             ["status"] => live::print_cluster_status(&mut self.session()?),
             ["cib", rest @ ..] => cluster::cib(&mut self.session()?, rest),
-            ["cib-push", file, rest @ ..] => cluster::cib_push(&mut self.session()?, file, rest, self.options),
+            ["cib-push", file, rest @ ..] => {
+                cluster::cib_push(&mut self.session()?, file, rest, self.options)
+            }
             ["verify", ..] => cluster::verify(&mut self.session()?),
             [other, ..] => Err(format!("'pcs cluster {other}' is not part of Systole yet").into()),
             [] => Err(Failure::usage(USAGE)),
@@ -502,7 +590,10 @@ impl Context<'_> {
         let (name, members) = match session.client() {
             Ok(client) => {
                 let status = client.status().map_err(Problem::from)?;
-                (status.cluster.unwrap_or_default(), status.members.into_iter().map(|member| member.name).collect())
+                (
+                    status.cluster.unwrap_or_default(),
+                    status.members.into_iter().map(|member| member.name).collect(),
+                )
             }
             Err(_) => (String::new(), configuration.node_names()),
         };

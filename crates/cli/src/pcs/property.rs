@@ -21,12 +21,16 @@ pub fn set(configuration: &mut Configuration, words: &[String], force: bool) -> 
         check_property(name, value, force, &mut told)?;
         if value.is_empty() && !is_set(configuration, name) {
             forcible(
-                format!("Cannot remove property '{name}', it is not present in property set 'cib-bootstrap-options'"),
+                format!(
+                    "Cannot remove property '{name}', it is not present in property set 'cib-bootstrap-options'"
+                ),
                 force,
                 &mut told,
             )?;
         }
-        if matches!(name.as_str(), "stonith-enabled" | "fencing-enabled") && cib::value::parse_boolean(value) == Some(false) {
+        if matches!(name.as_str(), "stonith-enabled" | "fencing-enabled")
+            && cib::value::parse_boolean(value) == Some(false)
+        {
             told.stderr.push(
                 "Warning: without fencing, a lost node may still run its resources: the cluster cannot keep them from running twice"
                     .into(),
@@ -72,10 +76,14 @@ fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Resu
             .map(|name| format!("'{name}'"))
             .collect();
         allowed.sort();
-        let near =
-            cib::options::did_you_mean(table, name).map(|known| format!(" (did you mean '{known}'?)")).unwrap_or_default();
+        let near = cib::options::did_you_mean(table, name)
+            .map(|known| format!(" (did you mean '{known}'?)"))
+            .unwrap_or_default();
         return forcible(
-            format!("invalid cluster property option '{name}'{near}, allowed options are: {}", allowed.join(", ")),
+            format!(
+                "invalid cluster property option '{name}'{near}, allowed options are: {}",
+                allowed.join(", ")
+            ),
             force,
             told,
         );
@@ -93,7 +101,9 @@ fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Resu
     }
     match expected(option.kind, value) {
         None => Ok(()),
-        Some(expected) => forcible(format!("'{value}' is not a valid {name} value, use {expected}"), force, told),
+        Some(expected) => {
+            forcible(format!("'{value}' is not a valid {name} value, use {expected}"), force, told)
+        }
     }
 }
 
@@ -110,11 +120,14 @@ fn expected(kind: cib::options::OptionKind, value: &str) -> Option<String> {
             cib::value::parse_interval(value).is_some() || cib::value::parse_with_unit(value).is_some(),
             "time interval (e.g. 1, 2s, 3m, 4h, ...)".into(),
         ),
-        OptionKind::Integer | OptionKind::Score => (score(value), "an integer or INFINITY or -INFINITY".into()),
-        OptionKind::NonNegative => (value.parse::<u32>().is_ok(), "a non-negative integer".into()),
-        OptionKind::Positive => {
-            (value == "INFINITY" || value.parse::<u32>().is_ok_and(|number| number > 0), "a positive integer or INFINITY".into())
+        OptionKind::Integer | OptionKind::Score => {
+            (score(value), "an integer or INFINITY or -INFINITY".into())
         }
+        OptionKind::NonNegative => (value.parse::<u32>().is_ok(), "a non-negative integer".into()),
+        OptionKind::Positive => (
+            value == "INFINITY" || value.parse::<u32>().is_ok_and(|number| number > 0),
+            "a positive integer or INFINITY".into(),
+        ),
         OptionKind::Percentage => (
             value.strip_suffix('%').is_some_and(|number| number.parse::<u32>().is_ok()),
             "a percentage (e.g. 80%)".into(),
@@ -156,7 +169,8 @@ pub fn set_defaults(configuration: &mut Configuration, section: &str, words: &[S
     configuration.set_pairs(set, &wanted);
     Ok(Told {
         stderr: vec![
-            "Warning: Defaults do not apply to resources which override them with their own defined values".into(),
+            "Warning: Defaults do not apply to resources which override them with their own defined values"
+                .into(),
         ],
         ..Told::default()
     })
@@ -167,7 +181,11 @@ pub fn show_defaults(configuration: &Configuration, section: &str) -> Vec<String
     let Some(element) = configuration.section(section) else { return vec!["No defaults set".into()] };
     let mut lines = Vec::new();
     for set in configuration.children(element) {
-        let score = configuration.document.attribute(set, "score").map(|score| format!(" score={score}")).unwrap_or_default();
+        let score = configuration
+            .document
+            .attribute(set, "score")
+            .map(|score| format!(" score={score}"))
+            .unwrap_or_default();
         lines.push(format!("Meta Attrs: {}{score}", configuration.id(set)));
         lines.extend(configuration.pairs(set).iter().map(|(name, value)| format!("  {name}={value}")));
     }
@@ -175,10 +193,18 @@ pub fn show_defaults(configuration: &Configuration, section: &str) -> Vec<String
 }
 
 /// `node standby|unstandby|maintenance|unmaintenance`: a permanent node attribute on each node (rule 5d.6).
-pub fn set_node_mode(configuration: &mut Configuration, nodes: &[String], name: &str, value: &str) -> Result<Told> {
+pub fn set_node_mode(
+    configuration: &mut Configuration,
+    nodes: &[String],
+    name: &str,
+    value: &str,
+) -> Result<Told> {
     let mut elements = Vec::new();
     for node in nodes {
-        elements.push(node_element(configuration, node).ok_or_else(|| format!("Node '{node}' does not appear to exist in configuration"))?);
+        elements.push(
+            node_element(configuration, node)
+                .ok_or_else(|| format!("Node '{node}' does not appear to exist in configuration"))?,
+        );
     }
     for element in elements {
         set_node_attributes(configuration, element, &[(name.to_owned(), value.to_owned())]);
@@ -188,7 +214,9 @@ pub fn set_node_mode(configuration: &mut Configuration, nodes: &[String], name: 
 
 /// `node attribute N n=v…`.
 pub fn node_attribute(configuration: &mut Configuration, words: &[String]) -> Result<Told> {
-    let [node, rest @ ..] = words else { return Err("expected: node attribute <node> <name>=<value>...".into()) };
+    let [node, rest @ ..] = words else {
+        return Err("expected: node attribute <node> <name>=<value>...".into());
+    };
     let element =
         node_element(configuration, node).ok_or_else(|| format!("Unable to find a node: {node}"))?;
     let wanted = pairs(rest)?;
@@ -270,7 +298,11 @@ pub fn level_add(configuration: &mut Configuration, words: &[String], force: boo
         }
         _ => {
             if !configuration.node_names().iter().any(|node| node == target) {
-                forcible(format!("Node '{target}' does not appear to exist in configuration"), force, &mut told)?;
+                forcible(
+                    format!("Node '{target}' does not appear to exist in configuration"),
+                    force,
+                    &mut told,
+                )?;
             }
             (vec![("target", target.clone())], target.clone())
         }
@@ -283,7 +315,11 @@ pub fn level_add(configuration: &mut Configuration, words: &[String], force: boo
             && attributes.iter().all(|(name, value)| configuration.attribute(element, name) == value)
     };
     if configuration.children(section).into_iter().any(|element| same(configuration, element)) {
-        return Err(format!("Fencing level for '{name}' at level '{level}' with device(s) '{}' already exists", devices.replace(',', "', '")).into());
+        return Err(format!(
+            "Fencing level for '{name}' at level '{level}' with device(s) '{}' already exists",
+            devices.replace(',', "', '")
+        )
+        .into());
     }
     let id = id.unwrap_or_else(|| configuration.free_id(&sanitized(&format!("fl-{name}-{level}"))));
     let element = configuration.document.append_element(section, "fencing-level");
@@ -297,7 +333,11 @@ pub fn level_add(configuration: &mut Configuration, words: &[String], force: boo
 }
 
 /// `stonith level delete LEVEL [target T] [stonith DEVICE…]` and `stonith level clear`.
-pub fn level_delete(configuration: &mut Configuration, level: Option<&str>, target: Option<&str>) -> Result<Told> {
+pub fn level_delete(
+    configuration: &mut Configuration,
+    level: Option<&str>,
+    target: Option<&str>,
+) -> Result<Told> {
     let section = configuration.section_or_new("fencing-topology");
     let mut removed = 0;
     for element in configuration.children(section) {

@@ -62,7 +62,9 @@ pub fn create(
     let (head, parts) = sections(words, &["op", "meta", "clone", "promotable", "master", "bundle", "group"]);
     let [id, agent, parameters @ ..] = head else {
         let family = if fence_device { "stonith" } else { "resource" };
-        return Err(format!("usage: pcs {family} create <id> <agent> [name=value]... [op ...] [meta ...]").into());
+        return Err(
+            format!("usage: pcs {family} create <id> <agent> [name=value]... [op ...] [meta ...]").into()
+        );
     };
     check_id(id, if fence_device { "fence device name" } else { "resource name" })?;
     if configuration.by_id(id).is_some() {
@@ -113,7 +115,12 @@ pub fn create(
 }
 
 /// A full name is looked up; a bare type is searched in all standards (rule 5d.2.2).
-fn resolve_agent(catalog: &dyn Catalog, text: &str, fence_device: bool, told: &mut Told) -> Result<AgentName> {
+fn resolve_agent(
+    catalog: &dyn Catalog,
+    text: &str,
+    fence_device: bool,
+    told: &mut Told,
+) -> Result<AgentName> {
     if fence_device {
         if text.contains(':') {
             return Err(format!(
@@ -129,7 +136,8 @@ fn resolve_agent(catalog: &dyn Catalog, text: &str, fence_device: bool, told: &m
         }
         return Ok(agent);
     }
-    let found: Vec<AgentName> = catalog.find(text).into_iter().filter(|agent| agent.class != "stonith").collect();
+    let found: Vec<AgentName> =
+        catalog.find(text).into_iter().filter(|agent| agent.class != "stonith").collect();
     match found.as_slice() {
         [agent] => {
             told.stderr.push(format!("Assumed agent name '{agent}' (deduced from '{text}')"));
@@ -138,17 +146,24 @@ fn resolve_agent(catalog: &dyn Catalog, text: &str, fence_device: bool, told: &m
         [] => Err(format!("Unable to find agent '{text}', try specifying its full name").into()),
         several => {
             let names: Vec<String> = several.iter().map(|agent| format!("'{agent}'")).collect();
-            let (last, rest) = names.split_last().map(|(last, rest)| (last.clone(), rest.join(", "))).unwrap_or_default();
+            let (last, rest) =
+                names.split_last().map(|(last, rest)| (last.clone(), rest.join(", "))).unwrap_or_default();
             Err(format!("Multiple agents match '{text}', please specify full name: {rest} or {last}").into())
         }
     }
 }
 
-fn agent_metadata(catalog: &dyn Catalog, agent: &AgentName, force: bool, told: &mut Told) -> Result<AgentMetadata> {
+fn agent_metadata(
+    catalog: &dyn Catalog,
+    agent: &AgentName,
+    force: bool,
+    told: &mut Told,
+) -> Result<AgentMetadata> {
     match catalog.metadata(agent) {
         Ok(metadata) => Ok(metadata),
         Err(why) => {
-            let problem = format!("Agent '{agent}' is not installed or does not provide valid metadata: {why}");
+            let problem =
+                format!("Agent '{agent}' is not installed or does not provide valid metadata: {why}");
             if !force {
                 return Err(format!("{problem}, use --force to override").into());
             }
@@ -171,7 +186,8 @@ fn check_parameters(
     }
     let known = |name: &str| {
         metadata.parameters.iter().any(|parameter| parameter.name == name)
-            || (fence_device && (name.starts_with("pcmk_") || matches!(name, "priority" | "stonith-timeout" | "provides")))
+            || (fence_device
+                && (name.starts_with("pcmk_") || matches!(name, "priority" | "stonith-timeout" | "provides")))
             || name == "trace_ra"
             || name == "trace_file"
     };
@@ -184,7 +200,11 @@ fn check_parameters(
         allowed.sort();
         let plural = if unknown.len() == 1 { "option" } else { "options" };
         forcible(
-            format!("invalid {family} {plural} {}, allowed options are: {}", unknown.join(", "), allowed.join(", ")),
+            format!(
+                "invalid {family} {plural} {}, allowed options are: {}",
+                unknown.join(", "),
+                allowed.join(", ")
+            ),
             force,
             told,
         )?;
@@ -199,7 +219,9 @@ fn check_parameters(
     match missing.as_slice() {
         [] => Ok(()),
         [one] => forcible(format!("required {family} option {one} is missing"), force, told),
-        several => forcible(format!("required {family} options {} are missing", several.join(", ")), force, told),
+        several => {
+            forcible(format!("required {family} options {} are missing", several.join(", ")), force, told)
+        }
     }
 }
 
@@ -230,9 +252,9 @@ fn warn_if_not_unique(
                     && configuration.attribute(*resource, "type") == agent.kind
             })
             .filter(|resource| {
-                configuration
-                    .child(*resource, "instance_attributes")
-                    .is_some_and(|set| configuration.pairs(set).iter().any(|(known, old)| known == name && old == value))
+                configuration.child(*resource, "instance_attributes").is_some_and(|set| {
+                    configuration.pairs(set).iter().any(|(known, old)| known == name && old == value)
+                })
             })
             .map(|resource| format!("'{}'", configuration.id(resource)))
             .collect();
@@ -291,7 +313,9 @@ fn read_clone(promotable: bool, words: &[String]) -> Result<Wrapping> {
 fn read_group(words: &[String], options: &Options) -> Result<Wrapping> {
     let (id, position) = match words {
         [id] => (id, None),
-        [id, keyword, other] if keyword == "before" || keyword == "after" => (id, Some((keyword.as_str(), other.clone()))),
+        [id, keyword, other] if keyword == "before" || keyword == "after" => {
+            (id, Some((keyword.as_str(), other.clone())))
+        }
         _ => return Err("expected: group <group id> [before|after <resource id>]".into()),
     };
     let pick = |keyword: &str| match &position {
@@ -312,7 +336,8 @@ fn read_operations(words: &[String]) -> Result<Vec<Operation>> {
             }
             (Some((name, value)), Some(operation)) => {
                 if !OPERATION_OPTIONS.contains(&name) && name != "start-delay" {
-                    let mut allowed: Vec<String> = OPERATION_OPTIONS.iter().map(|name| format!("'{name}'")).collect();
+                    let mut allowed: Vec<String> =
+                        OPERATION_OPTIONS.iter().map(|name| format!("'{name}'")).collect();
                     allowed.push("'start-delay'".into());
                     allowed.sort();
                     return Err(format!(
@@ -326,7 +351,11 @@ fn read_operations(words: &[String]) -> Result<Vec<Operation>> {
         }
     }
     if let Some(bare) = operations.iter().find(|operation| operation.options.is_empty()) {
-        return Err(format!("When using 'op' you must specify an operation name and at least one option (after '{}')", bare.name).into());
+        return Err(format!(
+            "When using 'op' you must specify an operation name and at least one option (after '{}')",
+            bare.name
+        )
+        .into());
     }
     Ok(operations)
 }
@@ -398,7 +427,10 @@ fn refuse_duplicates(operations: &[Operation]) -> Result<()> {
     for (index, operation) in operations.iter().enumerate() {
         let same: Vec<&str> = operations[index..]
             .iter()
-            .filter(|other| other.name == operation.name && interval_ms(other.interval()) == interval_ms(operation.interval()))
+            .filter(|other| {
+                other.name == operation.name
+                    && interval_ms(other.interval()) == interval_ms(operation.interval())
+            })
             .map(Operation::interval)
             .collect();
         if same.len() > 1 {
@@ -416,7 +448,9 @@ fn refuse_duplicates(operations: &[Operation]) -> Result<()> {
 fn make_unique(operation: &mut Operation, others: &[Operation], told: &mut Told) {
     let original = operation.interval().to_owned();
     let taken = |interval: &str| {
-        others.iter().any(|other| other.name == operation.name && interval_ms(other.interval()) == interval_ms(interval))
+        others.iter().any(|other| {
+            other.name == operation.name && interval_ms(other.interval()) == interval_ms(interval)
+        })
     };
     let mut interval = original.clone();
     while interval_ms(&interval) != 0 && taken(&interval) {
@@ -436,7 +470,12 @@ fn interval_ms(text: &str) -> u64 {
 }
 
 /// The element in which the primitive will be appended.
-fn wrapping_parent(configuration: &mut Configuration, section: NodeId, wrapping: &Wrapping, id: &str) -> Result<NodeId> {
+fn wrapping_parent(
+    configuration: &mut Configuration,
+    section: NodeId,
+    wrapping: &Wrapping,
+    id: &str,
+) -> Result<NodeId> {
     match wrapping {
         Wrapping::None | Wrapping::Clone { .. } => Ok(section),
         Wrapping::Group { id: group, .. } => match configuration.resource(group) {
@@ -466,7 +505,9 @@ fn wrapping_parent(configuration: &mut Configuration, section: NodeId, wrapping:
             }
             let network = configuration.child(element, "network");
             let reachable = network.is_some_and(|network| {
-                ["control-port", "ip-range-start"].iter().any(|name| configuration.document.attribute(network, name).is_some())
+                ["control-port", "ip-range-start"]
+                    .iter()
+                    .any(|name| configuration.document.attribute(network, name).is_some())
             });
             if !reachable {
                 return Err(format!(
@@ -510,14 +551,23 @@ fn write_primitive(
     primitive
 }
 
-fn write_operation(configuration: &mut Configuration, operations: NodeId, resource: &str, operation: &Operation) {
+fn write_operation(
+    configuration: &mut Configuration,
+    operations: NodeId,
+    resource: &str,
+    operation: &Operation,
+) {
     let element = configuration.document.append_element(operations, "op");
     let id = match operation.options.get("id") {
         Some(id) => id.clone(),
-        None => configuration.free_id(&format!("{resource}-{}-interval-{}", operation.name, operation.interval())),
+        None => {
+            configuration.free_id(&format!("{resource}-{}-interval-{}", operation.name, operation.interval()))
+        }
     };
     configuration.document.set_attribute(element, "name", &operation.name);
-    for (name, value) in operation.options.iter().filter(|(name, _)| *name != "id" && *name != "OCF_CHECK_LEVEL") {
+    for (name, value) in
+        operation.options.iter().filter(|(name, _)| *name != "id" && *name != "OCF_CHECK_LEVEL")
+    {
         configuration.document.set_attribute(element, name, value);
     }
     configuration.document.set_attribute(element, "id", &id);
@@ -546,7 +596,12 @@ fn finish_wrapping(
                 meta.push(("target-role".into(), "Stopped".into()));
             }
             meta.sort();
-            wrap_in_clone(configuration, primitive, &clone_id.clone().unwrap_or_else(|| configuration.free_id(&format!("{id}-clone"))), &meta)
+            wrap_in_clone(
+                configuration,
+                primitive,
+                &clone_id.clone().unwrap_or_else(|| configuration.free_id(&format!("{id}-clone"))),
+                &meta,
+            )
         }
         Wrapping::Group { before, after, .. } => {
             let group = configuration.container(primitive);
@@ -564,11 +619,11 @@ fn move_beside(
     other: &str,
     before: bool,
 ) -> Result<()> {
-    let others: Vec<NodeId> = configuration.children(group).into_iter().filter(|child| *child != member).collect();
-    let position = others
-        .iter()
-        .position(|child| configuration.id(*child) == other)
-        .ok_or_else(|| format!("there is no resource '{other}' in the group '{}'", configuration.id(group)))?;
+    let others: Vec<NodeId> =
+        configuration.children(group).into_iter().filter(|child| *child != member).collect();
+    let position = others.iter().position(|child| configuration.id(*child) == other).ok_or_else(|| {
+        format!("there is no resource '{other}' in the group '{}'", configuration.id(group))
+    })?;
     let index = if before { position } else { position + 1 };
     configuration.document.move_to(member, group, Some(index));
     Ok(())
@@ -597,7 +652,9 @@ fn wrap_in_clone(
 
 /// `resource clone|promotable R [ID] [meta] n=v`.
 pub fn clone(configuration: &mut Configuration, words: &[String], promotable: bool) -> Result<Told> {
-    let [id, rest @ ..] = words else { return Err("expected: clone <resource id | group id> [clone id] [name=value]...".into()) };
+    let [id, rest @ ..] = words else {
+        return Err("expected: clone <resource id | group id> [clone id] [name=value]...".into());
+    };
     let resource = configuration
         .resource(id)
         .filter(|element| matches!(configuration.name(*element), "primitive" | "group"))
@@ -778,7 +835,9 @@ pub fn update(
 ) -> Result<Told> {
     let mut told = Told::default();
     let (head, parts) = sections(words, &["op", "meta"]);
-    let [id, parameters @ ..] = head else { return Err("expected: update <resource id> [name=value]...".into()) };
+    let [id, parameters @ ..] = head else {
+        return Err("expected: update <resource id> [name=value]...".into());
+    };
     let resource = configuration.resource(id).ok_or_else(|| format!("Unable to find resource: {id}"))?;
     let parameters = pairs(parameters)?;
     if configuration.name(resource) != "primitive" {
@@ -807,7 +866,8 @@ pub fn update(
             };
             check_parameters(&required_free, &set, options.force, fence_device, &mut told)?;
         }
-        let set = configuration.set_or_new(resource, "instance_attributes", &format!("{id}-instance_attributes"));
+        let set =
+            configuration.set_or_new(resource, "instance_attributes", &format!("{id}-instance_attributes"));
         configuration.set_pairs(set, &parameters);
     }
     for (keyword, words) in parts {
@@ -855,7 +915,8 @@ pub fn operation(configuration: &mut Configuration, verb: &str, words: &[String]
                 operation.options.entry("interval".into()).or_insert_with(|| default.into());
                 let same = configuration.children(operations).into_iter().find(|op| {
                     configuration.attribute(*op, "name") == operation.name
-                        && interval_ms(configuration.attribute(*op, "interval")) == interval_ms(operation.interval())
+                        && interval_ms(configuration.attribute(*op, "interval"))
+                            == interval_ms(operation.interval())
                 });
                 if let Some(same) = same {
                     return Err(format!(
@@ -972,12 +1033,16 @@ fn expand_tags(configuration: &Configuration, ids: &[String]) -> Result<Vec<Stri
             expanded.push(id.clone());
             continue;
         }
-        let tag = configuration
-            .section("tags")
-            .and_then(|tags| configuration.children(tags).into_iter().find(|tag| configuration.id(*tag) == id));
+        let tag = configuration.section("tags").and_then(|tags| {
+            configuration.children(tags).into_iter().find(|tag| configuration.id(*tag) == id)
+        });
         match tag {
-            Some(tag) => expanded.extend(configuration.children(tag).iter().map(|reference| configuration.id(*reference).to_owned())),
-            None => return Err(format!("bundle / clone / group / resource / tag '{id}' does not exist").into()),
+            Some(tag) => expanded.extend(
+                configuration.children(tag).iter().map(|reference| configuration.id(*reference).to_owned()),
+            ),
+            None => {
+                return Err(format!("bundle / clone / group / resource / tag '{id}' does not exist").into());
+            }
         }
     }
     Ok(expanded)
@@ -985,7 +1050,9 @@ fn expand_tags(configuration: &Configuration, ids: &[String]) -> Result<Vec<Stri
 
 /// `resource group add G R… [--before|--after X]`.
 pub fn group_add(configuration: &mut Configuration, words: &[String], options: &Options) -> Result<Told> {
-    let [group_id, members @ ..] = words else { return Err("expected: group add <group id> <resource id>...".into()) };
+    let [group_id, members @ ..] = words else {
+        return Err("expected: group add <group id> <resource id>...".into());
+    };
     if members.is_empty() {
         return Err("no resources to add to the group".into());
     }
@@ -1003,10 +1070,17 @@ pub fn group_add(configuration: &mut Configuration, words: &[String], options: &
         }
         if let Some(container) = configuration.container(element) {
             if configuration.id(container) == group_id {
-                return Err(format!("Cannot add resource '{member}', it is already present in group '{group_id}'").into());
+                return Err(format!(
+                    "Cannot add resource '{member}', it is already present in group '{group_id}'"
+                )
+                .into());
             }
             if configuration.name(container) != "group" {
-                return Err(format!("'{member}' is inside '{}', it cannot be put into a group", configuration.id(container)).into());
+                return Err(format!(
+                    "'{member}' is inside '{}', it cannot be put into a group",
+                    configuration.id(container)
+                )
+                .into());
             }
         }
         elements.push(element);
@@ -1025,7 +1099,8 @@ pub fn group_add(configuration: &mut Configuration, words: &[String], options: &
             group
         }
     };
-    let beside = options.value("before").map(|id| (id, 0)).or_else(|| options.value("after").map(|id| (id, 1)));
+    let beside =
+        options.value("before").map(|id| (id, 0)).or_else(|| options.value("after").map(|id| (id, 1)));
     let existing = configuration.children(group);
     let mut index = match beside {
         None => existing.len(),
@@ -1059,7 +1134,9 @@ fn remove_if_empty_group(configuration: &mut Configuration, group: Option<NodeId
 
 /// `resource group remove G [R…]` and `ungroup`: members become top-level behind the group.
 pub fn group_remove(configuration: &mut Configuration, words: &[String]) -> Result<Told> {
-    let [group_id, members @ ..] = words else { return Err("expected: group remove <group id> [resource id]...".into()) };
+    let [group_id, members @ ..] = words else {
+        return Err("expected: group remove <group id> [resource id]...".into());
+    };
     let group = configuration
         .resource(group_id)
         .filter(|element| configuration.name(*element) == "group")

@@ -64,7 +64,9 @@ fn tags(configuration: &Configuration) -> Vec<String> {
     let mut lines = Vec::new();
     for tag in configuration.children(section) {
         lines.push(configuration.id(tag).to_owned());
-        lines.extend(configuration.children(tag).iter().map(|reference| format!("  {}", configuration.id(*reference))));
+        lines.extend(
+            configuration.children(tag).iter().map(|reference| format!("  {}", configuration.id(*reference))),
+        );
     }
     lines
 }
@@ -168,7 +170,9 @@ fn operation_lines(configuration: &Configuration, operation: NodeId) -> Vec<Stri
     let first = ["interval", "timeout"];
     let mut options: Vec<String> = first
         .into_iter()
-        .filter_map(|name| configuration.document.attribute(operation, name).map(|value| format!("{name}={value}")))
+        .filter_map(|name| {
+            configuration.document.attribute(operation, name).map(|value| format!("{name}={value}"))
+        })
         .collect();
     options.extend(
         configuration
@@ -182,16 +186,20 @@ fn operation_lines(configuration: &Configuration, operation: NodeId) -> Vec<Stri
         format!("      {}", options.join(" ")),
     ];
     for set in configuration.children(operation) {
-        lines.extend(configuration.pairs(set).iter().map(|(name, value)| format!("      {name}={}", quoted(value))));
+        lines.extend(
+            configuration.pairs(set).iter().map(|(name, value)| format!("      {name}={}", quoted(value))),
+        );
     }
     lines
 }
 
 fn attribute_sets(configuration: &Configuration, element: NodeId) -> Vec<String> {
     let mut lines = Vec::new();
-    for (tag, title) in
-        [("instance_attributes", "Attributes"), ("meta_attributes", "Meta Attributes"), ("utilization", "Utilization")]
-    {
+    for (tag, title) in [
+        ("instance_attributes", "Attributes"),
+        ("meta_attributes", "Meta Attributes"),
+        ("utilization", "Utilization"),
+    ] {
         for set in configuration.children(element) {
             if configuration.name(set) != tag {
                 continue;
@@ -228,17 +236,18 @@ fn bundle(configuration: &Configuration, element: NodeId) -> Vec<String> {
                 let ports = configuration.children(child);
                 if !ports.is_empty() {
                     lines.push("  Port Mapping:".into());
-                    lines.extend(ports.iter().map(|port| format!("    {} ({})", inline(*port, &["id"]), configuration.id(*port))));
+                    lines.extend(
+                        ports.iter().map(|port| {
+                            format!("    {} ({})", inline(*port, &["id"]), configuration.id(*port))
+                        }),
+                    );
                 }
             }
             "storage" => {
                 lines.push("  Storage Mapping:".into());
-                lines.extend(
-                    configuration
-                        .children(child)
-                        .iter()
-                        .map(|mapping| format!("    {} ({})", inline(*mapping, &["id"]), configuration.id(*mapping))),
-                );
+                lines.extend(configuration.children(child).iter().map(|mapping| {
+                    format!("    {} ({})", inline(*mapping, &["id"]), configuration.id(*mapping))
+                }));
             }
             "primitive" => lines.extend(indented(resource(configuration, child))),
             _ => {}
@@ -271,13 +280,55 @@ pub fn constraints(configuration: &Configuration, full: bool) -> Vec<String> {
             .collect()
     };
     let parts: Vec<(&str, Vec<String>)> = vec![
-        ("Location Constraints:", of("rsc_location", false).into_iter().flat_map(|element| location(configuration, element, full)).collect()),
-        ("Colocation Constraints:", of("rsc_colocation", false).into_iter().flat_map(|element| colocation(configuration, element, full)).collect()),
-        ("Colocation Set Constraints:", of("rsc_colocation", true).into_iter().flat_map(|element| set_constraint(configuration, element, full)).collect()),
-        ("Order Constraints:", of("rsc_order", false).into_iter().flat_map(|element| order(configuration, element, full)).collect()),
-        ("Order Set Constraints:", of("rsc_order", true).into_iter().flat_map(|element| set_constraint(configuration, element, full)).collect()),
-        ("Ticket Constraints:", of("rsc_ticket", false).into_iter().flat_map(|element| ticket(configuration, element, full)).collect()),
-        ("Ticket Set Constraints:", of("rsc_ticket", true).into_iter().flat_map(|element| set_constraint(configuration, element, full)).collect()),
+        (
+            "Location Constraints:",
+            of("rsc_location", false)
+                .into_iter()
+                .flat_map(|element| location(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Colocation Constraints:",
+            of("rsc_colocation", false)
+                .into_iter()
+                .flat_map(|element| colocation(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Colocation Set Constraints:",
+            of("rsc_colocation", true)
+                .into_iter()
+                .flat_map(|element| set_constraint(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Order Constraints:",
+            of("rsc_order", false)
+                .into_iter()
+                .flat_map(|element| order(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Order Set Constraints:",
+            of("rsc_order", true)
+                .into_iter()
+                .flat_map(|element| set_constraint(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Ticket Constraints:",
+            of("rsc_ticket", false)
+                .into_iter()
+                .flat_map(|element| ticket(configuration, element, full))
+                .collect(),
+        ),
+        (
+            "Ticket Set Constraints:",
+            of("rsc_ticket", true)
+                .into_iter()
+                .flat_map(|element| set_constraint(configuration, element, full))
+                .collect(),
+        ),
     ];
     let mut lines = Vec::new();
     for (header, body) in parts {
@@ -323,7 +374,8 @@ fn location(configuration: &Configuration, element: NodeId, full: bool) -> Vec<S
 }
 
 fn rule_lines(configuration: &Configuration, rule: NodeId, full: bool) -> Vec<String> {
-    let mut head = format!("Rule: boolean-op={}", configuration.document.attribute(rule, "boolean-op").unwrap_or("and"));
+    let mut head =
+        format!("Rule: boolean-op={}", configuration.document.attribute(rule, "boolean-op").unwrap_or("and"));
     for name in ["score", "score-attribute", "role"] {
         if let Some(value) = configuration.document.attribute(rule, name) {
             head.push_str(&format!(" {name}={value}"));
@@ -335,7 +387,11 @@ fn rule_lines(configuration: &Configuration, rule: NodeId, full: bool) -> Vec<St
         if configuration.name(child) == "rule" {
             lines.extend(indented(rule_lines(configuration, child, full)));
         } else {
-            lines.push(format!("  Expression: {}{}", expression(configuration, child), id_suffix(configuration, child, full)));
+            lines.push(format!(
+                "  Expression: {}{}",
+                expression(configuration, child),
+                id_suffix(configuration, child, full)
+            ));
         }
     }
     lines
@@ -356,23 +412,37 @@ fn expression(configuration: &Configuration, element: NodeId) -> String {
     match configuration.name(element) {
         "date_expression" => match attribute("operation").as_str() {
             "in_range" => {
-                let start = configuration.document.attribute(element, "start").map(|start| format!("{start} ")).unwrap_or_default();
-                let end = inner("duration").map_or_else(|| attribute("end"), |duration| format!("duration {duration}"));
+                let start = configuration
+                    .document
+                    .attribute(element, "start")
+                    .map(|start| format!("{start} "))
+                    .unwrap_or_default();
+                let end = inner("duration")
+                    .map_or_else(|| attribute("end"), |duration| format!("duration {duration}"));
                 format!("date in_range {start}to {end}")
             }
             "date_spec" => format!("date-spec {}", inner("date_spec").unwrap_or_default()),
             "lt" => format!("date lt {}", attribute("end")),
             _ => format!("date gt {}", attribute("start")),
         },
-        "rsc_expression" => format!("resource {}:{}:{}", attribute("class"), attribute("provider"), attribute("type")),
+        "rsc_expression" => {
+            format!("resource {}:{}:{}", attribute("class"), attribute("provider"), attribute("type"))
+        }
         "op_expression" => {
-            let interval = configuration.document.attribute(element, "interval").map(|interval| format!(" interval={interval}"));
+            let interval = configuration
+                .document
+                .attribute(element, "interval")
+                .map(|interval| format!(" interval={interval}"));
             format!("op {}{}", attribute("name"), interval.unwrap_or_default())
         }
         _ => match attribute("operation").as_str() {
             unary @ ("defined" | "not_defined") => format!("{unary} {}", attribute("attribute")),
             binary => {
-                let kind = configuration.document.attribute(element, "type").map(|kind| format!("{kind} ")).unwrap_or_default();
+                let kind = configuration
+                    .document
+                    .attribute(element, "type")
+                    .map(|kind| format!("{kind} "))
+                    .unwrap_or_default();
                 format!("{} {binary} {kind}{}", attribute("attribute"), quoted(&attribute("value")))
             }
         },
@@ -440,11 +510,21 @@ fn ticket(configuration: &Configuration, element: NodeId, full: bool) -> Vec<Str
 }
 
 fn set_constraint(configuration: &Configuration, element: NodeId, full: bool) -> Vec<String> {
-    let mut lines = vec![format!("Set Constraint:{}", if full { format!(" {}", configuration.id(element)) } else { String::new() })];
+    let mut lines = vec![format!(
+        "Set Constraint:{}",
+        if full { format!(" {}", configuration.id(element)) } else { String::new() }
+    )];
     lines.extend(options(configuration, element, &["score", "kind", "symmetrical", "ticket", "loss-policy"]));
     for set in configuration.children(element) {
-        lines.push(format!("  Resource Set:{}", if full { format!(" {}", configuration.id(set)) } else { String::new() }));
-        let members: Vec<String> = configuration.children(set).iter().map(|reference| format!("'{}'", configuration.id(*reference))).collect();
+        lines.push(format!(
+            "  Resource Set:{}",
+            if full { format!(" {}", configuration.id(set)) } else { String::new() }
+        ));
+        let members: Vec<String> = configuration
+            .children(set)
+            .iter()
+            .map(|reference| format!("'{}'", configuration.id(*reference)))
+            .collect();
         lines.push(format!("    Resources: {}", members.join(", ")));
         lines.extend(indented(options(configuration, set, &["sequential", "require-all", "action", "role"])));
     }

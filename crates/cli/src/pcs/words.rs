@@ -103,7 +103,10 @@ pub fn split(arguments: &[String]) -> Result<(Options, Vec<String>)> {
             _ => (word.as_str(), None),
         };
         let mut value = |what: &str| -> Result<String> {
-            inline.clone().or_else(|| rest.next().cloned()).ok_or_else(|| format!("option {what} requires argument").into())
+            inline
+                .clone()
+                .or_else(|| rest.next().cloned())
+                .ok_or_else(|| format!("option {what} requires argument").into())
         };
         match name {
             "-f" => options.file = Some(value(name)?),
@@ -125,8 +128,9 @@ pub fn split(arguments: &[String]) -> Result<(Options, Vec<String>)> {
 }
 
 fn is_negative_score(word: &str) -> bool {
-    word.strip_prefix('-')
-        .is_some_and(|rest| rest.eq_ignore_ascii_case("infinity") || rest.bytes().all(|byte| byte.is_ascii_digit()))
+    word.strip_prefix('-').is_some_and(|rest| {
+        rest.eq_ignore_ascii_case("infinity") || rest.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn seconds(text: &str) -> Result<u64> {
@@ -164,7 +168,9 @@ pub fn pairs(words: &[String]) -> Result<Vec<(String, String)>> {
         }
         match found.insert(name.to_owned(), value.to_owned()) {
             Some(old) if old != value => {
-                return Err(format!("duplicate option '{name}' with different values '{old}' and '{value}'").into());
+                return Err(
+                    format!("duplicate option '{name}' with different values '{old}' and '{value}'").into()
+                );
             }
             _ => {}
         }
@@ -174,8 +180,12 @@ pub fn pairs(words: &[String]) -> Result<Vec<(String, String)>> {
 
 /// Splits words at keywords: what stands before the first, then each keyword with what follows it.
 pub fn sections<'a>(words: &'a [String], keywords: &[&str]) -> (&'a [String], Vec<(&'a str, &'a [String])>) {
-    let starts: Vec<usize> =
-        words.iter().enumerate().filter(|(_, word)| keywords.contains(&word.as_str())).map(|(index, _)| index).collect();
+    let starts: Vec<usize> = words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| keywords.contains(&word.as_str()))
+        .map(|(index, _)| index)
+        .collect();
     let head = &words[..starts.first().copied().unwrap_or(words.len())];
     let parts = starts
         .iter()

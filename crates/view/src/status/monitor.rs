@@ -49,7 +49,14 @@ pub struct Sections {
 
 impl Default for Sections {
     fn default() -> Sections {
-        Sections { summary: true, times: true, attributes: false, fail_counts: false, inactive: false, detail: false }
+        Sections {
+            summary: true,
+            times: true,
+            attributes: false,
+            fail_counts: false,
+            inactive: false,
+            detail: false,
+        }
     }
 }
 
@@ -140,7 +147,8 @@ fn maintenance(status: &Status) -> String {
     if status.maintenance_mode {
         "\n              *** Resource management is DISABLED ***\n  The cluster will not attempt to start, stop or recover services\n".to_owned()
     } else if status.stop_all_resources {
-        "\n    *** Resource management is DISABLED ***\n  The cluster will keep all resources stopped\n".to_owned()
+        "\n    *** Resource management is DISABLED ***\n  The cluster will keep all resources stopped\n"
+            .to_owned()
     } else {
         String::new()
     }
@@ -167,13 +175,16 @@ fn resources(status: &Status, sections: Sections) -> String {
 
 /// Attributes that are not worth showing (rule 5b.7.1).
 fn is_hidden(name: &str) -> bool {
-    ["fail-count-", "last-failure-", "shutdown", "terminate", "standby", "#"].iter().any(|start| name.starts_with(start))
+    ["fail-count-", "last-failure-", "shutdown", "terminate", "standby", "#"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 fn attributes(status: &Status) -> String {
     let mut items = Items::new(1);
     for node in status.nodes.iter().filter(|node| node.online) {
-        let mut shown: Vec<&(String, String)> = node.attributes.iter().filter(|(name, _)| !is_hidden(name)).collect();
+        let mut shown: Vec<&(String, String)> =
+            node.attributes.iter().filter(|(name, _)| !is_hidden(name)).collect();
         shown.sort();
         if shown.is_empty() {
             continue;
@@ -190,7 +201,8 @@ fn attributes(status: &Status) -> String {
 /// What a ping resource's attribute means; the scheduler's data has no parameters, so only loss is known.
 fn connectivity(status: &Status, node: &NodeStatus, name: &str, value: &str) -> &'static str {
     let feeds = |it: &PrimitiveStatus| {
-        (it.agent.ends_with(":ping") || it.agent.ends_with(":pingd")) && it.nodes.iter().any(|on| on.name == node.name)
+        (it.agent.ends_with(":ping") || it.agent.ends_with(":pingd"))
+            && it.nodes.iter().any(|on| on.name == node.name)
     };
     let pinged = name == "pingd" && primitives(status).into_iter().any(feeds);
     let lost = value.parse::<i64>().is_ok_and(|value| value <= 0);
@@ -203,10 +215,17 @@ pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
         match resource {
             ResourceStatus::Primitive(it) => found.push(it),
             ResourceStatus::Group(it) => found.extend(&it.members),
-            ResourceStatus::Clone(it) => it.instances.iter().for_each(|instance| gather(&instance.resource, found)),
+            ResourceStatus::Clone(it) => {
+                it.instances.iter().for_each(|instance| gather(&instance.resource, found))
+            }
             ResourceStatus::Bundle(it) => {
                 for replica in &it.replicas {
-                    let parts = [replica.ip.as_ref(), replica.child.as_ref(), Some(&replica.container), replica.connection.as_ref()];
+                    let parts = [
+                        replica.ip.as_ref(),
+                        replica.child.as_ref(),
+                        Some(&replica.container),
+                        replica.connection.as_ref(),
+                    ];
                     found.extend(parts.into_iter().flatten());
                 }
             }
@@ -220,13 +239,15 @@ pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
 fn migration_summary(status: &Status, fail_counts: &[FailCount], clock: &dyn Fn(i64) -> String) -> String {
     let mut items = Items::new(1);
     for node in status.nodes.iter().filter(|node| node.online && node.kind == NodeKind::Cluster) {
-        let here: Vec<&FailCount> = fail_counts.iter().filter(|count| count.node == node.name && count.count > 0).collect();
+        let here: Vec<&FailCount> =
+            fail_counts.iter().filter(|count| count.node == node.name && count.count > 0).collect();
         if here.is_empty() {
             continue;
         }
         items.list(&format!("Node: {}", node.name), |items| {
             for count in here {
-                let last = count.last_failure.map(|at| format!(" last-failure='{}'", clock(at))).unwrap_or_default();
+                let last =
+                    count.last_failure.map(|at| format!(" last-failure='{}'", clock(at))).unwrap_or_default();
                 items.item(&format!(
                     "{}: migration-threshold={} fail-count={}{last}",
                     count.resource, count.threshold, count.count

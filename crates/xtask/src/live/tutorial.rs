@@ -74,8 +74,15 @@ impl Tutorial {
         let shared = PathBuf::from(format!("/var/tmp/systole-live-{}", std::process::id()));
         let bus = shared.join("bus");
         let switch = shared.join("switch");
-        fs::create_dir_all(&bus)?;
         fs::create_dir_all(&switch)?;
+        let made = std::process::Command::new(binary)
+            .args(["bus", "create"])
+            .arg(&bus)
+            .args(["live", "node1", "node2", "node3"])
+            .status()?;
+        if !made.success() {
+            return Err(io::Error::other("the bus cannot be made"));
+        }
         let agent = PathBuf::from("/usr/sbin/fence_testlab");
         fs::write(&agent, FENCE_AGENT.replace("@SWITCH@", &switch.to_string_lossy()))?;
         make_executable(&agent)?;
@@ -126,14 +133,11 @@ impl Tutorial {
     }
 
     fn start_daemon(&self, name: &str) -> io::Result<()> {
-        let number = name.trim_start_matches("node");
         let console = fs::File::create(self.bus.with_file_name(format!("{name}.log")))?;
         let errors = console.try_clone()?;
         self.hosts
             .command(name, &self.binary.to_string_lossy())?
-            .args(["daemon", "--node", name, "--id", number, "--nodes", "node1,node2,node3"])
-            .args(["--state-dir", "/var/lib/systole", "--run-dir", "/run/systole"])
-            .arg("--bus")
+            .args(["daemon", "--node", name, "--state-dir", "/var/lib/systole", "--bus"])
             .arg(&self.bus)
             .stdout(Stdio::from(console))
             .stderr(Stdio::from(errors))
@@ -154,7 +158,7 @@ impl Tutorial {
         self.hosts
             .command(name, &self.binary.to_string_lossy())?
             .args(words)
-            .env("SYSTOLE_SOCKET", "/run/systole/api.sock")
+            .env("SYSTOLE_SOCKET", "/var/lib/systole/api.sock")
             .output()
     }
 
