@@ -167,7 +167,9 @@ pub(super) async fn events(
     headers: axum::http::HeaderMap,
 ) -> impl IntoResponse {
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let after = resumed.or(query.after).unwrap_or_else(|| context.journal.newest());
+    let newest = context.journal.newest();
+    // a number from an earlier run of the daemon: everything is new to this reader
+    let after = resumed.or(query.after).map_or(newest, |after: u64| if after > newest { 0 } else { after });
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     Sse::new(follow(context, after, !query.no_follow)).keep_alive(keep_alive)
 }
