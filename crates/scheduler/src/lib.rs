@@ -47,5 +47,6 @@ pub fn schedule(model: &mut Model<'_>) -> transition::Graph {
     ordering::remote::create(model);
     actions::fencing::create(model);
     ordering::apply(model);
+    actions::summarize(model);
     graph::build(model)
 }

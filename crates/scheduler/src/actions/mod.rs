@@ -19,6 +19,7 @@ mod recurring;
 mod request;
 mod runnable;
 mod settings;
+pub mod summary;
 mod unfencing;
 
 pub use fail_count::{
@@ -43,6 +44,8 @@ pub struct Extra<'a> {
     digests: Index<(NodeId, ResourceId, Task, u32), Rc<digest::Digests>>,
     /// Pseudo-actions around changes of clones that notify.
     announcements: Index<ResourceId, notify::Announcements>,
+    /// What the plan means for people, once it is made.
+    pub summary: summary::Summary,
     postponed: Vec<history::Postponed<'a>>,
     /// Lines that simulation tools print before the summary (rules 1.19.2, 3.47.4).
     pub messages: Vec<String>,
@@ -61,4 +64,9 @@ pub fn create(model: &mut Model<'_>) {
     for index in 0..model.top.len() {
         collective::create(model, model.top[index]);
     }
+}
+
+/// Takes down what the plan means, once all states of actions are final (S11).
+pub fn summarize(model: &mut Model<'_>) {
+    model.actions_extra.summary = summary::collect(model);
 }

@@ -72,6 +72,7 @@ impl Builder {
                     let action = model.resources[resource].actions[index];
                     summary::of(model, action, None);
                 }
+                crate::actions::notify::create(model, resource);
                 self.add_children(model, resource);
                 self.add_own(model, resource);
             }

@@ -88,7 +88,7 @@ fn imply_stops(model: &mut Model<'_>, resource: ResourceId, fencing: ActionId, t
                 relate(model, fencing, top_stop, Properties::GUEST_ALLOWED);
             }
         }
-        if model.resources[resource].notify {}
+        crate::actions::notify::of_fenced_stop(model, resource, stop, fencing);
     }
 }
 
