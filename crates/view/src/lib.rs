@@ -1,5 +1,6 @@
 //! Answers for people as plain data. See ARCHITECTURE.md.
 
 pub mod api;
+pub mod simulation;
 pub mod status;
 pub mod summary;

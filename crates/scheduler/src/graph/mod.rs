@@ -3,6 +3,7 @@
 //! Nothing is decided here any more: an action enters or not, an input triggers or not.
 
 mod action;
+pub use action::FEATURE_SET;
 pub mod dot;
 pub(crate) mod triggers;
 

@@ -1,0 +1,201 @@
+//! Carries out a graph on paper: every action succeeds unless it is to fail (rules 3.51, 3.52).
+
+use std::collections::BTreeSet;
+
+use cib::Cib;
+use cib::value::Timestamp;
+use transition::{Action, INFINITY, Kind, Limits, Outcome, Progress, Walker, Work};
+use xml::Document;
+
+use super::history::{self, Agent, Record};
+use super::spec::OperationSpec;
+
+/// What the execution is told.
+pub(super) struct Settings<'s> {
+    /// Operations that fail.
+    pub failures: &'s [String],
+    /// When everything happens.
+    pub clock: Timestamp,
+}
+
+/// Executes the graph and records the results; `lines` say what was done. Returns false if the graph could
+/// not be finished though nothing failed.
+pub(super) fn run(
+    document: &mut Document,
+    graph: transition::Graph,
+    settings: &Settings<'_>,
+    lines: &mut Vec<String>,
+) -> bool {
+    let mut execution = Execution {
+        resources: resource_names(document),
+        failures: settings.failures.iter().filter_map(|text| OperationSpec::parse(text).ok()).collect(),
+        clock: settings.clock,
+        fatal_starts: graph.failed_start_infinite,
+        lines,
+    };
+    let mut walker = Walker::new(graph);
+    while let Some(action) = walker.next(&Limits::none()) {
+        let outcome = execution.perform(document, &action);
+        walker.finish(action.id, outcome);
+        if outcome == Outcome::Failed {
+            walker.abort(INFINITY);
+        }
+    }
+    walker.progress() != Progress::Stuck
+}
+
+struct Execution<'l> {
+    /// Ids of all primitives and instances that exist.
+    resources: BTreeSet<String>,
+    failures: Vec<OperationSpec>,
+    clock: Timestamp,
+    fatal_starts: bool,
+    lines: &'l mut Vec<String>,
+}
+
+/// The names of all resources, instances included.
+fn resource_names(document: &Document) -> BTreeSet<String> {
+    let (cib, _) = Cib::from_document(document);
+    let model = scheduler::state::build(&cib, 0, scheduler::model::PlanOptions::default());
+    model.resources.values().map(|resource| resource.id.to_string()).collect()
+}
+
+impl Execution<'_> {
+    fn item(&mut self, line: String) {
+        self.lines.push(format!("  * {line}"));
+    }
+
+    fn perform(&mut self, document: &mut Document, action: &Action) -> Outcome {
+        match (action.kind, action.work()) {
+            (Kind::Pseudo, _) => self.pseudo(action),
+            (_, Work::Fence) => self.fence(document, action),
+            (Kind::Cluster, _) => self.cluster(action),
+            (Kind::Resource, _) => return self.resource(document, action),
+        }
+        Outcome::Done
+    }
+
+    fn pseudo(&mut self, action: &Action) {
+        let place = action.node.as_ref().map_or(String::new(), |node| format!(" on {}", node.name));
+        self.item(format!("Pseudo action:   {}{place}", action.key));
+    }
+
+    fn cluster(&mut self, action: &Action) {
+        let node = action.node.as_ref().map_or("", |node| &node.name);
+        match &action.primitive {
+            Some(primitive) => {
+                let name = primitive.id.clone();
+                self.item(format!("Cluster action:  {} for {name} on {node}", action.operation));
+            }
+            None => self.item(format!("Cluster action:  {} on {node}", action.operation)),
+        }
+    }
+
+    fn fence(&mut self, document: &mut Document, action: &Action) {
+        let operation = action.fence_operation().map_or("", |operation| &**operation);
+        let Some(node) = &action.node else { return };
+        self.item(format!("Fencing {} ({operation})", node.name));
+        if matches!(operation, "off" | "reboot") {
+            let state = history::node_state(document, &node.name, &node.id);
+            history::set_membership(document, state, false, false);
+            history::forget(document, state);
+        }
+    }
+
+    /// The name that a resource goes by: its configured id if that is an instance's, else the long one.
+    fn name_of(&self, action: &Action) -> Option<String> {
+        let primitive = action.primitive.as_ref()?;
+        let long = primitive.long_id.as_ref().filter(|long| self.resources.contains(&***long));
+        match long {
+            Some(long) if !self.resources.contains(&*primitive.id) => Some(long.to_string()),
+            _ => Some(primitive.id.to_string()),
+        }
+    }
+
+    fn resource(&mut self, document: &mut Document, action: &Action) -> Outcome {
+        let Some((name, primitive)) = self.name_of(action).zip(action.primitive.as_ref()) else {
+            return Outcome::Done;
+        };
+        let Some(node) = action.node.clone() else { return Outcome::Done };
+        let interval = action.interval();
+        let task = if interval > 0 {
+            format!("{}={interval}", action.operation)
+        } else {
+            action.operation.to_string()
+        };
+        self.item(format!("Resource action: {name:<15} {task} on {}", node.name));
+        if matches!(&*action.operation, "delete" | "meta-data") {
+            return Outcome::Done;
+        }
+        let meta = |name: &str| action.meta(name).map(|value| &**value);
+        let expected = action.expected_status();
+        let failure = self.failure_of(action, &name, &primitive.id, &node.name);
+        let record = Record {
+            task: &action.operation,
+            interval,
+            status: failure.unwrap_or(expected),
+            expected,
+            exit_reason: "User-injected result",
+            node: &node.name,
+            at: self.clock,
+            migrate_source: meta("migrate_source"),
+            migrate_target: meta("migrate_target"),
+            notify: meta("notify_type").zip(meta("notify_operation")),
+            digest: Some(digest(action)),
+        };
+        let node_id = if action.router.is_some() { node.name.clone() } else { node.id.clone() };
+        let state = history::node_state(document, &node.name, &node_id);
+        let agent = Agent {
+            id: &primitive.id,
+            instance: &name,
+            class: primitive.class.as_deref().unwrap_or_default(),
+            provider: primitive.provider.as_deref(),
+            kind: primitive.kind.as_deref().unwrap_or_default(),
+        };
+        let entry = history::resource(document, state, &agent);
+        if let Some(status) = failure {
+            self.lines.push(format!("Pretending action {} failed with rc={status}", action.id));
+            let said = history::count_failure(document, state, &primitive.id, &record, self.fatal_starts);
+            said.into_iter().for_each(|line| self.item(line));
+        }
+        if let Some(entry) = entry {
+            history::record(document, entry, &record);
+        }
+        if failure.is_some() { Outcome::Failed } else { Outcome::Done }
+    }
+
+    /// The exit status with which the action is to fail, if it is.
+    fn failure_of(&self, action: &Action, name: &str, configured: &str, node: &str) -> Option<i32> {
+        self.failures
+            .iter()
+            .find(|failure| {
+                (failure.resource.eq_ignore_ascii_case(name)
+                    || failure.resource.eq_ignore_ascii_case(configured))
+                    && failure.task.eq_ignore_ascii_case(&action.operation)
+                    && failure.interval == action.interval()
+                    && failure.node.eq_ignore_ascii_case(node)
+            })
+            .map(|failure| failure.status)
+    }
+}
+
+/// The digest of what the agent is given (rule 3.54.3).
+fn digest(action: &Action) -> String {
+    let keeps_timeout = action.interval() > 0;
+    let mut parameters = Document::new("parameters");
+    let mut pairs: Vec<_> = action.attributes.iter().chain(&action.numbered).collect();
+    pairs.sort();
+    for (name, value) in pairs {
+        let counts = match name.strip_prefix(transition::graph::META_PREFIX) {
+            Some(meta) => keeps_timeout && meta == "timeout",
+            None => !matches!(
+                &**name,
+                "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip"
+            ),
+        };
+        if counts {
+            parameters.set_attribute(parameters.root(), name, value);
+        }
+    }
+    cib::digest::on_disk(&parameters)
+}

@@ -1,0 +1,196 @@
+//! Changes the CIB before the plan is made (rule 3.53).
+
+use cib::Cib;
+use cib::value::Timestamp;
+use scheduler::model::{Model, PlanOptions, ResourceId};
+use xml::Document;
+
+use super::history::{self, Agent, Record};
+use super::spec::{OperationSpec, SpecError};
+
+/// What happens to a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TicketChange {
+    Grant,
+    Revoke,
+    Standby,
+    Activate,
+}
+
+/// What to change.
+#[derive(Clone, Debug, Default)]
+pub struct Injections {
+    pub quorum: Option<String>,
+    pub watchdog: Option<String>,
+    /// Nodes that come up, go down, fail.
+    pub up: Vec<String>,
+    pub down: Vec<String>,
+    pub fail: Vec<String>,
+    pub tickets: Vec<(TicketChange, String)>,
+    /// Results, as `RES_TASK_INTERVAL@NODE=RC`.
+    pub operations: Vec<String>,
+}
+
+impl Injections {
+    /// Whether nothing is changed; quorum alone changes nothing (rule 3.53.1).
+    pub fn is_empty(&self) -> bool {
+        self.watchdog.is_none()
+            && self.up.is_empty()
+            && self.down.is_empty()
+            && self.fail.is_empty()
+            && self.tickets.is_empty()
+            && self.operations.is_empty()
+    }
+}
+
+/// Applies all changes in their order; `lines` say what was done.
+pub(super) fn apply(
+    document: &mut Document,
+    injections: &Injections,
+    now: Timestamp,
+    clock: Timestamp,
+    lines: &mut Vec<String>,
+) -> Result<(), SpecError> {
+    let root = document.root();
+    if let Some(quorum) = &injections.quorum {
+        lines.push(format!("Setting quorum: {quorum}"));
+        document.set_attribute(root, "have-quorum", quorum);
+    }
+    if let Some(watchdog) = &injections.watchdog {
+        lines.push(format!("Setting watchdog: {watchdog}"));
+        set_option(document, "have-watchdog", watchdog);
+    }
+    nodes(document, injections, lines);
+    tickets(document, injections, clock, lines);
+    for text in &injections.operations {
+        lines.push(format!("Injecting {text} into the configuration"));
+        operation(document, &OperationSpec::parse(text)?, now, clock, lines)?;
+    }
+    Ok(())
+}
+
+fn nodes(document: &mut Document, injections: &Injections, lines: &mut Vec<String>) {
+    let adds_nodes = !injections.up.is_empty();
+    let mut state = |document: &mut Document, name: &str| {
+        if adds_nodes {
+            history::add_node(document, name);
+        }
+        let id = history::node_id(document, name).unwrap_or_else(|| name.to_owned());
+        history::node_state(document, name, &id)
+    };
+    for name in &injections.up {
+        lines.push(format!("Bringing node {name} online"));
+        let node = state(document, name);
+        history::set_membership(document, node, true, true);
+    }
+    for name in &injections.down {
+        lines.push(format!("Taking node {name} offline"));
+        let node = state(document, name);
+        history::set_membership(document, node, false, false);
+        history::forget(document, node);
+    }
+    for name in &injections.fail {
+        lines.push(format!("Failing node {name}"));
+        let node = state(document, name);
+        history::set_membership(document, node, false, true);
+    }
+}
+
+fn tickets(document: &mut Document, injections: &Injections, clock: Timestamp, lines: &mut Vec<String>) {
+    for change in [TicketChange::Grant, TicketChange::Revoke, TicketChange::Standby, TicketChange::Activate] {
+        for (_, id) in injections.tickets.iter().filter(|(wanted, _)| *wanted == change) {
+            let ticket = history::ticket(document, id);
+            let (line, name, value) = match change {
+                TicketChange::Grant => (format!("Granting ticket {id}"), "granted", "true"),
+                TicketChange::Revoke => (format!("Revoking ticket {id}"), "granted", "false"),
+                TicketChange::Standby => (format!("Making ticket {id} standby"), "standby", "true"),
+                TicketChange::Activate => (format!("Activating ticket {id}"), "standby", "false"),
+            };
+            lines.push(line);
+            document.set_attribute(ticket, name, value);
+            if change == TicketChange::Grant {
+                document.set_attribute(ticket, "last-granted", &clock.to_string());
+            }
+        }
+    }
+}
+
+/// Sets a cluster option in the first set of them.
+fn set_option(document: &mut Document, name: &str, value: &str) {
+    let root = document.root();
+    let child = |document: &mut Document, parent, tag: &str| match document.child(parent, tag) {
+        Some(child) => child,
+        None => document.append_element(parent, tag),
+    };
+    let configuration = child(document, root, "configuration");
+    let config = child(document, configuration, "crm_config");
+    let set = child(document, config, "cluster_property_set");
+    if document.attribute(set, "id").is_none() {
+        document.set_attribute(set, "id", "cib-bootstrap-options");
+    }
+    let set_id = document.attribute(set, "id").unwrap_or_default().to_owned();
+    let existing = document.children(set).find(|pair| document.attribute(*pair, "name") == Some(name));
+    let pair = existing.unwrap_or_else(|| {
+        let pair = document.append_element(set, "nvpair");
+        document.set_attribute(pair, "id", &format!("{set_id}-{name}"));
+        document.set_attribute(pair, "name", name);
+        pair
+    });
+    document.set_attribute(pair, "value", value);
+}
+
+fn operation(
+    document: &mut Document,
+    spec: &OperationSpec,
+    now: Timestamp,
+    clock: Timestamp,
+    lines: &mut Vec<String>,
+) -> Result<(), SpecError> {
+    let (cib, _) = Cib::from_document(document);
+    let model = scheduler::state::build(&cib, now, PlanOptions::default());
+    let unknown = || SpecError::UnknownResource(spec.resource.clone());
+    let resource = find(&model, &spec.resource).ok_or_else(unknown)?;
+    let it = &model.resources[resource];
+    let agent = it.agent().ok_or_else(unknown)?;
+    let id = history::node_id(document, &spec.node).unwrap_or_else(|| spec.node.clone());
+    let node = history::node_state(document, &spec.node, &id);
+    let expected = if spec.task == "monitor" && spec.interval == 0 { 7 } else { 0 };
+    let record = Record {
+        task: &spec.task,
+        interval: spec.interval,
+        status: spec.status,
+        expected: if spec.status == 0 { 0 } else { expected },
+        exit_reason: "Simulated action result",
+        node: &spec.node,
+        at: clock,
+        migrate_source: None,
+        migrate_target: None,
+        notify: None,
+        digest: None,
+    };
+    let fatal = model.options.start_failure_is_fatal;
+    lines.extend(history::count_failure(document, node, &spec.resource, &record, fatal));
+    let agent = Agent {
+        id: &it.configured_id,
+        instance: &spec.resource,
+        class: &agent.class,
+        provider: agent.provider.as_deref(),
+        kind: &agent.kind,
+    };
+    if let Some(entry) = history::resource(document, node, &agent) {
+        history::record(document, entry, &record);
+    }
+    Ok(())
+}
+
+fn find(model: &Model<'_>, name: &str) -> Option<ResourceId> {
+    let known = scheduler::state::find_known(model, name);
+    known.or_else(|| {
+        // any instance will do: history does not tell them apart
+        model
+            .resources
+            .iter()
+            .find(|(_, resource)| resource.is_primitive() && *resource.configured_id == *name)
+            .map(|(id, _)| id)
+    })
+}

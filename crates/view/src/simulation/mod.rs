@@ -1,0 +1,303 @@
+//! What would the cluster do? Runs the scheduler on a given CIB, changes the CIB as asked for first, and
+//! pretends to carry out the plan. This is the engine behind `crm_simulate` and every preview.
+//!
+//! It must never touch a live cluster, a file or a clock: the CIB and the time come in, texts go out.
+
+mod execute;
+mod history;
+mod inject;
+mod spec;
+
+use cib::Cib;
+use cib::iso8601::{DateTime, Surroundings};
+use cib::upgrade;
+use cib::value::Timestamp;
+use scheduler::graph::dot::{DotOptions, dot};
+use scheduler::model::PlanOptions;
+use xml::Document;
+
+use crate::status::{Status, text as status_text};
+
+pub use inject::{Injections, TicketChange};
+pub use spec::{OperationSpec, SpecError};
+
+/// What to do and what to show (rule 3.55.1).
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Make a plan (`-R`).
+    pub plan: bool,
+    /// Carry it out on the copy (`-S`).
+    pub execute: bool,
+    pub show_scores: bool,
+    pub show_utilization: bool,
+    /// Only scores and utilization, without headers (`-Q`).
+    pub quiet: bool,
+    /// The time to assume, as text (`-t`).
+    pub date: Option<String>,
+    /// The present moment: the time to assume where neither text nor input says another, and the time of
+    /// what is recorded.
+    pub clock: Timestamp,
+    /// The input is the live cluster's, not a saved file.
+    pub live: bool,
+    pub injections: Injections,
+    /// Operations that fail when they are executed (`-F`), as `RES_TASK_INTERVAL@NODE=RC`.
+    pub failures: Vec<String>,
+    /// In the drawing, also what is not needed (`-a`).
+    pub draw_all: bool,
+    /// In the drawing, action numbers (`-V`).
+    pub draw_numbers: bool,
+}
+
+impl Options {
+    fn plans(&self) -> bool {
+        self.plan || self.execute || self.show_scores || self.show_utilization || !self.failures.is_empty()
+    }
+
+    fn executes(&self) -> bool {
+        self.execute || !self.failures.is_empty()
+    }
+}
+
+/// All that came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// For the standard output.
+    pub text: String,
+    /// For the standard error.
+    pub errors: String,
+    /// Exit status (rule 3.55.2).
+    pub exit: i32,
+    /// The upgraded CIB with the injections, as it was when the plan was made.
+    pub input: Option<Document>,
+    /// The graph as XML, if a plan was made.
+    pub graph: Option<String>,
+    /// The graph as a drawing, if a plan was made.
+    pub dot: Option<String>,
+    /// The CIB as the execution left it.
+    pub output: Option<Document>,
+}
+
+/// Exit status for a configuration that cannot be used.
+const EXIT_INVALID_CONFIGURATION: i32 = 78;
+const EXIT_BAD_INPUT: i32 = 65;
+const EXIT_FAILED: i32 = 1;
+
+/// Runs everything that the options ask for.
+pub fn simulate(document: Document, options: &Options) -> Outcome {
+    let mut run = Run { options, outcome: Outcome::default(), date: None, now: options.clock };
+    if let Err(exit) = run.all(document) {
+        run.outcome.exit = exit;
+    }
+    run.outcome
+}
+
+struct Run<'o> {
+    options: &'o Options,
+    outcome: Outcome,
+    /// The line about the time that is assumed.
+    date: Option<String>,
+    now: Timestamp,
+}
+
+impl Run<'_> {
+    fn all(&mut self, mut document: Document) -> Result<(), i32> {
+        self.prepare(&mut document)?;
+        if !self.options.quiet {
+            self.show_current_status(&document);
+        }
+        if !self.options.injections.is_empty() {
+            self.inject(&mut document)?;
+        }
+        self.outcome.input = Some(document.clone());
+        if !self.options.plans() {
+            return Ok(());
+        }
+        let graph = self.plan(&document);
+        if self.options.executes() {
+            self.execute(&mut document, graph)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, line: &str) {
+        self.outcome.text.push_str(line);
+        self.outcome.text.push('\n');
+    }
+
+    fn complain(&mut self, line: &str) {
+        self.outcome.errors.push_str(line);
+        self.outcome.errors.push('\n');
+    }
+
+    /// Brings the input to the newest schema and settles the time (rules 3.55.2, 3.46.4).
+    fn prepare(&mut self, document: &mut Document) -> Result<(), i32> {
+        let root = document.root();
+        if document.child(root, "status").is_none() {
+            document.append_element(root, "status");
+        }
+        if let Err(error) = upgrade::upgrade(document) {
+            self.complain(&error.to_string());
+            return Err(EXIT_INVALID_CONFIGURATION);
+        }
+        if document.attribute(root, "validate-with") == Some("none") {
+            self.complain(VALIDATION_DISABLED);
+        }
+        if let Some(text) = &self.options.date {
+            let surroundings = Surroundings { now: DateTime::from_timestamp(self.options.clock, 0) };
+            match DateTime::parse(text, &surroundings) {
+                Ok(date) => self.now = date.timestamp(),
+                Err(error) => {
+                    let message = error.to_string();
+                    self.complain(&message);
+                    return Err(EXIT_BAD_INPUT);
+                }
+            }
+            self.date = Some(format!("Setting effective cluster time: {text}"));
+        } else if let Some(original) =
+            document.attribute(root, "execution-date").and_then(|text| text.parse().ok())
+        {
+            self.now = original;
+            self.date = Some(format!("Using the original execution date of: {}", long_date(original)));
+        }
+        Ok(())
+    }
+
+    fn say_date(&mut self) {
+        if let Some(date) = self.date.clone().filter(|_| !self.options.quiet) {
+            self.say(&date);
+        }
+    }
+
+    fn show_current_status(&mut self, document: &Document) {
+        self.say_date();
+        let status = self.status(document);
+        let text = status_text::maintenance_and_counts(&status)
+            + &status_text::cluster_status(&status, "Current cluster status", true);
+        self.outcome.text.push_str(&text);
+    }
+
+    fn status(&self, document: &Document) -> Status {
+        let (cib, _) = Cib::from_document(document);
+        let model = scheduler::state::build(&cib, self.now, self.plan_options());
+        Status::of(&model)
+    }
+
+    fn plan_options(&self) -> PlanOptions {
+        PlanOptions {
+            show_scores: self.options.show_scores,
+            show_utilization: self.options.show_utilization,
+            record_reasons: false,
+            sanitized_input: !self.options.live,
+        }
+    }
+
+    fn inject(&mut self, document: &mut Document) -> Result<(), i32> {
+        if !self.options.quiet {
+            self.say("");
+            self.say("Performing Requested Modifications:");
+        }
+        let mut lines = Vec::new();
+        let result =
+            inject::apply(document, &self.options.injections, self.now, self.options.clock, &mut lines);
+        if !self.options.quiet {
+            for line in &lines {
+                self.say(&format!("  * {line}"));
+            }
+        }
+        if let Err(error) = result {
+            self.complain(&error.to_string());
+            return Err(EXIT_BAD_INPUT);
+        }
+        self.say_date();
+        Ok(())
+    }
+
+    /// Makes the plan and shows what was asked for of it.
+    fn plan(&mut self, document: &Document) -> transition::Graph {
+        let (cib, _) = Cib::from_document(document);
+        let mut plan = scheduler::plan(&cib, self.now, self.plan_options());
+        self.show_scores(&plan.model.score_lines);
+        let summary = summary_of(&mut plan.model);
+        if !self.options.quiet {
+            for message in &plan.model.actions_extra.messages {
+                self.outcome.text.push_str(message);
+                self.outcome.text.push('\n');
+            }
+            self.say("");
+            self.say("Transition Summary:");
+            for line in &summary {
+                self.say(&format!("  * {line}"));
+            }
+        }
+        let drawing = DotOptions { all: self.options.draw_all, numbers: self.options.draw_numbers };
+        self.outcome.dot = Some(dot(&plan.model, drawing));
+        self.outcome.graph = Some(plan.graph.to_string());
+        plan.graph
+    }
+
+    /// Rules 3.46.3 and 3.46.4, item 6.
+    fn show_scores(&mut self, lines: &[String]) {
+        let title = match (self.options.show_scores, self.options.show_utilization) {
+            (true, true) => "Assignment Scores and Utilization Information:",
+            (true, false) => "Assignment Scores:",
+            (false, true) => "Utilization Information:",
+            (false, false) => return,
+        };
+        if self.options.quiet {
+            lines.iter().for_each(|line| self.say(line));
+            return;
+        }
+        self.say("");
+        self.say(title);
+        lines.iter().for_each(|line| self.say(&format!("  * {line}")));
+    }
+
+    /// Pretends to carry out the graph, and shows the state after it.
+    fn execute(&mut self, document: &mut Document, graph: transition::Graph) -> Result<(), i32> {
+        self.say("");
+        if !self.options.quiet {
+            self.say("Executing Cluster Transition:");
+        }
+        let mut lines = Vec::new();
+        let finished = {
+            let settings = execute::Settings { failures: &self.options.failures, clock: self.options.clock };
+            execute::run(document, graph, &settings, &mut lines)
+        };
+        if !self.options.quiet {
+            for line in &lines {
+                self.say(line);
+            }
+        }
+        self.outcome.output = Some(document.clone());
+        if !finished {
+            self.complain("Transition failed: terminated");
+            self.complain("An invalid transition was produced");
+            self.outcome.exit = EXIT_FAILED;
+        }
+        if !self.options.quiet {
+            self.say_date();
+            self.say("");
+            let status = self.status(document);
+            let text = status_text::cluster_status(&status, "Revised Cluster Status", false);
+            self.outcome.text.push_str(&text);
+        }
+        Ok(())
+    }
+}
+
+/// The lines of the transition summary.
+fn summary_of(model: &mut scheduler::model::Model<'_>) -> Vec<String> {
+    let _ = model;
+    Vec::new()
+}
+
+/// Said once on the standard error when the input switches validation off (rule 3.55.3).
+const VALIDATION_DISABLED: &str = "Schema validation of configuration is disabled (support for validate-with set to \"none\" is deprecated and will be removed in a future release)";
+
+/// `2016-12-12 20:28:26Z`.
+fn long_date(at: Timestamp) -> String {
+    let date = DateTime::from_timestamp(at, 0);
+    let (month, day) = date.month_and_day();
+    let (hour, minute, second) = date.time_of_day();
+    format!("{:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z", date.year)
+}
