@@ -224,34 +224,36 @@ fn forbidden_character(input: &str) -> Option<usize> {
     })
 }
 
-/// Turns growing byte offsets into line and column.
+/// Turns growing byte offsets into line and column, looking at each byte once: a document printed for
+/// the wire is one line of many megabytes.
 struct Place<'a> {
     input: &'a str,
     offset: usize,
     line: u32,
-    line_start: usize,
+    /// Characters between the start of the line and `offset`.
+    column: u32,
 }
 
 impl<'a> Place<'a> {
     fn new(input: &'a str) -> Self {
-        Place { input, offset: 0, line: 1, line_start: 0 }
+        Place { input, offset: 0, line: 1, column: 0 }
     }
 
     fn at(&mut self, offset: usize) -> (u32, u32) {
         let offset = offset.min(self.input.len());
-        if offset > self.offset {
-            let passed = &self.input.as_bytes()[self.offset..offset];
-            for (index, byte) in passed.iter().enumerate() {
-                if *byte == b'\n' {
-                    self.line += 1;
-                    self.line_start = self.offset + index + 1;
-                }
-            }
-            self.offset = offset;
+        if offset < self.offset {
+            *self = Place::new(self.input);
         }
-        let before = &self.input.as_bytes()[self.line_start.min(offset)..offset];
-        // bytes that start a character
-        let column = before.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
-        (self.line, column as u32 + 1)
+        for byte in &self.input.as_bytes()[self.offset..offset] {
+            if *byte == b'\n' {
+                self.line += 1;
+                self.column = 0;
+            } else if *byte & 0xC0 != 0x80 {
+                // a byte that starts a character
+                self.column += 1;
+            }
+        }
+        self.offset = offset;
+        (self.line, self.column + 1)
     }
 }
