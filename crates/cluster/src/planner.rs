@@ -90,7 +90,29 @@ pub fn in_flight_key(action: &Action, node: &dyn Fn(&str) -> Option<NodeId>) -> 
 pub struct SchedulerPlanner;
 
 impl Planner for SchedulerPlanner {
-    fn plan(&mut self, _cib: &cib::Cib, _now: i64) -> Planned {
-        Planned::default()
+    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
+        let plan = scheduler::plan(cib, now, scheduler::model::PlanOptions::default());
+        let violations = transition::check(&plan.graph, &transition::World::default());
+        Planned {
+            summary: plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words).collect(),
+            severity: None,
+            violations: violations.iter().map(ToString::to_string).collect(),
+            graph: Arc::new(plan.graph),
+        }
     }
+}
+
+/// An action with its reason, as one line for people.
+fn in_words(action: &Action) -> String {
+    let what = match action.work() {
+        Work::Fence => format!("fence ({})", action.fence_operation().map_or("reboot", |word| word)),
+        Work::Cancel => format!("cancel {}", action.cancelled_operation().map_or("monitor", |word| word)),
+        Work::Shutdown => "shut down".to_owned(),
+        _ if &*action.operation == "monitor" && action.interval() == 0 => "probe".to_owned(),
+        _ => action.operation.to_string(),
+    };
+    let resource = action.primitive.as_ref().map(|one| format!(" {}", one.id)).unwrap_or_default();
+    let node = action.node.as_ref().map(|node| format!(" on {}", node.name)).unwrap_or_default();
+    let reason = action.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{what}{resource}{node}{reason}")
 }

@@ -3,104 +3,296 @@
 //! Every change is made by an operation in total order, with the same result on every node. The rest of
 //! the crate gives text in and gets text or typed values out.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use cib::config::{NodeKind, Resource, ResourceKind};
+use cib::options::ClusterOptions;
 use cib::rule::RuleInput;
+use cib::{CibDocument, Origin};
 
 use crate::fencing::devices::Devices;
-use crate::request::{CibChange, CibOperation, CibQuery, Refusal, RefusalCode};
+use crate::join::FEATURE_SET;
+use crate::request::{CibChange, CibOperation, CibQuery, Client, Refusal, RefusalCode};
 use crate::text::xpath_literal;
 
-pub use version::Version;
-
-mod version {
-    use serde::{Deserialize, Serialize};
-
-    /// `admin_epoch.epoch.num_updates`.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-    pub struct Version {
-        pub admin_epoch: u32,
-        pub epoch: u32,
-        pub num_updates: u32,
-    }
-    impl std::fmt::Display for Version {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "{}.{}.{}", self.admin_epoch, self.epoch, self.num_updates)
-        }
-    }
-}
+pub use cib::Version;
 
 /// The replica.
 #[derive(Debug)]
 pub struct Replica {
-    document: xml::Document,
+    document: CibDocument,
+    /// The typed form, made when asked for; forgotten with each change.
+    typed: OnceCell<Arc<cib::Cib>>,
+    /// What depends on the configuration only.
+    settings: OnceCell<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    options: ClusterOptions,
+    values: Vec<(String, String)>,
+    /// Id, name and whether it is a cluster node, of each node of the configuration.
+    nodes: Vec<(String, String, bool)>,
 }
 
 impl Replica {
     /// The replica of a starting node, from what was on disk; and what there is to say about that.
     #[must_use]
     pub fn load(text: Option<&str>) -> (Replica, Vec<String>) {
-        let document = xml::Document::parse(text.unwrap_or("<cib/>")).expect("x");
-        (Replica { document }, Vec::new())
+        let (document, problems) = match text.map(from_disk) {
+            Some(Ok(document)) => (document, Vec::new()),
+            Some(Err(problem)) => {
+                let text = format!("the stored CIB cannot be used, starting with an empty one: {problem}");
+                (empty(), vec![text])
+            }
+            None => (empty(), Vec::new()),
+        };
+        (Replica { document, typed: OnceCell::new(), settings: OnceCell::new() }, problems)
     }
+
+    /// The version of the replica.
+    #[must_use]
     pub fn version(&self) -> Version {
-        Version::default()
+        self.document.version()
     }
+
+    /// Digest by which replicas are compared.
+    #[must_use]
     pub fn digest(&self) -> String {
-        String::new()
+        self.document.digest()
     }
+
+    /// The whole document, status included.
+    #[must_use]
     pub fn text(&self) -> String {
-        self.document.to_string()
+        self.document.document().to_string()
     }
-    pub fn text_at(&self, _now: i64) -> String {
-        self.document.to_string()
+
+    /// The whole document with `execution-date`, as inputs of plans are saved.
+    #[must_use]
+    pub fn text_at(&self, now: i64) -> String {
+        let mut document = self.document.document().clone();
+        let root = document.root();
+        document.set_attribute(root, "execution-date", &now.to_string());
+        document.to_pretty()
     }
+
+    /// What is kept on disk, and its signature.
+    #[must_use]
     pub fn file_text(&self) -> (String, String) {
-        (String::new(), String::new())
+        let mut document = self.document.without_status().into_document();
+        let root = document.root();
+        document.set_attribute(root, "num_updates", "0");
+        match CibDocument::from_document(document) {
+            Ok(kept) => (kept.to_file(), kept.signature()),
+            Err(_) => (self.document.to_file(), self.document.signature()),
+        }
     }
-    pub fn typed(&self) -> cib::Cib {
-        cib::Cib::from_document(&self.document).0
+
+    /// The typed form of the whole document.
+    #[must_use]
+    pub fn typed(&self) -> Arc<cib::Cib> {
+        self.typed.get_or_init(|| Arc::new(cib::Cib::from_document(self.document.document()).0)).clone()
     }
-    pub fn adopt(&mut self, _text: &str) -> Result<(), String> {
+
+    /// Becomes a copy of another replica. Refused, with the reason, if the text is no CIB this program knows.
+    pub fn adopt(&mut self, text: &str) -> Result<(), String> {
+        let document = CibDocument::parse(text).map_err(|refusal| refusal.to_string())?;
+        cib::upgrade::declared_schema(document.document()).map_err(|error| error.to_string())?;
+        self.document = document;
+        self.forget(true);
         Ok(())
     }
-    pub fn apply(&mut self, _changes: &[CibOperation], _origin: &str, _at: i64) -> Result<(), String> {
+
+    /// Applies changes that follow from what the cluster itself does, as one step.
+    pub fn apply(&mut self, changes: &[CibOperation], node: &str, at: i64) -> Result<(), String> {
+        let origin = Origin { node: node.to_owned(), client: "systole".to_owned(), at, ..Origin::default() };
+        let outcome = match changes {
+            [one] => self.document.apply(one, &origin),
+            all => self.document.apply(&CibOperation::Transaction(all.to_vec()), &origin),
+        };
+        let applied = outcome.map_err(|refusal| refusal.to_string())?;
+        if applied.changed() {
+            self.forget(applied.before.epoch != applied.after.epoch || applied.touched.configuration);
+        }
         Ok(())
     }
-    pub fn change(
-        &mut self,
-        _change: &CibChange,
-        _origin: &str,
-        _at: i64,
-    ) -> Result<Option<String>, Refusal> {
-        Err(Refusal { code: RefusalCode::Invalid, message: String::new() })
+
+    /// Applies a client's change. A dry run changes nothing and answers with the document that would be.
+    pub fn change(&mut self, change: &CibChange, node: &str, at: i64) -> Result<Option<String>, Refusal> {
+        let origin = Origin {
+            node: node.to_owned(),
+            client: change.client.program.clone(),
+            user: change.client.user.clone(),
+            restricted: self.restriction(&change.client),
+            at,
+        };
+        if change.dry_run {
+            let mut copy = self.document.clone();
+            copy.apply(&change.operation, &origin).map_err(refusal)?;
+            return Ok(Some(copy.to_file()));
+        }
+        let applied = self.document.apply(&change.operation, &origin).map_err(refusal)?;
+        if applied.changed() {
+            self.forget(true);
+        }
+        Ok(None)
     }
-    pub fn query(&self, _query: &CibQuery) -> Result<String, Refusal> {
-        Ok(String::new())
+
+    /// Answers a query.
+    pub fn query(&self, query: &CibQuery) -> Result<String, Refusal> {
+        let query = cib::Query {
+            scope: query.scope.clone(),
+            xpath: query.xpath.clone(),
+            paths_only: query.paths_only,
+            no_children: query.no_children,
+            restricted: self.restriction(&query.client),
+        };
+        self.document.query(&query).map_err(refusal)
     }
-    pub fn has(&self, _path: &str) -> bool {
-        false
+
+    /// Whether anything matches.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        xml::xpath::select(self.document.document(), path).is_ok_and(|found| !found.is_empty())
     }
-    /// Cluster options in force.
-    pub fn options(&self, now: i64) -> cib::options::ClusterOptions {
-        self.typed().cluster_options(&rule_input(now)).options
+
+    /// Cluster options in force. Rules with dates count as of the last change of the configuration.
+    #[must_use]
+    pub fn options(&self, now: i64) -> ClusterOptions {
+        self.settings(now).options.clone()
     }
+
+    /// The value of a cluster property, if it is set.
+    #[must_use]
     pub fn property(&self, name: &str, now: i64) -> Option<String> {
-        self.typed().cluster_options(&rule_input(now)).values.get(name).map(str::to_owned)
+        let values = &self.settings(now).values;
+        values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
+
+    /// Fence devices and topology.
+    #[must_use]
     pub fn devices(&self, now: i64) -> Devices {
         Devices::read(&self.typed(), &rule_input(now))
     }
+
+    /// Ids and names of the cluster nodes in the configuration.
+    #[must_use]
     pub fn cluster_nodes(&self) -> Vec<(String, String)> {
-        Vec::new()
+        let nodes = &self.settings(0).nodes;
+        nodes.iter().filter(|(_, _, member)| *member).map(|(id, name, _)| (id.clone(), name.clone())).collect()
     }
+
+    /// Ids and names of all nodes in the configuration.
+    #[must_use]
     pub fn all_nodes(&self) -> Vec<(String, String)> {
-        Vec::new()
+        self.settings(0).nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
     }
-    pub fn is_remote(&self, _id: &str) -> bool {
-        false
+
+    /// Whether the node is configured as a remote one.
+    #[must_use]
+    pub fn is_remote(&self, id: &str) -> bool {
+        self.settings(0).nodes.iter().any(|(known, _, member)| known == id && !member)
     }
+
+    /// The executor's names of all primitives in a resource (itself, or what a collective contains).
+    #[must_use]
     pub fn executor_ids(&self, id: &str) -> Vec<String> {
-        vec![id.to_owned()]
+        let typed = self.typed();
+        let mut ids = vec![id.to_owned()];
+        if let Some(found) = typed.configuration.resources.iter().find_map(|resource| find(resource, id)) {
+            primitives(found, &mut ids);
+        }
+        ids
     }
+
+    fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
+        let restricted = client.restricted && self.settings(0).options.enable_acl;
+        restricted.then(|| cib::acl::User { name: client.user.clone().unwrap_or_default(), groups: Vec::new() })
+    }
+
+    fn settings(&self, now: i64) -> &Settings {
+        self.settings.get_or_init(|| {
+            let typed = self.typed();
+            let effective = typed.cluster_options(&rule_input(now));
+            let values = effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
+            let nodes = typed.configuration.nodes.iter().map(|node| {
+                let name = node.uname.as_deref().unwrap_or(&node.id).to_owned();
+                (node.id.to_string(), name, node.kind == NodeKind::Member)
+            });
+            Settings { values: values.collect(), nodes: nodes.collect(), options: effective.options }
+        })
+    }
+
+    fn forget(&mut self, configuration: bool) {
+        self.typed = OnceCell::new();
+        if configuration {
+            self.settings = OnceCell::new();
+        }
+    }
+}
+
+/// A CIB older than any other (rule 4.23.9).
+fn empty() -> CibDocument {
+    let mut document = CibDocument::empty(cib::upgrade::NEWEST, FEATURE_SET).into_document();
+    let root = document.root();
+    for counter in cib::version::VERSION_ATTRIBUTES {
+        document.set_attribute(root, counter, "0");
+    }
+    CibDocument::from_document(document).expect("an empty CIB is a CIB")
+}
+
+/// Reads what was on disk: without status and DC (rule 4.23.9).
+fn from_disk(text: &str) -> Result<CibDocument, String> {
+    let stored = CibDocument::parse(text).map_err(|refusal| refusal.to_string())?;
+    cib::upgrade::declared_schema(stored.document()).map_err(|error| error.to_string())?;
+    let mut document = stored.without_status().into_document();
+    let root = document.root();
+    document.remove_attribute(root, "dc-uuid");
+    document.set_attribute(root, "num_updates", "0");
+    CibDocument::from_document(document).map_err(|refusal| refusal.to_string())
+}
+
+fn find<'a>(resource: &'a Resource, id: &str) -> Option<&'a Resource> {
+    if *resource.id == *id {
+        return Some(resource);
+    }
+    match &resource.kind {
+        ResourceKind::Group(members) => members.iter().find_map(|member| find(member, id)),
+        ResourceKind::Clone(Some(inner)) => find(inner, id),
+        ResourceKind::Bundle(bundle) => bundle.primitive.as_ref().and_then(|inner| find(inner, id)),
+        ResourceKind::Primitive(_) | ResourceKind::Clone(None) => None,
+    }
+}
+
+fn primitives(resource: &Resource, ids: &mut Vec<String>) {
+    match &resource.kind {
+        ResourceKind::Primitive(_) => ids.push(resource.id.to_string()),
+        ResourceKind::Group(members) => members.iter().for_each(|member| primitives(member, ids)),
+        ResourceKind::Clone(Some(inner)) => primitives(inner, ids),
+        ResourceKind::Bundle(bundle) => bundle.primitive.iter().for_each(|inner| primitives(inner, ids)),
+        ResourceKind::Clone(None) => {}
+    }
+}
+
+/// A document's refusal in the words of this crate.
+fn refusal(refusal: cib::Refusal) -> Refusal {
+    use cib::RefusalCode as Code;
+    let code = match refusal.code {
+        Code::NotFound => RefusalCode::NotFound,
+        Code::Exists => RefusalCode::Exists,
+        Code::Invalid | Code::Unparsable | Code::PatchFailed | Code::DigestMismatch => RefusalCode::Invalid,
+        Code::Schema => RefusalCode::Schema,
+        Code::OldVersion => RefusalCode::OldVersion,
+        Code::Denied => RefusalCode::Denied,
+    };
+    let mut message = refusal.to_string();
+    for detail in &refusal.details {
+        message.push('\n');
+        message.push_str(detail);
+    }
+    Refusal { code, message }
 }
 
 fn rule_input(now: i64) -> RuleInput<'static> {

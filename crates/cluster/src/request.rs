@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::fencing::FenceRecord;
 use crate::membership::{NodeId, View};
 
+/// The kinds of change (rule 4.23.2 and the options of `cibadmin`).
+pub use cib::Operation as CibOperation;
+
 /// The driver's number of a client request; it comes back in [`crate::Output::Reply`], exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
@@ -83,31 +86,6 @@ pub struct CibChange {
     pub client: Client,
     /// Apply to a copy and answer what would be, but change nothing.
     pub dry_run: bool,
-}
-
-/// The kinds of change (rule 4.23.2 and the options of `cibadmin`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CibOperation {
-    /// Add elements; one that exists already is an error.
-    Create { scope: Option<String>, xpath: Option<String>, xml: String },
-    /// Merge into what is there by id.
-    Modify { scope: Option<String>, xpath: Option<String>, xml: String, allow_create: bool, score: bool },
-    /// Replace a section, the whole CIB, or what `xpath` matches.
-    Replace { scope: Option<String>, xpath: Option<String>, xml: String },
-    /// Delete the first element that matches `xml` by name and id (with attributes as given).
-    Delete { scope: Option<String>, xml: String },
-    /// Delete what matches; the first or all.
-    DeleteXpath { xpath: String, all: bool },
-    /// Delete everything below the sections.
-    Erase,
-    /// Raise `epoch` by one.
-    Bump,
-    /// Upgrade to the newest schema.
-    Upgrade,
-    /// Apply a patchset (`<diff>`).
-    Patch { xml: String },
-    /// Several of the above, all or none, one step of versions.
-    Transaction(Vec<CibOperation>),
 }
 
 /// What an attribute update does.

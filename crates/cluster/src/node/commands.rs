@@ -215,7 +215,11 @@ impl Node {
             ids.push((state.uname.as_deref().unwrap_or(&state.id).to_owned(), state.id.to_string()));
         }
         ids.extend(self.replica.all_nodes().into_iter().map(|(id, name)| (name, id)));
-        move |name| ids.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, id)| id.clone())
+        // who is no cluster node is a remote one, whose id is its name
+        move |name| {
+            let known = ids.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            Some(known.map_or_else(|| name.to_owned(), |(_, id)| id.clone()))
+        }
     }
 
     pub(super) fn flush_attributes(&mut self, names: &[String]) {
@@ -273,27 +277,24 @@ impl Node {
             let recorded = operation.recorded;
             self.history.in_flight.insert(key, operation);
             if recorded {
-                changes.push(self.history_change(node, &resource));
+                changes.append(&mut self.history_changes(node, &resource));
             }
         }
         self.write_status(&changes);
     }
 
-    /// The change that makes the CIB show what is known of a resource on a node.
-    fn history_change(&self, node: NodeId, resource: &str) -> CibOperation {
+    /// The changes that make the CIB show what is known of a resource on a node.
+    fn history_changes(&self, node: NodeId, resource: &str) -> Vec<CibOperation> {
         let mut inner = Fragment::new();
         self.history.write_resource(node, resource, &mut inner);
         let xml = inner.finish();
-        if xml.is_empty() {
-            return delete(lrm_resource_path(&node.to_string(), resource));
+        let mut changes = vec![delete(lrm_resource_path(&node.to_string(), resource))];
+        if !xml.is_empty() {
+            changes.push(modify_status(format!(
+                "<node_state id=\"{node}\"><lrm id=\"{node}\"><lrm_resources>{xml}</lrm_resources></lrm></node_state>"
+            )));
         }
-        let path = lrm_resource_path(&node.to_string(), resource);
-        if self.replica.has(&path) {
-            return CibOperation::Replace { scope: None, xpath: Some(path), xml };
-        }
-        modify_status(format!(
-            "<node_state id=\"{node}\"><lrm id=\"{node}\"><lrm_resources>{xml}</lrm_resources></lrm></node_state>"
-        ))
+        changes
     }
 
     fn journal_start(&mut self, transition: u64, item: &Work, out: &mut Outbox) {
@@ -365,8 +366,8 @@ impl Node {
             history.shutdown_lock = Some(0);
         }
         history.record(&result.resource, &result.entry);
-        let change = self.history_change(result.node, &result.resource);
-        self.write_status(&[change]);
+        let changes = self.history_changes(result.node, &result.resource);
+        self.write_status(&changes);
     }
 
     fn journal_result(
@@ -397,8 +398,8 @@ impl Node {
             self.history.nodes.get_mut(&key.node).and_then(|all| all.get_mut(&key.resource))
         {
             history.entries.remove(&key.key);
-            let change = self.history_change(key.node, &key.resource);
-            self.write_status(&[change]);
+            let changes = self.history_changes(key.node, &key.resource);
+            self.write_status(&changes);
         }
         self.on_cancelled_as_dc(key, out);
     }
@@ -453,7 +454,7 @@ impl Node {
                     self.executor.forget(resource, out);
                 }
                 if self.history.pending(node, resource).any(|(_, operation)| operation.recorded) {
-                    changes.push(self.history_change(node, resource));
+                    changes.append(&mut self.history_changes(node, resource));
                 }
             }
         }
@@ -513,8 +514,8 @@ impl Node {
             let history = self.history.nodes.get_mut(&id).and_then(|all| all.get_mut(resource));
             if let Some(history) = history.filter(|history| history.entries.get(&slot).is_some_and(meant)) {
                 history.entries.remove(&slot);
-                let change = self.history_change(id, resource);
-                self.write_status(&[change]);
+                let changes = self.history_changes(id, resource);
+                self.write_status(&changes);
             }
         }
         self.trigger(&format!("failures of {resource} on {node} were cleared"), None);

@@ -194,7 +194,7 @@ impl Node {
 
     /// Plans as if operations under way had not begun; what the plan does not want is planned around.
     fn plan_around_operations(&mut self) -> (Planned, Vec<InFlightKey>) {
-        let mut typed = self.replica.typed();
+        let mut typed = cib::Cib::clone(&self.replica.typed());
         typed.root.no_quorum_panic = self.had_quorum && !self.view.quorate;
         let mut assumed: Vec<InFlightKey> = Vec::new();
         loop {
