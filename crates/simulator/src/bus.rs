@@ -1,0 +1,159 @@
+//! The messaging layer of the simulation: total order within a component of connected nodes, the same
+//! views and messages for members that move together, delays that differ from node to node.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use cluster::{Message, NodeId, View, ViewId};
+
+use crate::random::Random;
+
+/// What a node gets from the bus.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    View(View),
+    Message(Message),
+}
+
+#[derive(Debug)]
+struct Member {
+    component: u64,
+    /// What is on its way, with the moment of its arrival, ascending.
+    inbox: VecDeque<(u64, Delivery)>,
+}
+
+/// The bus.
+#[derive(Debug)]
+pub struct Bus {
+    members: BTreeMap<NodeId, Member>,
+    /// Which part of the network each host is in.
+    parts: BTreeMap<NodeId, u32>,
+    hosts: usize,
+    last_view: u64,
+    /// Members of each component's view.
+    views: BTreeMap<u64, Vec<NodeId>>,
+    /// Longest time a message takes, in milliseconds.
+    pub delay: u64,
+}
+
+impl Bus {
+    /// A whole network of so many hosts.
+    #[must_use]
+    pub fn new(hosts: &[NodeId]) -> Bus {
+        Bus {
+            members: BTreeMap::new(),
+            parts: hosts.iter().map(|id| (*id, 0)).collect(),
+            hosts: hosts.len(),
+            last_view: 0,
+            views: BTreeMap::new(),
+            delay: 3,
+        }
+    }
+
+    /// A node's manager connects.
+    pub fn join(&mut self, id: NodeId, now: u64, random: &mut Random) {
+        self.members.insert(id, Member { component: 0, inbox: VecDeque::new() });
+        self.reconfigure(now, random);
+    }
+
+    /// A node's manager is gone.
+    pub fn leave(&mut self, id: NodeId, now: u64, random: &mut Random) {
+        if self.members.remove(&id).is_some() {
+            self.reconfigure(now, random);
+        }
+    }
+
+    /// Splits the network: hosts with the same number see each other.
+    pub fn split(&mut self, parts: BTreeMap<NodeId, u32>, now: u64, random: &mut Random) {
+        if parts != self.parts {
+            self.parts = parts;
+            self.reconfigure(now, random);
+        }
+    }
+
+    /// The part of the network a host is in.
+    #[must_use]
+    pub fn part(&self, id: NodeId) -> u32 {
+        self.parts.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Orders a message for all members of the sender's component.
+    pub fn broadcast(&mut self, message: &Message, now: u64, random: &mut Random) {
+        let Some(component) = self.members.get(&message.from).map(|member| member.component) else { return };
+        let delay = self.delay;
+        for member in self.members.values_mut().filter(|member| member.component == component) {
+            let after = member.inbox.back().map_or(now, |(at, _)| *at);
+            let at = (now + random.between(0, delay)).max(after);
+            member.inbox.push_back((at, Delivery::Message(message.clone())));
+        }
+    }
+
+    /// When the next delivery is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        self.members.values().filter_map(|member| member.inbox.front().map(|(at, _)| *at)).min()
+    }
+
+    /// Takes one delivery that is due.
+    pub fn take_due(&mut self, now: u64) -> Option<(NodeId, Delivery)> {
+        let due = |member: &Member| member.inbox.front().is_some_and(|(at, _)| *at <= now);
+        let id = *self.members.iter().find(|(_, member)| due(member))?.0;
+        let (_, delivery) = self.members.get_mut(&id)?.inbox.pop_front()?;
+        Some((id, delivery))
+    }
+
+    /// Gives every component whose members changed a new view. Members that come from the same component
+    /// deliver the same messages before it: what none of them has delivered may be lost for all of them.
+    fn reconfigure(&mut self, now: u64, random: &mut Random) {
+        let mut groups: BTreeMap<u32, Vec<NodeId>> = BTreeMap::new();
+        for id in self.members.keys() {
+            groups.entry(self.part(*id)).or_default().push(*id);
+        }
+        for group in groups.into_values() {
+            let component = self.members.get(&group[0]).map_or(0, |member| member.component);
+            let same = group.iter().all(|id| self.members.get(id).is_some_and(|one| one.component == component));
+            if same && self.views.get(&component) == Some(&group) {
+                continue;
+            }
+            self.cut(&group, random);
+            self.last_view += 1;
+            self.views.insert(self.last_view, group.clone());
+            let view = View {
+                id: ViewId(self.last_view),
+                hosts: group.clone(),
+                members: group.clone(),
+                quorate: group.len() * 2 > self.hosts,
+            };
+            for id in group {
+                let Some(member) = self.members.get_mut(&id) else { continue };
+                member.component = self.last_view;
+                let after = member.inbox.back().map_or(now, |(at, _)| *at);
+                member.inbox.push_back(((now + 1).max(after), Delivery::View(view.clone())));
+            }
+        }
+    }
+
+    /// Drops a random tail of what no member of each old component has delivered.
+    fn cut(&mut self, group: &[NodeId], random: &mut Random) {
+        let mut old: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
+        for id in group {
+            let component = self.members.get(id).map_or(0, |member| member.component);
+            old.entry(component).or_default().push(*id);
+        }
+        for members in old.into_values() {
+            let left = |id: &NodeId| self.members.get(id).map_or(0, |member| tail_messages(&member.inbox));
+            let least = members.iter().map(left).min().unwrap_or(0) as u64;
+            let lost = random.between(0, least);
+            for id in members {
+                let Some(member) = self.members.get_mut(&id) else { continue };
+                for _ in 0..lost {
+                    member.inbox.pop_back();
+                }
+            }
+        }
+    }
+}
+
+/// How many messages are behind the last view in an inbox.
+fn tail_messages(inbox: &VecDeque<(u64, Delivery)>) -> usize {
+    inbox.iter().rev().take_while(|(_, delivery)| matches!(delivery, Delivery::Message(_))).count()
+}
