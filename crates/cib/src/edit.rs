@@ -16,7 +16,7 @@ pub struct Touched {
     /// `configuration`, or attributes of the root other than versions.
     pub configuration: bool,
     pub status: bool,
-    /// One of the version attributes was set.
+    /// One of the version attributes was set, or one by which the coordinator tells the partition's state.
     pub version: bool,
 }
 
@@ -37,6 +37,11 @@ impl Touched {
         }
     }
 }
+
+/// Attributes of the root by which the coordinator tells the state of the partition. They are no
+/// configuration (rule 4.23.2): else the one part of a split cluster would outrun the changes made in the
+/// other by just electing a coordinator.
+const KEPT_BY_COORDINATOR: [&str; 3] = ["have-quorum", "dc-uuid", "no-quorum-panic"];
 
 /// Elements nested deeper than this are refused: no schema needs it, and tools walk documents recursively.
 const MAX_DEPTH: usize = 250;
@@ -271,7 +276,8 @@ impl Edit<'_> {
             return;
         }
         self.document.set_attribute(target, name, value);
-        if target == self.document.root() && VERSION_ATTRIBUTES.contains(&name) {
+        let is_root = target == self.document.root();
+        if is_root && (VERSION_ATTRIBUTES.contains(&name) || KEPT_BY_COORDINATOR.contains(&name)) {
             self.touched.version = true;
         } else {
             self.touched.note(self.document, target);

@@ -181,7 +181,11 @@ impl Replica {
     #[must_use]
     pub fn cluster_nodes(&self) -> Vec<(String, String)> {
         let nodes = &self.settings(0).nodes;
-        nodes.iter().filter(|(_, _, member)| *member).map(|(id, name, _)| (id.clone(), name.clone())).collect()
+        nodes
+            .iter()
+            .filter(|(_, _, member)| *member)
+            .map(|(id, name, _)| (id.clone(), name.clone()))
+            .collect()
     }
 
     /// Ids and names of all nodes in the configuration.
@@ -209,14 +213,16 @@ impl Replica {
 
     fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
         let restricted = client.restricted && self.settings(0).options.enable_acl;
-        restricted.then(|| cib::acl::User { name: client.user.clone().unwrap_or_default(), groups: Vec::new() })
+        restricted
+            .then(|| cib::acl::User { name: client.user.clone().unwrap_or_default(), groups: Vec::new() })
     }
 
     fn settings(&self, now: i64) -> &Settings {
         self.settings.get_or_init(|| {
             let typed = self.typed();
             let effective = typed.cluster_options(&rule_input(now));
-            let values = effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
+            let values =
+                effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
             let nodes = typed.configuration.nodes.iter().map(|node| {
                 let name = node.uname.as_deref().unwrap_or(&node.id).to_owned();
                 (node.id.to_string(), name, node.kind == NodeKind::Member)

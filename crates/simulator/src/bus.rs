@@ -93,6 +93,12 @@ impl Bus {
         self.members.values().filter_map(|member| member.inbox.front().map(|(at, _)| *at)).min()
     }
 
+    /// Nothing is on its way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.members.values().all(|member| member.inbox.is_empty())
+    }
+
     /// Takes one delivery that is due.
     pub fn take_due(&mut self, now: u64) -> Option<(NodeId, Delivery)> {
         let due = |member: &Member| member.inbox.front().is_some_and(|(at, _)| *at <= now);
@@ -110,7 +116,8 @@ impl Bus {
         }
         for group in groups.into_values() {
             let component = self.members.get(&group[0]).map_or(0, |member| member.component);
-            let same = group.iter().all(|id| self.members.get(id).is_some_and(|one| one.component == component));
+            let same =
+                group.iter().all(|id| self.members.get(id).is_some_and(|one| one.component == component));
             if same && self.views.get(&component) == Some(&group) {
                 continue;
             }

@@ -102,20 +102,29 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
         9 => {
             world.agents.hangs = random.between(0, 3);
             world.agents.fence_fails = random.between(0, 40);
-            world.note("agents", &format!("hang {} %, fences fail {} %", world.agents.hangs, world.agents.fence_fails));
+            world.note(
+                "agents",
+                &format!("hang {} %, fences fail {} %", world.agents.hangs, world.agents.fence_fails),
+            );
         }
         10 => {
             let on = random.chance(50);
-            world.request(&name, Request::Standby { node: name.clone(), on, until_restart: random.chance(30) });
+            world.request(
+                &name,
+                Request::Standby { node: name.clone(), on, until_restart: random.chance(30) },
+            );
         }
         _ => {
-            world.request(&name, Request::Cleanup {
-                resource: None,
-                node: None,
-                operation: None,
-                interval: None,
-                only_failed: random.chance(50),
-            });
+            world.request(
+                &name,
+                Request::Cleanup {
+                    resource: None,
+                    node: None,
+                    operation: None,
+                    interval: None,
+                    only_failed: random.chance(50),
+                },
+            );
         }
     }
 }
@@ -144,13 +153,16 @@ fn make_peace(world: &mut World, names: &[String]) {
     }
     world.run(1000);
     if let Some(name) = names.first() {
-        world.request(name, Request::Cleanup {
-            resource: None,
-            node: None,
-            operation: None,
-            interval: None,
-            only_failed: true,
-        });
+        world.request(
+            name,
+            Request::Cleanup {
+                resource: None,
+                node: None,
+                operation: None,
+                interval: None,
+                only_failed: true,
+            },
+        );
     }
     world.run(1000);
 }

@@ -9,7 +9,9 @@ use crate::world::World;
 pub fn replicas_agree(world: &World) -> Result<(), String> {
     let mut seen = BTreeMap::new();
     for host in world.hosts.values() {
-        let Some(node) = host.node.as_ref().filter(|node| node.phase() == cluster::Phase::Joined) else { continue };
+        let Some(node) = host.node.as_ref().filter(|node| node.phase() == cluster::Phase::Joined) else {
+            continue;
+        };
         let (version, digest) = node.cib_version();
         let key = (node.status().view.id, version);
         let (first, known) = seen.entry(key).or_insert_with(|| (host.name.clone(), digest.clone()));
@@ -38,8 +40,12 @@ pub fn group_runs_once(world: &World, resources: &[&str]) -> Result<(), String> 
 /// In a settled cluster time changes nothing: no plan, no version of the CIB, no start.
 pub fn stays_at_rest(world: &mut World, milliseconds: u64) -> Result<(), String> {
     let state = |world: &World| {
-        let versions: Vec<_> =
-            world.hosts.values().filter_map(|host| host.node.as_ref()).map(|node| node.cib_version().0).collect();
+        let versions: Vec<_> = world
+            .hosts
+            .values()
+            .filter_map(|host| host.node.as_ref())
+            .map(|node| node.cib_version().0)
+            .collect();
         (versions, world.started)
     };
     let before = state(world);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cluster::{
-    AgentMetadata, AgentName, Config, Event, EventKind, ExecutionStatus, FenceRun, Input, Leftover, Node, NodeId, Now,
-    Operation, OperationId, OperationResult, Output, Phase, Planner, Reply, Request, RequestId, Restored,
+    AgentMetadata, AgentName, Config, Event, EventKind, ExecutionStatus, FenceRun, Input, Leftover, Node,
+    NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner, Reply, Request, RequestId,
+    Restored,
 };
 
 use crate::bus::{Bus, Delivery};
@@ -162,7 +163,8 @@ impl World {
     /// Starts the daemon of a host, with what an earlier run left behind.
     pub fn start(&mut self, name: &str) {
         let id = self.id(name);
-        let peers: Vec<(u32, String)> = self.hosts.values().map(|host| (host.id.0, host.name.clone())).collect();
+        let peers: Vec<(u32, String)> =
+            self.hosts.values().map(|host| (host.id.0, host.name.clone())).collect();
         let peers: Vec<(u32, &str)> = peers.iter().map(|(id, name)| (*id, name.as_str())).collect();
         let time = self.time;
         let Some(host) = self.hosts.get_mut(&id) else { return };
@@ -316,7 +318,8 @@ impl World {
         }
         self.steps_at_once += 1;
         if self.steps_at_once > MOST_STEPS_AT_ONCE {
-            self.violations.push("the cluster does not come to rest: too many steps at one moment".to_owned());
+            self.violations
+                .push("the cluster does not come to rest: too many steps at one moment".to_owned());
             return;
         }
         if let Some((id, delivery)) = self.bus.take_due(self.time) {
@@ -471,10 +474,15 @@ impl World {
     fn check_exclusive(&mut self, id: NodeId, resource: &str) {
         let has = |host: &Host| {
             host.active.iter().any(|one| one == resource)
-                || host.processes.iter().any(|process| process.resource == resource && process.action == "start")
+                || host
+                    .processes
+                    .iter()
+                    .any(|process| process.resource == resource && process.action == "start")
         };
-        let others: Vec<String> =
-            (self.hosts.values()).filter(|host| host.id != id && has(host)).map(|host| host.name.clone()).collect();
+        let others: Vec<String> = (self.hosts.values())
+            .filter(|host| host.id != id && has(host))
+            .map(|host| host.name.clone())
+            .collect();
         for other in others {
             let name = &self.hosts[&id].name;
             let text = format!("{resource} is started on {name} while it may be active on {other}");
@@ -561,7 +569,8 @@ impl World {
             OperationResult { stdout, executed, ..OperationResult::plain(process.id, status, code, reason) };
         let current = self.hosts.get(&id).is_some_and(|host| host.runs == process.run && host.node.is_some());
         if current {
-            let input = if process.fence.is_some() { Input::FenceDone(result) } else { Input::OperationDone(result) };
+            let input =
+                if process.fence.is_some() { Input::FenceDone(result) } else { Input::OperationDone(result) };
             self.step(id, input);
         }
     }
@@ -586,7 +595,9 @@ impl World {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let mut nodes = self.hosts.values().filter_map(|host| host.node.as_ref()).peekable();
-        nodes.peek().is_some() && nodes.all(|node| node.phase() == Phase::Joined && node.is_settled())
+        self.bus.is_idle()
+            && nodes.peek().is_some()
+            && nodes.all(|node| node.phase() == Phase::Joined && node.is_settled())
     }
 
     /// The whole timeline as text.
@@ -600,7 +611,8 @@ impl World {
 fn metadata(agent: &AgentName) -> AgentMetadata {
     let action = |name: &str| cluster::AgentAction { name: name.to_owned(), ..Default::default() };
     let fencing = agent.class == "stonith";
-    let names: &[&str] = if fencing { &["on", "off", "reboot", "monitor", "metadata"] } else { &["start", "stop", "monitor"] };
+    let names: &[&str] =
+        if fencing { &["on", "off", "reboot", "monitor", "metadata"] } else { &["start", "stop", "monitor"] };
     AgentMetadata {
         ocf_version: Some("1.0".to_owned()),
         actions: names.iter().map(|name| action(name)).collect(),

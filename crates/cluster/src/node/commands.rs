@@ -645,8 +645,9 @@ fn in_flight_key(node: NodeId, order: &Order) -> InFlightKey {
 
 /// Whether a client's change writes over what the cluster itself maintains.
 fn touches_node_states(operation: &CibOperation) -> bool {
-    let covers =
-        |scope: &Option<String>| matches!(scope.as_deref(), None | Some("cib" | "status" | "nodes" | "all"));
+    let covers = |scope: &Option<String>| {
+        matches!(scope.as_deref(), None | Some("cib" | "all" | "configuration" | "nodes" | "status"))
+    };
     match operation {
         CibOperation::Replace { scope, xpath: None, .. } => covers(scope),
         CibOperation::Replace { xpath: Some(path), .. } | CibOperation::DeleteXpath { xpath: path, .. } => {

@@ -240,7 +240,7 @@ impl Node {
     /// The same in typed form.
     #[must_use]
     pub fn cib(&self) -> cib::Cib {
-        self.replica.typed()
+        cib::Cib::clone(&self.replica.typed())
     }
 
     /// Version and digest of the replica.
