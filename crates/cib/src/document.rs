@@ -185,7 +185,7 @@ impl CibDocument {
     /// For requests that touch only `status` and cannot fail half-way: no copy of a large document.
     fn apply_in_place(&mut self, prepared: &Prepared) -> Result<Applied, Refusal> {
         let before = self.version();
-        let touched = edit::perform(&mut self.document, prepared)?;
+        let touched = edit::perform(&mut self.document, prepared, None)?;
         let after = if touched.any() { before.next_update() } else { before };
         if touched.any() {
             after.write_to(&mut self.document);
@@ -203,13 +203,17 @@ impl CibDocument {
         origin: &Origin,
     ) -> Result<Applied, Refusal> {
         let before = Version::of(old);
-        let touched = edit::perform(&mut self.document, prepared)?;
+        let touched = edit::perform(&mut self.document, prepared, origin.restricted.as_ref())?;
         let wanted = Version::of(&self.document);
         if !touched.any() && !prepared.forces_epoch() {
             return Ok(Applied { before, after: before, touched, warnings: Vec::new() });
         }
         if let Some(user) = &origin.restricted {
-            acl::check_change(old, &self.document, user)?;
+            let exempt = acl::Exempt { system_attributes: prepared.patch_version().is_some() };
+            acl::check_change(old, &self.document, user, exempt)?;
+            if prepared.forces_epoch() {
+                acl::check_root(old, user)?;
+            }
         }
         let after = next_version(before, wanted, touched, prepared)?;
         after.write_to(&mut self.document);

@@ -3,6 +3,7 @@
 
 use xml::{Document, NodeId, NodeKind};
 
+use crate::acl::{self, User};
 use crate::operation::{Place, Prepared, path};
 use crate::patchset;
 use crate::refusal::{Refusal, RefusalCode};
@@ -47,8 +48,12 @@ const KEPT_BY_COORDINATOR: [&str; 3] = ["have-quorum", "dc-uuid", "no-quorum-pan
 const MAX_DEPTH: usize = 250;
 
 /// Carries out one prepared operation.
-pub(crate) fn perform(document: &mut Document, operation: &Prepared) -> Result<Touched, Refusal> {
-    let mut edit = Edit { document, touched: Touched::default() };
+pub(crate) fn perform(
+    document: &mut Document,
+    operation: &Prepared,
+    restricted: Option<&User>,
+) -> Result<Touched, Refusal> {
+    let mut edit = Edit { document, touched: Touched::default(), restricted };
     edit.perform(operation)?;
     Ok(edit.touched)
 }
@@ -56,6 +61,8 @@ pub(crate) fn perform(document: &mut Document, operation: &Prepared) -> Result<T
 struct Edit<'d> {
     document: &'d mut Document,
     touched: Touched,
+    /// A user that may not see everything.
+    restricted: Option<&'d User>,
 }
 
 impl Edit<'_> {
@@ -63,7 +70,15 @@ impl Edit<'_> {
         match operation {
             Prepared::Create { place, xml } => self.create(place, xml),
             Prepared::Modify { place, xml, allow_create } => self.modify(place, xml, *allow_create),
-            Prepared::Replace { place, xml } => self.replace(place, xml),
+            Prepared::Replace { place, xml } => match self.restricted {
+                None => self.replace(place, xml),
+                Some(user) => {
+                    let before = self.document.clone();
+                    self.replace(place, xml)?;
+                    acl::restore_hidden(&before, self.document, user);
+                    Ok(())
+                }
+            },
             Prepared::Delete { scope, xml } => self.delete(scope.as_deref(), xml),
             Prepared::DeleteXpath { xpath, all, .. } => self.delete_matches(xpath, *all),
             Prepared::Erase => self.erase(),

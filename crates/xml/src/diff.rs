@@ -365,7 +365,7 @@ fn find_comment(doc: &Document, path: &str, position: usize) -> Option<NodeId> {
 }
 
 /// All candidates for the last step; of each step before only the first counts.
-fn find_all(doc: &Document, path: &str) -> Vec<NodeId> {
+pub fn find_all(doc: &Document, path: &str) -> Vec<NodeId> {
     let Some(steps) = steps(path) else { return Vec::new() };
     let mut candidates = Vec::new();
     for (level, step) in steps.iter().enumerate() {
