@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::PanicAction;
 
@@ -22,20 +23,80 @@ fn reset_host() {
     }
 }
 
-/// Kills everything that carries this node's mark in its environment, this daemon last.
+/// Kills everything that belongs to this node, this daemon last.
 fn end_node(state: &Path) {
-    let mark = format!("{}={}", crate::setup::STATE_VARIABLE, state.display());
-    let own = std::process::id();
-    let processes = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    for pid in processes.filter(|pid| *pid != own) {
-        let marked = fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()));
-        if marked {
-            agents::process::kill(pid, false);
-        }
+    for pid in processes(state).into_iter().filter(|pid| *pid != std::process::id()) {
+        agents::process::kill(pid, false);
     }
-    agents::process::kill(own, false);
+    agents::process::kill(std::process::id(), false);
+}
+
+/// Cuts the power of a node that shares this machine: its daemon, its agents and its services end with
+/// SIGKILL, and what a machine forgets without power is removed. Gives the process ids that were killed.
+/// Meant for another process than the node's own.
+pub fn cut_power(state: &Path) -> Vec<u32> {
+    let own = std::process::id();
+    let mut killed = Vec::new();
+    // new ones may be forked while we look; each round finds those
+    for _ in 0..100 {
+        let found: Vec<u32> = processes(state).into_iter().filter(|pid| *pid != own).collect();
+        if found.is_empty() {
+            break;
+        }
+        found.iter().for_each(|pid| agents::process::kill(*pid, false));
+        killed.extend(found);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    killed.sort_unstable();
+    killed.dedup();
+    for directory in ["scratch", "running"] {
+        // nothing there is fine
+        let _ = fs::remove_dir_all(state.join(directory));
+    }
+    killed
+}
+
+/// Everything that lives and carries a node's mark in its environment, and its daemon.
+pub fn processes(state: &Path) -> Vec<u32> {
+    let mark = format!("{}={}", crate::setup::STATE_VARIABLE, state.display());
+    let daemon = fs::read_to_string(state.join("daemon.pid")).ok().and_then(|text| text.trim().parse().ok());
+    let list = fs::read_dir("/proc").into_iter().flatten();
+    list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| carries(*pid, mark.as_bytes()) || (Some(*pid) == daemon && is_daemon(*pid)))
+        .collect()
+}
+
+/// A dead process that nobody has reaped has no environment.
+fn carries(pid: u32, mark: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark))
+}
+
+/// The id in a stale file may belong to anything by now.
+fn is_daemon(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|text| text.split(|byte| *byte == 0).any(|word| word == b"daemon"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn power_is_cut_for_what_carries_the_mark() {
+        let state = tempfile::tempdir().unwrap();
+        let mut marked = std::process::Command::new("sh")
+            .args(["-c", "sleep 600 & sleep 600"])
+            .env(crate::setup::STATE_VARIABLE, state.path())
+            .spawn()
+            .unwrap();
+        fs::write(state.path().join("daemon.pid"), "1\n").unwrap();
+        fs::create_dir(state.path().join("scratch")).unwrap();
+        while processes(state.path()).len() < 3 {
+            std::thread::yield_now();
+        }
+        assert!(cut_power(state.path()).contains(&marked.id()));
+        assert!(!marked.wait().unwrap().success());
+        assert!(processes(state.path()).is_empty() && !state.path().join("scratch").exists());
+    }
 }

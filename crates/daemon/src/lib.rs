@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 pub use api::openapi;
 pub use cluster::StartState;
+pub use end::{cut_power, processes};
 pub use messaging::Choice;
 pub use paths::Paths;
 pub use setup::run;

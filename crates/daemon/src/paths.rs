@@ -44,6 +44,8 @@ impl Paths {
 
     /// Everything below one directory: for nodes that share a machine, and for users that are not root.
     pub fn below(directory: &Path) -> Paths {
+        // it marks the node's processes, so it must not depend on where somebody stands
+        let directory = &std::path::absolute(directory).unwrap_or_else(|_| directory.to_path_buf());
         Paths {
             state: directory.into(),
             cib: directory.join("cib"),
