@@ -113,7 +113,7 @@ impl Frame {
         whole.into()
     }
 
-    fn decode(body: &[u8]) -> io::Result<Frame> {
+    pub(super) fn decode(body: &[u8]) -> io::Result<Frame> {
         let (&kind, rest) = body.split_first().ok_or_else(|| malformed("empty frame"))?;
         Ok(match kind {
             1 => Frame::Hello(from_json(rest)?),

@@ -17,6 +17,8 @@
 mod frame;
 mod member;
 mod order;
+#[cfg(test)]
+mod order_tests;
 mod switch;
 
 use std::collections::BTreeMap;
