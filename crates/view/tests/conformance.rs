@@ -1,0 +1,124 @@
+//! Runs the scheduler over a folder of recorded cases and compares summary, scores, drawing and graph with
+//! what the reference made of them, white space apart.
+//!
+//! The cases are looked for in `../shared/conformance/scheduler` beside the workspace (or where
+//! `SYSTOLE_CONFORMANCE` says); without them the test has nothing to do. `conformance-ratchet.txt` lists
+//! the cases that agree in full: they must stay so. `SYSTOLE_RERECORD=1` writes the list anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use view::simulation::{Options, simulate};
+use xml::Document;
+
+#[test]
+fn recorded_cases_that_agreed_still_agree() {
+    let Some(corpus) = corpus() else { return };
+    let ratchet_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance-ratchet.txt");
+    let ratchet: BTreeSet<String> =
+        fs::read_to_string(&ratchet_file).unwrap_or_default().lines().map(str::to_owned).collect();
+    let mut agree = BTreeSet::new();
+    let mut differ = Vec::new();
+    for name in names(&corpus) {
+        let differences = differences(&corpus, &name);
+        if differences.is_empty() {
+            agree.insert(name);
+        } else {
+            differ.push((name, differences));
+        }
+    }
+    println!("{} of {} cases agree in full", agree.len(), agree.len() + differ.len());
+    if std::env::var_os("SYSTOLE_RERECORD").is_some() {
+        let list: String = agree.iter().map(|name| format!("{name}\n")).collect();
+        fs::write(&ratchet_file, list).unwrap();
+        return;
+    }
+    let lost: Vec<String> = differ
+        .iter()
+        .filter(|(name, _)| ratchet.contains(name))
+        .map(|(name, what)| format!("{name}: {}", what.join(", ")))
+        .collect();
+    assert!(lost.is_empty(), "cases that agreed before differ now:\n{}", lost.join("\n"));
+}
+
+fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/scheduler");
+    let place = std::env::var_os("SYSTOLE_CONFORMANCE").map_or(beside, PathBuf::from);
+    place.join("xml").is_dir().then_some(place)
+}
+
+fn names(corpus: &Path) -> BTreeSet<String> {
+    let files = fs::read_dir(corpus.join("xml")).unwrap().map(|entry| entry.unwrap().path());
+    let inputs = files.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
+    inputs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+/// The outputs that differ from what was recorded.
+fn differences(corpus: &Path, name: &str) -> Vec<&'static str> {
+    let text = fs::read_to_string(corpus.join("xml").join(format!("{name}.xml"))).unwrap();
+    let document = Document::parse(&text).unwrap();
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    let date = date_argument(corpus, name);
+    let common = Options { clock, date, ..Options::default() };
+    let shown = simulate(document.clone(), &Options { execute: true, ..common.clone() });
+    let quiet = Options { execute: true, show_scores: true, quiet: true, ..common };
+    let files = simulate(document, &quiet);
+    let summary = shown.errors + &shown.text;
+    let dot = files.dot.unwrap_or_default();
+    let graph = files.graph.unwrap_or_default();
+    let outputs = [("summary", &summary), ("scores", &files.text), ("dot", &dot), ("exp", &graph)];
+    let mut differences: Vec<&'static str> = outputs
+        .into_iter()
+        .filter(|(kind, text)| canonical(kind, text) != canonical(kind, &recorded(corpus, kind, name)))
+        .map(|(kind, _)| kind)
+        .collect();
+    if shown.exit != 0 || files.exit != 0 {
+        differences.push("exit");
+    }
+    differences
+}
+
+fn recorded(corpus: &Path, kind: &str, name: &str) -> String {
+    fs::read_to_string(corpus.join(kind).join(format!("{name}.{kind}"))).unwrap_or_default()
+}
+
+/// The value of `-t` in the case's extra arguments.
+fn date_argument(corpus: &Path, name: &str) -> Option<String> {
+    let arguments = fs::read_to_string(corpus.join("args.tsv")).unwrap_or_default();
+    let line =
+        arguments.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('\t').map(str::to_owned))?;
+    Some(line.strip_prefix("-t ")?.trim_matches('"').to_owned())
+}
+
+/// What is compared: lines without white space, without the empty ones; sets where order does not count.
+fn canonical(kind: &str, text: &str) -> Vec<String> {
+    let mut lines: Vec<String> =
+        text.lines().map(|line| strip(kind, line)).filter(|line| !line.is_empty()).collect();
+    match kind {
+        "scores" => lines.sort(),
+        "dot" if lines.len() > 2 => {
+            let last = lines.pop().unwrap();
+            let body: BTreeSet<String> = lines.drain(1..).collect();
+            lines.extend(body);
+            lines.push(last);
+        }
+        _ => {}
+    }
+    lines
+}
+
+fn strip(kind: &str, line: &str) -> String {
+    let mut line: String = line.chars().filter(|character| !character.is_whitespace()).collect();
+    if kind == "exp" {
+        for name in ["crm_feature_set=\"", "batch-limit=\""] {
+            if let Some(start) = line.find(name) {
+                let value = start + name.len();
+                let end = line[value..].find('"').map_or(line.len(), |end| value + end + 1);
+                line.replace_range(start..end, "");
+            }
+        }
+    }
+    line
+}
