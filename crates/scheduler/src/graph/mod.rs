@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 use crate::model::{ActionId, Id, Model, NodeId, Properties, Relation, ResourceId, ResourceKind};
 use crate::ordering::summary;
+use cib::iso8601::DateTime;
+use cib::rule::RuleInput;
+use cib::value::parse_interval;
 use transition::{Graph, Head, Synapse};
 
 /// Builds the graph (S12). Clone notifications are created on the way.
@@ -30,24 +33,23 @@ pub fn build(model: &mut Model<'_>) -> Graph {
 /// The graph's own settings (rule 3.43.2).
 fn frame(model: &Model<'_>) -> Graph {
     let options = &model.options;
-    let text = |name: &str, default: &str| option_text(model, name).unwrap_or(default).into();
+    let clock = DateTime::from_timestamp(model.now, 0);
+    let values = model.cib.cluster_options(&RuleInput::at(clock)).values;
+    let duration = |names: [&str; 2]| {
+        let configured = names.iter().find_map(|name| values.get(name));
+        configured.filter(|text| parse_interval(text).is_some()).unwrap_or("60s").into()
+    };
     Graph {
         transition: 1,
-        cluster_delay: text("cluster-delay", "60s"),
-        fencing_timeout: text("fencing-timeout", "60s"),
+        cluster_delay: duration(["cluster-delay", "transition-idle-timeout"]),
+        fencing_timeout: duration(["fencing-timeout", "stonith-timeout"]),
         failed_stop_infinite: true,
         failed_start_infinite: options.start_failure_is_fatal,
-        batch_limit: text("batch-limit", "0"),
+        batch_limit: options.batch_limit.to_string().into(),
         migration_limit: (options.migration_limit > 0).then_some(options.migration_limit),
         recheck_by: model.recheck_by,
         synapses: Vec::new(),
     }
-}
-
-/// A cluster option as configured.
-fn option_text<'m>(model: &'m Model<'_>, name: &str) -> Option<&'m str> {
-    let _ = (model, name);
-    None
 }
 
 #[derive(Default)]

@@ -215,9 +215,9 @@ impl Run<'_> {
     /// Makes the plan and shows what was asked for of it.
     fn plan(&mut self, document: &Document) -> transition::Graph {
         let (cib, _) = Cib::from_document(document);
-        let mut plan = scheduler::plan(&cib, self.now, self.plan_options());
+        let plan = scheduler::plan(&cib, self.now, self.plan_options());
         self.show_scores(&plan.model.score_lines);
-        let summary = summary_of(&mut plan.model);
+        let summary = crate::summary::lines(&plan.model, &plan.model.actions_extra.summary);
         if !self.options.quiet {
             for message in &plan.model.actions_extra.messages {
                 self.outcome.text.push_str(message);
@@ -283,12 +283,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-/// The lines of the transition summary.
-fn summary_of(model: &mut scheduler::model::Model<'_>) -> Vec<String> {
-    let _ = model;
-    Vec::new()
 }
 
 /// Said once on the standard error when the input switches validation off (rule 3.55.3).
