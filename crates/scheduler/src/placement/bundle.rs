@@ -10,6 +10,7 @@ pub fn place(model: &mut Model, bundle: ResourceId, preferred: Option<NodeId>, f
     let Some(it) = model.resources[bundle].bundle() else { return };
     let (child, node_max, replicas) = (it.child, it.replicas_per_host, it.replicas.clone());
     model.resources[bundle].placing = true;
+    model.placement.surroundings_changed();
     output::tables(model, "pcmk__bundle_assign", bundle);
     let mut containers: Vec<ResourceId> = replicas.iter().map(|replica| replica.container).collect();
     let max = containers.len() as i32;
@@ -20,8 +21,10 @@ pub fn place(model: &mut Model, bundle: ResourceId, preferred: Option<NodeId>, f
     }
     if let Some(child) = child {
         confine_clone(model, child, &replicas);
+        model.placement.surroundings_changed();
         place_any(model, child, preferred, finality);
     }
+    model.placement.surroundings_changed();
     model.resources[bundle].provisional = false;
     model.resources[bundle].placing = false;
 }

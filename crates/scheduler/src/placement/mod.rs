@@ -52,6 +52,8 @@ pub struct Extra {
     marks: Vec<Marks>,
     /// Free capacity by node, see [`utilization`].
     capacity: utilization::Capacity,
+    effects: colocation::effects::Effects,
+    progress: colocation::preferences::Progress,
 }
 
 /// Placement's notes about one resource.
@@ -59,6 +61,8 @@ pub struct Extra {
 struct Marks {
     /// Is a source of the merge that is going on (loop guard of rule 2.18.3).
     merging: bool,
+    /// The last merge that had it as a source.
+    last_merge: u32,
     /// A promotable clone whose promotion sorting has begun (rule 2.16.8).
     promotion_sorting: bool,
     /// The score of the entry at the moment the resource was put on its node (rule 2.17.6 a).
@@ -70,6 +74,14 @@ struct Marks {
 impl Extra {
     fn marks(&self, resource: ResourceId) -> Option<&Marks> {
         self.marks.get(resource.index())
+    }
+    /// The table of `resource` has changed.
+    pub(crate) fn table_changed(&mut self, resource: ResourceId) {
+        self.effects.forget(resource);
+    }
+    /// Something that counts for merges has changed and is not a table: availability of a node, lists.
+    fn surroundings_changed(&mut self) {
+        self.effects.clear();
     }
     fn marks_mut(&mut self, resource: ResourceId) -> &mut Marks {
         if self.marks.len() <= resource.index() {
@@ -112,6 +124,7 @@ pub fn apply_node_criteria(model: &mut Model) {
 /// S6: gives every resource its node and role (rules 2.3, 2.12–2.25).
 pub fn assign(model: &mut Model) {
     utilization::begin(model);
+    model.placement.surroundings_changed();
     resource_order::sort(model);
     output::capacities(model, "Original");
     place_connections(model);

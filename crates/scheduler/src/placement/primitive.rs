@@ -92,6 +92,7 @@ fn update_remote_node(model: &mut Model, resource: ResourceId) {
     let it = &model.resources[resource];
     let Some(node) = it.remote_node.filter(|_| it.is_remote_connection) else { return };
     let comes_up = it.assigned.is_some() && it.next_role != Role::Stopped;
+    model.placement.surroundings_changed();
     let node = &mut model.nodes[node];
     if comes_up {
         node.online = true;

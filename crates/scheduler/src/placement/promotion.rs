@@ -187,6 +187,7 @@ fn add_promoted_locations(model: &mut Model, clone: ResourceId, instance: Resour
 /// Rule 2.21.8: the clone's own table becomes the place where wishes about promotion meet.
 fn add_node_scores(model: &mut Model, clone: ResourceId) {
     model.placement.marks_mut(clone).promotion_sorting = true;
+    model.placement.surroundings_changed();
     preferences::guarded(model, clone, |model| {
         for instance in model.resources[clone].children.clone() {
             let priority = model.resources[instance].promotion_priority;

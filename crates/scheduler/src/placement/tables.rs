@@ -41,6 +41,7 @@ pub fn set_score(model: &mut Model, resource: ResourceId, node: NodeId, score: S
     if let Some(entry) = model.resources[resource].allowed.get_mut(node) {
         if entry.score != score {
             entry.score = score;
+            model.placement.table_changed(resource);
             model.reasons.score(resource, node, Change::Set(score), cause);
         }
     }
@@ -50,6 +51,7 @@ pub fn set_score(model: &mut Model, resource: ResourceId, node: NodeId, score: S
 pub fn add_to_entry(model: &mut Model, resource: ResourceId, node: NodeId, amount: Score, cause: Cause) {
     if let Some(entry) = model.resources[resource].allowed.get_mut(node) {
         entry.score += amount;
+        model.placement.table_changed(resource);
         model.reasons.score(resource, node, Change::Add(amount), cause);
     }
 }
@@ -86,6 +88,7 @@ pub fn replace_scores(
         let change =
             if entry.score + difference == score { Change::Add(difference) } else { Change::Set(score) };
         entry.score = score;
+        model.placement.table_changed(resource);
         model.reasons.score(resource, node, change, cause);
     }
 }
@@ -100,6 +103,7 @@ pub fn restore(model: &mut Model, resource: ResourceId, saved: NodeTable, cause:
         }
     }
     model.resources[resource].allowed = saved;
+    model.placement.table_changed(resource);
 }
 
 /// Whether attributes of guest and bundle nodes are read from their hosts for this resource.

@@ -3,9 +3,10 @@
 //! - [`unpack`]: from configured constraints to [`crate::model::Colocation`]s (rule 2.15)
 //! - [`lists`]: which of them a resource has to look at (rule 2.16)
 //! - [`dependent`]: what a placed primary does to a dependent (rules 2.17, 2.21.6, 2.22.7)
-//! - [`preferences`]: what dependents wish of a primary (rule 2.18)
+//! - [`preferences`]: what dependents wish of a primary (rule 2.18); [`effects`] keeps that cheap
 
 pub(super) mod dependent;
+pub(super) mod effects;
 mod lists;
 pub(super) mod pairing;
 pub(super) mod preferences;
@@ -25,6 +26,7 @@ pub fn add(model: &mut Model, colocation: Colocation) -> Option<ColocationId> {
         return None;
     }
     let (dependent, primary) = (colocation.dependent, colocation.primary);
+    model.placement.effects.clear();
     let id = model.colocations.push(colocation);
     let mut list = std::mem::take(&mut model.resources[dependent].this_with);
     insert(model, &mut list, id, Direction::ThisWith);

@@ -4,7 +4,7 @@
 //! resource; only its caller writes the result back.
 
 use super::super::{location, tables};
-use super::{has_influence, with_this};
+use super::{effects, has_influence, with_this};
 use crate::model::{Cause, ColocationId, Model, Name, NodeId, NodeTable, ResourceId};
 use cib::value::Score;
 
@@ -71,7 +71,7 @@ pub fn factor(model: &Model, id: ColocationId) -> f32 {
     scaled(1.0, model.colocations[id].score)
 }
 
-fn scaled(factor: f32, score: Score) -> f32 {
+pub(super) fn scaled(factor: f32, score: Score) -> f32 {
     (factor * score.value() as f32) / Score::INFINITY.value() as f32
 }
 
@@ -85,6 +85,12 @@ pub fn merge(
     factor: f32,
     mode: Mode,
 ) {
+    if !is_merging(model, source) {
+        let effect = effects::effect_of(model, source, target, id, factor);
+        if effect.is_some_and(|effect| effect.apply(model, table, mode)) {
+            return;
+        }
+    }
     let Some((source, guards)) = enter(model, source) else { return };
     let mut work = table.clone();
     add_wishes(model, source, target, &mut work, id, factor, mode);
@@ -111,6 +117,20 @@ pub fn merge_primaries(model: &mut Model, source: ResourceId) -> Draft {
     work
 }
 
+/// How many steps one merge may take before it visits every source only once more. Only nets of
+/// colocations in which nothing can be remembered ([`effects`]) come near it; walking through all of their
+/// paths would never end.
+const STEP_LIMIT: u32 = 20_000;
+
+/// How far the merge that is going on has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Number of the merge.
+    merge: u32,
+    depth: u32,
+    steps: u32,
+}
+
 /// Marks the source as being merged; a group is represented by its first member. `None` if one of them
 /// is being merged already (a loop) or the group is empty.
 fn enter(model: &mut Model, source: ResourceId) -> Option<(ResourceId, [ResourceId; 2])> {
@@ -124,16 +144,28 @@ fn enter(model: &mut Model, source: ResourceId) -> Option<(ResourceId, [Resource
     if is_merging(model, start) {
         return None;
     }
+    let progress = &mut model.placement.progress;
+    if progress.depth == 0 {
+        *progress = Progress { merge: progress.merge + 1, ..Progress::default() };
+    }
+    let (merge, exhausted) = (progress.merge, progress.steps >= STEP_LIMIT);
+    let last_visit = std::mem::replace(&mut model.placement.marks_mut(source).last_merge, merge);
+    if exhausted && last_visit == merge {
+        return None;
+    }
+    model.placement.progress.steps += 1;
+    model.placement.progress.depth += 1;
     let guards = [source, start];
     set_merging(model, guards, true);
     Some((start, guards))
 }
 
 fn leave(model: &mut Model, guards: [ResourceId; 2]) {
+    model.placement.progress.depth -= 1;
     set_merging(model, guards, false);
 }
 
-fn is_merging(model: &Model, resource: ResourceId) -> bool {
+pub(super) fn is_merging(model: &Model, resource: ResourceId) -> bool {
     model.placement.marks(resource).is_some_and(|marks| marks.merging)
 }
 
@@ -227,44 +259,33 @@ fn add_wishes(
     mode: Mode,
 ) {
     let scratch = scratch_table(model, source, id);
-    let table = scratch.as_ref().unwrap_or(&model.resources[source].allowed);
-    let wishes = Wishes {
-        model,
-        source,
-        table,
-        attribute: model.colocations[id].node_attribute.as_ref(),
-        maps_to_hosts: tables::may_map_to_hosts(model, source),
-    };
-    let mut exception = None;
-    let mut known = Vec::new();
+    let wishes = Wishes::new(model, source, id, scratch.as_ref());
+    let mut memory = Memory::default();
     for entry in work.iter_mut() {
-        let wish = wishes.best_for(entry.node, target, &mut known);
-        if factor < 0.0 && wish < Score::ZERO {
-            let single = *exception.get_or_insert_with(|| single_choice(model, id));
-            if !single.is_some_and(|stickiness: Score| stickiness.value() < -wish.value()) {
-                continue;
-            }
-        }
         if !entry.unusable {
-            add_wish(entry, rounded(factor, wish), mode);
+            let amount = wishes.amount(entry.node, target, factor, &mut memory);
+            add_wish(entry, amount, mode);
         }
     }
 }
 
 /// Rule 2.18.4 a: for an explicit colocation of a later group member, the group's locations count too.
 fn scratch_table(model: &Model, source: ResourceId, id: ColocationId) -> Option<NodeTable> {
+    let group = scratch_is_needed(model, source, id)?;
+    let mut table = model.resources[source].allowed.clone();
+    location::apply_to_scratch(model, group, source, &mut table);
+    Some(table)
+}
+
+/// The group whose locations have to be applied to a scratch copy of the source's table, if any.
+pub(super) fn scratch_is_needed(model: &Model, source: ResourceId, id: ColocationId) -> Option<ResourceId> {
     let colocation = &model.colocations[id];
     if source != colocation.dependent || !colocation.explicit {
         return None;
     }
     let group = model.resources[source].parent.filter(|parent| model.resources[*parent].is_group())?;
-    if model.resources[group].children.first() == Some(&source) || model.resources[group].locations.is_empty()
-    {
-        return None;
-    }
-    let mut table = model.resources[source].allowed.clone();
-    location::apply_to_scratch(model, group, source, &mut table);
-    Some(table)
+    let it = &model.resources[group];
+    (it.children.first() != Some(&source) && !it.locations.is_empty()).then_some(group)
 }
 
 /// Rule 2.18.4 b: a dependent that has one acceptable node only may pull a negative colocation along,
@@ -303,16 +324,53 @@ fn add_wish(entry: &mut DraftEntry, amount: i64, mode: Mode) {
 }
 
 /// The source's scores by the value of the colocation's attribute.
-struct Wishes<'m, 'a> {
+pub(super) struct Wishes<'m, 'a> {
     model: &'m Model<'a>,
     source: ResourceId,
+    id: ColocationId,
     table: &'m NodeTable,
     attribute: Option<&'m Name>,
     /// Some of the source's nodes may stand for their hosts.
     maps_to_hosts: bool,
 }
 
-impl Wishes<'_, '_> {
+/// What has been looked up already during one step.
+#[derive(Default)]
+pub(super) struct Memory {
+    best: Vec<(tables::ColocationValue, Score)>,
+    single_choice: Option<Option<Score>>,
+}
+
+impl<'m, 'a> Wishes<'m, 'a> {
+    /// Wishes of `source`; `scratch` replaces its table.
+    pub(super) fn new(
+        model: &'m Model<'a>,
+        source: ResourceId,
+        id: ColocationId,
+        scratch: Option<&'m NodeTable>,
+    ) -> Wishes<'m, 'a> {
+        Wishes {
+            model,
+            source,
+            id,
+            table: scratch.unwrap_or(&model.resources[source].allowed),
+            attribute: model.colocations[id].node_attribute.as_ref(),
+            maps_to_hosts: tables::may_map_to_hosts(model, source),
+        }
+    }
+
+    /// What is to be added to the target's entry for `node` (rule 2.18.4 a to d); 0 to skip it.
+    pub(super) fn amount(&self, node: NodeId, target: ResourceId, factor: f32, memory: &mut Memory) -> i64 {
+        let wish = self.best_for(node, target, &mut memory.best);
+        if factor < 0.0 && wish < Score::ZERO {
+            let single = *memory.single_choice.get_or_insert_with(|| single_choice(self.model, self.id));
+            if !single.is_some_and(|stickiness| stickiness.value() < -wish.value()) {
+                return 0;
+            }
+        }
+        rounded(factor, wish)
+    }
+
     /// The highest score among the source's available nodes that match `node` (rule 2.18.4 a). Values
     /// already looked up are kept in `known`.
     fn best_for(
