@@ -52,6 +52,8 @@ pub struct Extra {
     marks: Vec<Marks>,
     /// Free capacity by node, see [`utilization`].
     capacity: utilization::Capacity,
+    /// What each resource needs, by index; empty where capacities do not count.
+    demands: Vec<utilization::Amounts>,
     effects: colocation::effects::Effects,
     progress: colocation::preferences::Progress,
 }

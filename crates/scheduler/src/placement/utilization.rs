@@ -35,11 +35,21 @@ fn clipped(value: i64) -> i32 {
 /// Reads the capacities at the start of placement.
 pub fn begin(model: &mut Model) {
     model.placement.capacity = model.nodes.values().map(|node| amounts(&node.utilization)).collect();
+    model.placement.demands = match is_on(model) {
+        true => model.resources.values().map(|resource| amounts(&resource.utilization)).collect(),
+        false => Vec::new(),
+    };
 }
 
 /// What is free on `node` now.
 pub fn capacity<'m>(model: &'m Model, node: NodeId) -> Option<&'m Amounts> {
     model.placement.capacity.get(node.index())
+}
+
+/// What a primitive needs.
+fn demand_of<'m>(model: &'m Model, resource: ResourceId) -> impl Iterator<Item = (&'m Name, i32)> {
+    let demand = model.placement.demands.get(resource.index());
+    demand.into_iter().flatten().map(|(name, amount)| (name, *amount))
 }
 
 /// Rule 2.14.6.
@@ -53,14 +63,15 @@ pub fn give_back(model: &mut Model, resource: ResourceId, node: NodeId) {
 }
 
 fn change(model: &mut Model, resource: ResourceId, node: NodeId, sign: i64) {
-    if !is_on(model) || model.resources[resource].utilization.is_empty() {
+    let extra = &mut model.placement;
+    let (Some(demand), Some(capacity)) =
+        (extra.demands.get(resource.index()), extra.capacity.get_mut(node.index()))
+    else {
         return;
-    }
-    let demand = amounts(&model.resources[resource].utilization);
-    let Some(capacity) = model.placement.capacity.get_mut(node.index()) else { return };
+    };
     for (name, amount) in demand {
-        let free = capacity.entry(name).or_default();
-        *free = clipped(i64::from(*free) + sign * i64::from(amount));
+        let free = capacity.entry(name.clone()).or_default();
+        *free = clipped(i64::from(*free) + sign * i64::from(*amount));
     }
 }
 
@@ -99,7 +110,7 @@ pub fn ban_small_nodes(model: &mut Model, resource: ResourceId) -> Option<NodeId
     let mut roomiest = None;
     if too_small.len() == usable.len() {
         roomiest = roomiest_of(model, &usable);
-        let own = amounts(&model.resources[resource].utilization);
+        let own = demand_of(model, resource).map(|(name, amount)| (name.clone(), amount)).collect();
         too_small = usable.iter().copied().filter(|node| !has_room(model, *node, &own)).collect();
     }
     for node in too_small {
@@ -220,8 +231,8 @@ fn add_demand(model: &Model, resource: ResourceId, set: &ColocatedSet, demand: &
     let it = &model.resources[resource];
     match &it.kind {
         ResourceKind::Primitive(_) => {
-            for (name, amount) in amounts(&it.utilization) {
-                let sum = demand.entry(name).or_default();
+            for (name, amount) in demand_of(model, resource) {
+                let sum = demand.entry(name.clone()).or_default();
                 *sum = clipped(i64::from(*sum) + i64::from(amount));
             }
         }
