@@ -89,9 +89,6 @@ fn unfencing(model: &mut Model<'_>, resource: ResourceId) {
 fn load(model: &mut Model<'_>, resource: ResourceId) {
     for node in model.resources[resource].active_on.clone() {
         let stopped = load_stopped(model, node);
-        let action = &mut model.actions[stopped];
-        action.node.get_or_insert(node);
-        action.optional = false;
         order(
             model,
             Side::task(resource, Task::Stop),
@@ -111,7 +108,11 @@ fn load(model: &mut Model<'_>, resource: ResourceId) {
 
 fn load_stopped(model: &mut Model<'_>, node: NodeId) -> crate::model::ActionId {
     let name = format!("load_stopped_{}", model.nodes[node].name);
-    crate::actions::pseudo(model, &name, Cause::NodeState(node))
+    let stopped = crate::actions::pseudo(model, &name, Cause::NodeState(node));
+    let action = &mut model.actions[stopped];
+    action.node.get_or_insert(node);
+    action.optional = false;
+    stopped
 }
 
 /// Rule 3.27.6.
