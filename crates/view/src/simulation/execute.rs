@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use cib::Cib;
 use cib::value::Timestamp;
 use transition::{Action, INFINITY, Kind, Limits, Outcome, Progress, Walker, Work};
 use xml::Document;
@@ -16,6 +15,8 @@ pub(super) struct Settings<'s> {
     pub failures: &'s [String],
     /// When everything happens.
     pub clock: Timestamp,
+    /// All names under which resources are known: ids, and what history calls them.
+    pub resources: &'s BTreeSet<String>,
 }
 
 /// Executes the graph and records the results; `lines` say what was done. Returns false if the graph could
@@ -27,7 +28,7 @@ pub(super) fn run(
     lines: &mut Vec<String>,
 ) -> bool {
     let mut execution = Execution {
-        resources: resource_names(document),
+        resources: settings.resources,
         failures: settings.failures.iter().filter_map(|text| OperationSpec::parse(text).ok()).collect(),
         clock: settings.clock,
         fatal_starts: graph.failed_start_infinite,
@@ -45,19 +46,11 @@ pub(super) fn run(
 }
 
 struct Execution<'l> {
-    /// Ids of all primitives and instances that exist.
-    resources: BTreeSet<String>,
+    resources: &'l BTreeSet<String>,
     failures: Vec<OperationSpec>,
     clock: Timestamp,
     fatal_starts: bool,
     lines: &'l mut Vec<String>,
-}
-
-/// The names of all resources, instances included.
-fn resource_names(document: &Document) -> BTreeSet<String> {
-    let (cib, _) = Cib::from_document(document);
-    let model = scheduler::state::build(&cib, 0, scheduler::model::PlanOptions::default());
-    model.resources.values().map(|resource| resource.id.to_string()).collect()
 }
 
 impl Execution<'_> {

@@ -8,6 +8,8 @@ mod history;
 mod inject;
 mod spec;
 
+use std::collections::BTreeSet;
+
 use cib::Cib;
 use cib::iso8601::{DateTime, Surroundings};
 use cib::upgrade;
@@ -112,9 +114,9 @@ impl Run<'_> {
         if !self.options.plans() {
             return Ok(());
         }
-        let graph = self.plan(&document);
+        let (graph, names) = self.plan(&document);
         if self.options.executes() {
-            self.execute(&mut document, graph)?;
+            self.execute(&mut document, graph, &names);
         }
         Ok(())
     }
@@ -212,17 +214,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Makes the plan and shows what was asked for of it.
-    fn plan(&mut self, document: &Document) -> transition::Graph {
+    /// Makes the plan and shows what was asked for of it. Returns the graph and the names of resources.
+    fn plan(&mut self, document: &Document) -> (transition::Graph, BTreeSet<String>) {
         let (cib, _) = Cib::from_document(document);
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
         self.show_scores(&plan.model.score_lines);
         let summary = crate::summary::lines(&plan.model, &plan.model.actions_extra.summary);
         if !self.options.quiet {
-            for message in &plan.model.actions_extra.messages {
-                self.outcome.text.push_str(message);
-                self.outcome.text.push('\n');
-            }
+            // rule 3.47.4
+            let messages = &plan.model.actions_extra.messages;
+            messages.iter().filter(|_| self.options.show_scores).for_each(|message| self.say(message));
             self.say("");
             self.say("Transition Summary:");
             for line in &summary {
@@ -232,7 +233,9 @@ impl Run<'_> {
         let drawing = DotOptions { all: self.options.draw_all, numbers: self.options.draw_numbers };
         self.outcome.dot = Some(dot(&plan.model, drawing));
         self.outcome.graph = Some(plan.graph.to_string());
-        plan.graph
+        let names = plan.model.resources.values().flat_map(|it| [Some(&it.id), it.history_name.as_ref()]);
+        let names = names.flatten().map(|name| name.to_string()).collect();
+        (plan.graph, names)
     }
 
     /// Rules 3.46.3 and 3.46.4, item 6.
@@ -253,14 +256,15 @@ impl Run<'_> {
     }
 
     /// Pretends to carry out the graph, and shows the state after it.
-    fn execute(&mut self, document: &mut Document, graph: transition::Graph) -> Result<(), i32> {
+    fn execute(&mut self, document: &mut Document, graph: transition::Graph, names: &BTreeSet<String>) {
         self.say("");
         if !self.options.quiet {
             self.say("Executing Cluster Transition:");
         }
         let mut lines = Vec::new();
         let finished = {
-            let settings = execute::Settings { failures: &self.options.failures, clock: self.options.clock };
+            let (failures, clock) = (self.options.failures.as_slice(), self.options.clock);
+            let settings = execute::Settings { failures, clock, resources: names };
             execute::run(document, graph, &settings, &mut lines)
         };
         if !self.options.quiet {
@@ -281,7 +285,6 @@ impl Run<'_> {
             let text = status_text::cluster_status(&status, "Revised Cluster Status", false);
             self.outcome.text.push_str(&text);
         }
-        Ok(())
     }
 }
 
