@@ -570,7 +570,7 @@ impl Update {
 
     fn interleaved(&mut self, model: &mut Model<'_>, instance: ResourceId) -> Option<Control> {
         let first_resource = model.actions[self.first].resource?;
-        let current = matches!(model.actions[self.first].task, Task::Stopped | Task::Demoted);
+        let current = matches!(summary::original_task(model, self.first), Task::Stopped | Task::Demoted);
         let Some(partner) = interleave::partner(model, instance, first_resource, current) else {
             let mandatory =
                 matches!(self.property, Properties::FIRST_GATES_THEN | Properties::FIRST_PULLS_THEN);

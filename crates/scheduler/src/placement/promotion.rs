@@ -128,8 +128,8 @@ pub fn choose_roles(model: &mut Model, clone: ResourceId) {
 
 /// Rules 2.21.5 to 2.21.7.
 fn set_promotion_priority(model: &mut Model, clone: ResourceId, instance: ResourceId) {
+    become_unpromoted(model, instance);
     if let Some(node) = state::location(model, instance, false) {
-        become_unpromoted(model, instance);
         set_initial_priority(model, instance, node);
         add_promoted_locations(model, clone, instance, node);
         for id in colocation::this_with(model, instance) {
