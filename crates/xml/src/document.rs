@@ -62,6 +62,7 @@ pub struct Document {
     names: Arc<Names>,
     removed_nodes: usize,
     wasted_text: usize,
+    wasted_attributes: usize,
 }
 
 impl Document {
@@ -82,6 +83,7 @@ impl Document {
             names: Arc::default(),
             removed_nodes: 0,
             wasted_text: 0,
+            wasted_attributes: 0,
         }
     }
 
@@ -205,6 +207,7 @@ impl Document {
         self.wasted_text += self.attributes[start + position].length as usize;
         self.attributes.copy_within(start + position + 1..start + count, start + position);
         self.node_mut(id).count -= 1;
+        self.wasted_attributes += 1;
         self.tidy_heap();
         true
     }
@@ -212,6 +215,7 @@ impl Document {
     pub fn clear_attributes(&mut self, id: NodeId) {
         let waste: usize = self.attribute_slots(id).iter().map(|slot| slot.length as usize).sum();
         self.wasted_text += waste;
+        self.wasted_attributes += self.attribute_slots(id).len();
         if self.kind(id) == NodeKind::Element {
             self.node_mut(id).count = 0;
         }
@@ -232,6 +236,7 @@ impl Document {
         } else if start + count != self.attributes.len() {
             let new_start = self.attributes.len() as u32;
             self.attributes.extend_from_within(start..start + count);
+            self.wasted_attributes += count;
             self.node_mut(id).start = new_start;
         }
     }
@@ -443,6 +448,7 @@ impl Document {
                 }
                 _ => self.node(*node).count as usize,
             };
+            self.wasted_attributes += self.attribute_slots(*node).len();
             // detached for good: neither attributes nor content survive the next tidying of the heap
             let slot = self.node_mut(*node);
             slot.count = 0;
@@ -546,7 +552,7 @@ impl Document {
     /// is worth its price.
     pub fn is_sparse(&self) -> bool {
         self.removed_nodes > 1024 && self.removed_nodes * 2 > self.nodes.len()
-            || self.attributes.len() > 8 * self.nodes.len() + 65_536
+            || self.wasted_attributes > 65_536 && self.wasted_attributes * 2 > self.attributes.len()
     }
 
     /// Whether two subtrees are equal: names, attributes with their order, text, comments, children.

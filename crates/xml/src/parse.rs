@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use uppsala::{PullEvent, PullParser, XmlError};
-
 use crate::document::{Document, NodeId};
 use crate::names::{NameCache, NameId};
 
@@ -69,22 +67,38 @@ impl Document {
                 format!("the document has {} bytes, more than the {} allowed", input.len(), limits.bytes);
             return Err(ParseError { line: 1, column: 1, message });
         }
-        if let Some(offset) = forbidden_character(input) {
-            let (line, column) = Place::new(input).at(offset);
-            let message = "a control character that XML does not allow".into();
-            return Err(ParseError { line, column, message });
+        let mut reader = Reader::new(input, *limits);
+        match reader.document() {
+            Ok(()) => Ok(reader.document),
+            Err(Flaw { offset, message }) => {
+                let (line, column) = Place::new(input).at(offset);
+                Err(ParseError { line, column, message })
+            }
         }
-        Reader::new(input, *limits).read()
     }
 }
 
+/// What is wrong and at which byte.
+struct Flaw {
+    offset: usize,
+    message: String,
+}
+
+type Read<T> = Result<T, Flaw>;
+
+/// Recursion-free reader: one pass over the bytes, straight into the tree.
 struct Reader<'a> {
     input: &'a str,
+    bytes: &'a [u8],
+    at: usize,
     limits: Limits,
     place: Place<'a>,
     document: Document,
     cache: NameCache,
-    open: Vec<NodeId>,
+    /// Open elements with the offsets of their names.
+    open: Vec<(NodeId, usize)>,
+    /// For values that are not in the input as such.
+    scratch: String,
 }
 
 impl<'a> Reader<'a> {
@@ -93,167 +107,567 @@ impl<'a> Reader<'a> {
         document.reserve(input.len());
         Reader {
             input,
+            bytes: input.as_bytes(),
+            at: 0,
             limits,
             place: Place::new(input),
             document,
             cache: NameCache::new(),
             open: Vec::new(),
+            scratch: String::new(),
         }
     }
 
-    fn read(mut self) -> Result<Document, ParseError> {
-        // uppsala counts the root as depth 0
-        let mut events = PullParser::with_namespace_aware(self.input, false)
-            .with_max_depth(self.limits.depth)
-            .with_forbid_entities(true);
+    fn document(&mut self) -> Read<()> {
+        if let Some(offset) = forbidden_character(self.input) {
+            return self.fail_at(offset, "a character that XML does not allow");
+        }
+        self.skip("\u{feff}");
+        if self.starts_with("<?xml") && self.bytes.get(self.at + 5).is_some_and(u8::is_ascii_whitespace) {
+            self.skip_past("?>", "the XML declaration")?;
+        }
+        self.prolog()?;
+        self.start_tag()?;
+        while !self.open.is_empty() {
+            self.content()?;
+        }
+        self.epilog()
+    }
+
+    // ---- around the root element
+
+    fn prolog(&mut self) -> Read<()> {
+        let mut doctype_seen = false;
         loop {
-            match events.next_event() {
-                Ok(Some(event)) => self.take(event)?,
-                Ok(None) => break,
-                Err(error) => return Err(self.refusal(error)),
+            self.skip_blanks();
+            if self.starts_with("<!--") {
+                self.comment()?;
+            } else if self.starts_with("<?") {
+                self.processing_instruction()?;
+            } else if self.starts_with("<!DOCTYPE") && !doctype_seen {
+                doctype_seen = true;
+                self.document_type()?;
+            } else if self.at == self.bytes.len() {
+                return self.fail("there is no element in the document");
+            } else if self.peek() == b'<' {
+                return Ok(());
+            } else {
+                return self.fail("text before the outermost element");
             }
         }
-        Ok(self.document)
     }
 
-    fn take(&mut self, event: PullEvent<'a>) -> Result<(), ParseError> {
-        match event {
-            PullEvent::StartElement { name, attributes, byte_start, .. } => {
-                let (line, column) = self.place.at(byte_start);
-                if attributes.len() > self.limits.attributes {
-                    let message = format!(
-                        "element {} has {} attributes, more than the {} allowed",
-                        name.local_name,
-                        attributes.len(),
-                        self.limits.attributes
-                    );
-                    return Err(ParseError { line, column, message });
-                }
-                let name = self.name(name.prefix.as_deref(), &name.local_name);
-                let element = match self.open.last() {
-                    Some(parent) => self.document.append_named(*parent, name),
-                    None => self.document.push_node(name),
-                };
-                self.document.set_place(element, line, column);
-                self.open.push(element);
-                for attribute in attributes {
-                    let name = self.name(attribute.name.prefix.as_deref(), &attribute.name.local_name);
-                    if self.document.has_attribute_named(element, name) {
-                        let message = format!("attribute {} is given twice", self.document.names().get(name));
-                        return Err(ParseError { line, column, message });
-                    }
-                    self.document.push_new_attribute(element, name, &attribute.value);
-                }
+    fn epilog(&mut self) -> Read<()> {
+        loop {
+            self.skip_blanks();
+            if self.at == self.bytes.len() {
+                return Ok(());
+            } else if self.starts_with("<!--") {
+                self.comment()?;
+            } else if self.starts_with("<?") {
+                self.processing_instruction()?;
+            } else {
+                return self.fail("nothing may follow the outermost element");
             }
-            PullEvent::EndElement { .. } => {
-                self.open.pop();
-            }
-            PullEvent::Text { content, byte_start, .. } | PullEvent::CData { content, byte_start, .. } => {
-                self.text(&content, byte_start);
-            }
-            PullEvent::Comment { content, byte_start, .. } => {
-                if let Some(parent) = self.open.last() {
-                    let comment = self.document.append_comment(*parent, &content);
-                    let (line, column) = self.place.at(byte_start);
-                    self.document.set_place(comment, line, column);
-                }
-            }
-            _ => {}
         }
+    }
+
+    /// Passes over a document type declaration with its internal subset.
+    fn document_type(&mut self) -> Read<()> {
+        let start = self.at;
+        let mut in_subset = false;
+        self.at += "<!DOCTYPE".len();
+        while self.at < self.bytes.len() {
+            match self.peek() {
+                b'"' | b'\'' => self.quoted()?,
+                b'[' if !in_subset => {
+                    in_subset = true;
+                    self.at += 1;
+                }
+                b']' if in_subset => {
+                    in_subset = false;
+                    self.at += 1;
+                }
+                b'>' if !in_subset => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                b'<' if self.starts_with("<!--") => self.comment()?,
+                b'<' if self.starts_with("<?") => self.processing_instruction()?,
+                b'<' if self.starts_with("<!ENTITY") => return self.fail("entities may not be declared"),
+                b'<' if !in_subset => return self.fail("'<' inside the document type declaration"),
+                _ => self.at += 1,
+            }
+        }
+        self.fail_at(start, "the document type declaration is not closed")
+    }
+
+    fn quoted(&mut self) -> Read<()> {
+        let start = self.at;
+        let quote = self.peek();
+        match self.bytes[start + 1..].iter().position(|byte| *byte == quote) {
+            Some(length) => {
+                self.at = start + length + 2;
+                Ok(())
+            }
+            None => self.fail_at(start, "this quote is not closed"),
+        }
+    }
+
+    // ---- inside the root element
+
+    /// One piece: text, a tag, a comment, …
+    fn content(&mut self) -> Read<()> {
+        if self.at == self.bytes.len() {
+            let message = self.unexpected_end();
+            return self.fail(&message);
+        }
+        if self.peek() != b'<' {
+            return self.text();
+        }
+        match self.bytes.get(self.at + 1) {
+            Some(b'/') => self.end_tag(),
+            Some(b'?') => self.processing_instruction(),
+            Some(b'!') if self.starts_with("<!--") => self.comment(),
+            Some(b'!') if self.starts_with("<![CDATA[") => self.cdata(),
+            Some(b'!') => self.fail("a declaration cannot stand here"),
+            _ => self.start_tag(),
+        }
+    }
+
+    fn start_tag(&mut self) -> Read<()> {
+        let start = self.at;
+        self.at += 1;
+        if self.open.len() >= self.limits.depth as usize {
+            let message = format!("elements are nested more than {} deep", self.limits.depth);
+            return self.fail_at(start, &message);
+        }
+        let (line, column) = self.place.at(start);
+        let name_start = self.at;
+        let name = self.interned_name()?;
+        let element = match self.open.last() {
+            Some((parent, _)) => self.document.append_named(*parent, name),
+            None => self.document.push_node(name),
+        };
+        self.document.set_place(element, line, column);
+        let mut attributes = 0;
+        loop {
+            let before = self.at;
+            self.skip_blanks();
+            match self.bytes.get(self.at) {
+                Some(b'>') => {
+                    self.at += 1;
+                    self.open.push((element, name_start));
+                    return Ok(());
+                }
+                Some(b'/') if self.bytes.get(self.at + 1) == Some(&b'>') => {
+                    self.at += 2;
+                    return Ok(());
+                }
+                Some(b'/') => return self.fail("'/>' is expected here"),
+                None => return self.fail_at(start, "this tag is not closed"),
+                Some(_) if before == self.at => return self.fail("a blank is expected here"),
+                Some(_) => {}
+            }
+            attributes += 1;
+            if attributes > self.limits.attributes {
+                let message = format!("an element has more than {} attributes", self.limits.attributes);
+                return self.fail_at(start, &message);
+            }
+            self.attribute(element)?;
+        }
+    }
+
+    fn attribute(&mut self, element: NodeId) -> Read<()> {
+        let start = self.at;
+        let name = self.interned_name()?;
+        if self.document.has_attribute_named(element, name) {
+            let message = format!("attribute {} is given twice", self.document.names().get(name));
+            return self.fail_at(start, &message);
+        }
+        self.skip_blanks();
+        if self.bytes.get(self.at) != Some(&b'=') {
+            return self.fail("'=' is expected after the name of an attribute");
+        }
+        self.at += 1;
+        self.skip_blanks();
+        let quote = match self.bytes.get(self.at) {
+            Some(quote @ (b'"' | b'\'')) => *quote,
+            _ => return self.fail("the value of an attribute must be in quotes"),
+        };
+        self.at += 1;
+        let value_start = self.at;
+        let plain = self.bytes[value_start..].iter().position(|byte| ends_plain_value(*byte));
+        self.at = plain.map_or(self.bytes.len(), |length| value_start + length);
+        if self.bytes.get(self.at) == Some(&quote) {
+            let value = &self.input[value_start..self.at];
+            self.document.push_new_attribute(element, name, value);
+            self.at += 1;
+            return Ok(());
+        }
+        self.difficult_value(value_start, quote)?;
+        let value = std::mem::take(&mut self.scratch);
+        self.document.push_new_attribute(element, name, &value);
+        self.scratch = value;
         Ok(())
     }
 
-    /// Neighbouring pieces (around CDATA or a processing instruction) become one text.
-    fn text(&mut self, content: &str, byte_start: usize) {
-        let Some(parent) = self.open.last().copied() else { return };
+    /// A value with references, white space other than blanks, or the other kind of quotes: collected in the
+    /// scratch text. Ends after the closing quote.
+    fn difficult_value(&mut self, value_start: usize, quote: u8) -> Read<()> {
+        self.scratch.clear();
+        self.at = value_start;
+        loop {
+            let rest = &self.bytes[self.at..];
+            let length = rest.iter().position(|byte| ends_plain_value(*byte)).unwrap_or(rest.len());
+            self.scratch.push_str(&self.input[self.at..self.at + length]);
+            self.at += length;
+            match self.bytes.get(self.at) {
+                None => return self.fail_at(value_start - 1, "this quote is not closed"),
+                Some(b'<') => return self.fail("'<' in the value of an attribute must be written &lt;"),
+                Some(b'&') => self.reference()?,
+                Some(byte) if *byte == quote => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(other @ (b'"' | b'\'')) => {
+                    self.scratch.push(char::from(*other));
+                    self.at += 1;
+                }
+                Some(byte) => {
+                    // a line end of two characters is one blank
+                    self.at += usize::from(*byte == b'\r' && self.bytes.get(self.at + 1) == Some(&b'\n'));
+                    self.at += 1;
+                    self.scratch.push(' ');
+                }
+            }
+        }
+    }
+
+    /// `&lt;`, `&#10;`, …: appended to the scratch text.
+    fn reference(&mut self) -> Read<()> {
+        let rest = &self.input[self.at + 1..];
+        let Some(name) = rest.find(';').filter(|length| *length <= 12).map(|length| &rest[..length]) else {
+            return self.fail("'&' must be written &amp;");
+        };
+        let character = match name {
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "amp" => Some('&'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            _ => numeric_reference(name),
+        };
+        let Some(character) = character else {
+            let message = format!("'&{name};' is not known");
+            return self.fail(&message);
+        };
+        self.scratch.push(character);
+        self.at += name.len() + 2;
+        Ok(())
+    }
+
+    fn end_tag(&mut self) -> Read<()> {
+        let Some((element, _)) = self.open.pop() else {
+            return self.fail("nothing is open that could end here");
+        };
+        let start = self.at;
+        self.at += 2;
+        let name = self.document.name(element);
+        let matches = self.bytes[self.at..].starts_with(name.as_bytes());
+        let after = self.at + name.len();
+        if !matches || self.bytes.get(after).is_some_and(|byte| is_name_byte(*byte)) {
+            let found = self.name().map_or("this", |found| found);
+            let message = format!(
+                "</{found}> cannot end element {} of line {}",
+                self.document.name(element),
+                self.document.line(element)
+            );
+            return self.fail_at(start, &message);
+        }
+        self.at = after;
+        self.skip_blanks();
+        if self.bytes.get(self.at) != Some(&b'>') {
+            return self.fail("'>' is expected here");
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn text(&mut self) -> Read<()> {
+        let start = self.at;
+        let rest = &self.bytes[start..];
+        let length = rest.iter().position(|byte| matches!(byte, b'<' | b'&' | b'\r')).unwrap_or(rest.len());
+        self.at = start + length;
+        if rest[..length].iter().all(u8::is_ascii_whitespace) && self.bytes.get(self.at) == Some(&b'<') {
+            let blank = &self.input[start..self.at];
+            self.extend_text(blank);
+            return Ok(());
+        }
+        self.scratch.clear();
+        self.at = start;
+        loop {
+            let rest = &self.bytes[self.at..];
+            let length =
+                rest.iter().position(|byte| matches!(byte, b'<' | b'&' | b'\r')).unwrap_or(rest.len());
+            if let Some(offset) = self.input[self.at..self.at + length].find("]]>") {
+                return self.fail_at(self.at + offset, "']]>' in text must be written ]]&gt;");
+            }
+            self.scratch.push_str(&self.input[self.at..self.at + length]);
+            self.at += length;
+            match self.bytes.get(self.at) {
+                Some(b'&') => self.reference()?,
+                Some(b'\r') => {
+                    self.at += 1;
+                    if self.bytes.get(self.at) != Some(&b'\n') {
+                        self.scratch.push('\n');
+                    }
+                }
+                _ => break,
+            }
+        }
+        let text = std::mem::take(&mut self.scratch);
+        self.add_text(&text, start);
+        self.scratch = text;
+        Ok(())
+    }
+
+    fn cdata(&mut self) -> Read<()> {
+        let start = self.at;
+        self.at += "<![CDATA[".len();
+        let Some(length) = self.input[self.at..].find("]]>") else {
+            return self.fail_at(start, "this CDATA section is not closed");
+        };
+        let text = unified_line_ends(&self.input[self.at..self.at + length]);
+        self.add_text(&text, start);
+        self.at += length + "]]>".len();
+        Ok(())
+    }
+
+    fn extend_text(&mut self, more: &str) {
+        let last = self.open.last().and_then(|(parent, _)| self.document.last_text(*parent));
+        if let Some(text) = last {
+            self.document.extend_text(text, more);
+        }
+    }
+
+    /// Neighbouring pieces (around CDATA or a processing instruction) become one text; text that begins with
+    /// nothing but white space is none.
+    fn add_text(&mut self, content: &str, start: usize) {
+        let Some((parent, _)) = self.open.last().copied() else { return };
         if let Some(text) = self.document.last_text(parent) {
             self.document.extend_text(text, content);
         } else if !content.bytes().all(|byte| byte.is_ascii_whitespace()) {
             let text = self.document.append_text(parent, content);
-            let (line, column) = self.place.at(byte_start);
+            let (line, column) = self.place.at(start);
             self.document.set_place(text, line, column);
         }
     }
 
-    fn name(&mut self, prefix: Option<&str>, local: &str) -> NameId {
-        if let Some(prefix) = prefix {
-            return self.document.intern(&format!("{prefix}:{local}"));
+    fn comment(&mut self) -> Read<()> {
+        let start = self.at;
+        self.at += "<!--".len();
+        let Some(length) = self.input[self.at..].find("--") else {
+            return self.fail_at(start, "this comment is not closed");
+        };
+        let content = &self.input[self.at..self.at + length];
+        self.at += length;
+        if !self.starts_with("-->") {
+            return self.fail("'--' may not stand inside a comment");
         }
-        match self.cache.find(self.document.names(), local) {
+        self.at += "-->".len();
+        if let Some((parent, _)) = self.open.last().copied() {
+            let comment = self.document.append_comment(parent, &unified_line_ends(content));
+            let (line, column) = self.place.at(start);
+            self.document.set_place(comment, line, column);
+        }
+        Ok(())
+    }
+
+    /// Passes over it: processing instructions are not kept.
+    fn processing_instruction(&mut self) -> Read<()> {
+        let start = self.at;
+        self.at += "<?".len();
+        let target = self.name()?;
+        if target.eq_ignore_ascii_case("xml") {
+            return self.fail_at(start, "an XML declaration may stand only at the very beginning");
+        }
+        if !self.starts_with("?>") && !self.bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            return self.fail("a blank is expected here");
+        }
+        self.skip_past("?>", "this processing instruction")
+    }
+
+    // ---- names and small things
+
+    fn interned_name(&mut self) -> Read<NameId> {
+        let name = self.name()?;
+        Ok(match self.cache.find(self.document.names(), name) {
             Some(id) => id,
-            None => self.document.intern(local),
+            None => self.document.intern(name),
+        })
+    }
+
+    fn name(&mut self) -> Read<&'a str> {
+        let start = self.at;
+        let input = self.input;
+        let ascii = self.bytes[start..].iter().position(|byte| !is_ascii_name_byte(*byte));
+        let mut end = ascii.map_or(self.bytes.len(), |length| start + length);
+        if self.bytes.get(end).is_some_and(|byte| !byte.is_ascii()) {
+            let foreign = input[end..].char_indices().find(|(_, c)| !is_name_char(*c));
+            end = foreign.map_or(input.len(), |(length, _)| end + length);
+        }
+        let name = &input[start..end];
+        if !name.chars().next().is_some_and(is_name_start) {
+            return self.fail("a name is expected here");
+        }
+        self.at = end;
+        Ok(name)
+    }
+
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn starts_with(&self, text: &str) -> bool {
+        self.bytes[self.at..].starts_with(text.as_bytes())
+    }
+
+    fn skip(&mut self, text: &str) {
+        if self.starts_with(text) {
+            self.at += text.len();
         }
     }
 
-    fn refusal(&mut self, error: XmlError) -> ParseError {
-        let (message, line, column) = match error {
-            XmlError::Parse(error) => (error.message, error.line, error.column),
-            XmlError::WellFormedness(error) => (error.message, error.line, error.column),
-            XmlError::Namespace(error) => (error.message, error.line, error.column),
-            XmlError::UnexpectedEof => (self.unexpected_end(), 0, 0),
-            other => (other.to_string(), 0, 0),
-        };
-        if line == 0 {
-            let (line, column) = Place::new(self.input).at(self.input.len());
-            return ParseError { line, column, message };
+    fn skip_blanks(&mut self) {
+        while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
         }
-        ParseError { line: line as u32, column: column as u32, message }
+    }
+
+    fn skip_past(&mut self, end: &str, what: &str) -> Read<()> {
+        match self.input[self.at..].find(end) {
+            Some(length) => {
+                self.at += length + end.len();
+                Ok(())
+            }
+            None => {
+                let message = format!("{what} is not closed");
+                self.fail(&message)
+            }
+        }
     }
 
     fn unexpected_end(&self) -> String {
         match self.open.last() {
-            Some(element) => format!(
+            Some((element, _)) => format!(
                 "the document ends while element {} (line {}) is still open",
                 self.document.name(*element),
                 self.document.line(*element)
             ),
-            None => "the document ends before its root element is complete".into(),
+            None => "the document ends before its outermost element is complete".into(),
         }
+    }
+
+    fn fail<T>(&self, message: &str) -> Read<T> {
+        self.fail_at(self.at, message)
+    }
+
+    fn fail_at<T>(&self, offset: usize, message: &str) -> Read<T> {
+        Err(Flaw { offset, message: message.to_owned() })
     }
 }
 
-/// The event parser lets raw control characters pass inside attribute values.
-fn forbidden_character(input: &str) -> Option<usize> {
-    let bytes = input.as_bytes();
-    let is_forbidden = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-    bytes.iter().position(|byte| is_forbidden(*byte) || *byte == 0xEF).and_then(|first| {
-        (first..bytes.len()).find(|index| {
-            is_forbidden(bytes[*index])
-                || matches!(bytes.get(*index..index + 3), Some([0xEF, 0xBF, 0xBE | 0xBF]))
-        })
-    })
+/// Bytes at which a value can no longer be copied as it stands.
+fn ends_plain_value(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'&' | b'<' | b'\t' | b'\n' | b'\r')
 }
 
-/// Turns growing byte offsets into line and column, looking at each byte once: a document printed for
-/// the wire is one line of many megabytes.
+fn is_ascii_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':')
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    is_ascii_name_byte(byte) || !byte.is_ascii()
+}
+
+fn is_name_start(c: char) -> bool {
+    matches!(c,
+        ':' | 'A'..='Z' | '_' | 'a'..='z'
+        | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}' | '\u{370}'..='\u{37D}'
+        | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}'
+        | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}'
+        | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
+}
+
+fn is_name_char(c: char) -> bool {
+    is_name_start(c)
+        || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
+}
+
+/// `#10` or `#xA`, if it means a character that XML allows.
+fn numeric_reference(name: &str) -> Option<char> {
+    let digits = name.strip_prefix('#')?;
+    let (digits, radix) = match digits.strip_prefix('x') {
+        Some(hexadecimal) => (hexadecimal, 16),
+        None => (digits, 10),
+    };
+    if !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let character = char::from_u32(u32::from_str_radix(digits, radix).ok()?)?;
+    crate::print::is_xml_char(character).then_some(character)
+}
+
+fn unified_line_ends(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text.into() }
+}
+
+/// Control characters, and the two code points at the end of the basic plane.
+fn forbidden_character(input: &str) -> Option<usize> {
+    let bytes = input.as_bytes();
+    let suspicious = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF;
+    // most documents have nothing suspicious: find that out a block at a time
+    let mut start = 0;
+    for block in bytes.chunks(4096) {
+        let found = block.iter().fold(false, |found, byte| found | suspicious(*byte));
+        if found {
+            for index in start..start + block.len() {
+                let is_end_of_plane = matches!(bytes.get(index..index + 3), Some([0xEF, 0xBF, 0xBE | 0xBF]));
+                if is_end_of_plane || (suspicious(bytes[index]) && bytes[index] != 0xEF) {
+                    return Some(index);
+                }
+            }
+        }
+        start += block.len();
+    }
+    None
+}
+
+/// Turns growing byte offsets into line and column.
 struct Place<'a> {
-    input: &'a str,
+    bytes: &'a [u8],
     offset: usize,
     line: u32,
-    /// Characters between the start of the line and `offset`.
     column: u32,
 }
 
 impl<'a> Place<'a> {
     fn new(input: &'a str) -> Self {
-        Place { input, offset: 0, line: 1, column: 0 }
+        Place { bytes: input.as_bytes(), offset: 0, line: 1, column: 1 }
     }
 
     fn at(&mut self, offset: usize) -> (u32, u32) {
-        let offset = offset.min(self.input.len());
-        if offset < self.offset {
-            *self = Place::new(self.input);
+        let offset = offset.clamp(self.offset, self.bytes.len());
+        let mut passed = &self.bytes[self.offset..offset];
+        if let Some(last) = passed.iter().rposition(|byte| *byte == b'\n') {
+            self.line += passed[..=last].iter().filter(|byte| **byte == b'\n').count() as u32;
+            self.column = 1;
+            passed = &passed[last + 1..];
         }
-        for byte in &self.input.as_bytes()[self.offset..offset] {
-            if *byte == b'\n' {
-                self.line += 1;
-                self.column = 0;
-            } else if *byte & 0xC0 != 0x80 {
-                // a byte that starts a character
-                self.column += 1;
-            }
-        }
+        // bytes that start a character
+        self.column += passed.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u32;
         self.offset = offset;
-        (self.line, self.column + 1)
+        (self.line, self.column)
     }
 }

@@ -242,6 +242,6 @@ fn escape_into(value: &str, attribute: bool, out: &mut String) {
     out.push_str(&value[copied..]);
 }
 
-fn is_xml_char(character: char) -> bool {
+pub(crate) fn is_xml_char(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
