@@ -21,7 +21,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { hosts: 3, faults: 12, pause: 8000 }
+        Plan { hosts: 3, faults: 15, pause: 8000 }
     }
 }
 
@@ -139,7 +139,8 @@ fn make_peace(world: &mut World, names: &[String]) {
     world.note("peace", "no more faults");
     for _ in 0..40 {
         for name in names {
-            if world.host(name).returns_at.is_none() {
+            let host = world.host(name);
+            if host.returns_at.is_none() && host.node.is_none() {
                 world.power_on(name);
                 world.start(name);
             }

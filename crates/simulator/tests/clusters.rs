@@ -50,3 +50,17 @@ fn the_demo_group_starts_on_the_preferred_node_and_then_nothing_happens() {
     assert_eq!(world.active_on("WEB"), ["node1"]);
     stays_at_rest(&mut world, 600_000).unwrap_or_else(|error| panic!("{error}\n{}", world.timeline_text()));
 }
+
+#[test]
+fn seeds() {
+    let from: u64 = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let count: u64 = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let mut failed = Vec::new();
+    for seed in from..from + count {
+        if let Err(problem) = simulator::faults::run(seed, &simulator::faults::Plan::default(), planner) {
+            println!("{}", problem.lines().next().unwrap_or_default());
+            failed.push(problem);
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed[0]);
+}

@@ -613,14 +613,19 @@ impl Node {
             self.coordinator_mut(|coordinator| coordinator.checked = Some(own.clone()));
         }
         if own == (version, digest.to_owned()) {
-            self.settled = true;
             self.event(EventKind::Settled, None, Vec::new(), out);
-            for id in std::mem::take(&mut self.settle_waiters) {
-                self.reply(id, Reply::Done, out);
-            }
+            self.settle(out);
         } else if from != self.config.id {
             // only a difference if the DC's own replica was as it said at this point of the order
             self.send(Body::Differs { version: own.0, digest: own.1 }, out);
+        }
+    }
+
+    /// There is nothing more to do for now.
+    pub(super) fn settle(&mut self, out: &mut Outbox) {
+        self.settled = true;
+        for id in std::mem::take(&mut self.settle_waiters) {
+            self.reply(id, Reply::Done, out);
         }
     }
 

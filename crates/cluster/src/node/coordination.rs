@@ -252,9 +252,13 @@ impl Node {
             || coordinator.runner.as_ref().is_some_and(|runner| !runner.is_over())
             || !self.history.in_flight.is_empty()
             || !self.outgoing.is_empty()
-            || !self.fences.is_empty()
-            || coordinator.announced == Some(version);
+            || !self.fences.is_empty();
         if busy {
+            return;
+        }
+        if coordinator.announced == Some(version) {
+            // looked again, and nothing came of it
+            self.settle(out);
             return;
         }
         coordinator.announced = Some(version);
