@@ -1,0 +1,123 @@
+//! What clients ask for, and what they are answered.
+
+use cluster::{CibOperation, CibQuery, RefusalCode, Reply, Request};
+
+use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, settled, wait};
+
+#[test]
+fn cleanup_forgets_failures_and_probes_again() {
+    let mut world = demo_cluster(50);
+    world.break_resource("node1", "WEB");
+    settled(&mut world, 60_000);
+    world.run(20_000);
+    settled(&mut world, 60_000);
+    assert!(world.node("node1").cib_text().contains("fail-count-WEB"), "{}", world.timeline_text());
+    let probes = handed_out(&world, "node2", "monitor WEB node1");
+    world.request(
+        "node2",
+        Request::Cleanup {
+            resource: Some("site".to_owned()),
+            node: None,
+            operation: None,
+            interval: None,
+            only_failed: true,
+        },
+    );
+    world.run(100);
+    settled(&mut world, 60_000);
+    let text = world.node("node3").cib_text();
+    assert!(!text.contains("fail-count-WEB") && !text.contains("WEB_last_failure_0"), "{text}");
+    assert!(text.contains("last-lrm-refresh"), "{text}");
+    assert!(handed_out(&world, "node2", "monitor WEB node1") > probes, "{}", world.timeline_text());
+    active(&world, "WEB", &["node1"]);
+}
+
+#[test]
+fn a_resource_can_be_failed_on_purpose() {
+    let mut world = demo_cluster(51);
+    let fail =
+        |resource: &str| Request::FailResource { resource: resource.to_owned(), node: "node1".to_owned() };
+    world.request("node3", fail("WEB"));
+    world.run(100);
+    settled(&mut world, 60_000);
+    let text = world.node("node1").cib_text();
+    assert!(text.contains("fail-count-WEB#asyncmon_0"), "{text}");
+    assert_eq!(handed_out(&world, "node2", "start WEB node1"), 2, "{}", world.timeline_text());
+    let request = world.request("node3", fail("nothing"));
+    world.run(100);
+    assert!(
+        matches!(&world.replies[&request], Reply::Refused(refusal) if refusal.code == RefusalCode::NotFound)
+    );
+}
+
+#[test]
+fn a_bad_change_is_refused_and_changes_nothing() {
+    let mut world = demo_cluster(52);
+    let before = world.node("node1").cib_version();
+    let requests = [
+        change(&mut world, "node1", modify("<resources><primitive id='x'")),
+        change(&mut world, "node2", modify("<resources><nonsense id='x'/></resources>")),
+        change(&mut world, "node3", CibOperation::Patch { xml: "<diff/>".to_owned() }),
+    ];
+    world.run(1000);
+    for request in requests {
+        assert!(matches!(&world.replies[&request], Reply::Refused(_)), "{:?}", world.replies[&request]);
+    }
+    assert_eq!(world.node("node1").cib_version(), before);
+}
+
+#[test]
+fn a_query_reads_the_local_replica() {
+    let mut world = demo_cluster(53);
+    let query = CibQuery { xpath: Some("//primitive[@id='WEB']".to_owned()), ..CibQuery::default() };
+    let request = world.request("node3", Request::Query(query));
+    assert!(
+        matches!(&world.replies[&request], Reply::Xml(text) if text.starts_with("<primitive id=\"WEB\""))
+    );
+}
+
+#[test]
+fn disabling_stops_and_waiting_tells_when_it_is_done() {
+    let mut world = configured(54, &dummies(&["a"], ""));
+    change(
+        &mut world,
+        "node2",
+        modify(
+            "<primitive id='a'><meta_attributes id='a-meta'><nvpair id='a-role' name='target-role' value='Stopped'/></meta_attributes></primitive>",
+        ),
+    );
+    world.run(20);
+    let request = world.request("node3", Request::WaitSettled);
+    wait(&mut world, 30_000, |world| world.replies.contains_key(&request));
+    active(&world, "a", &[]);
+}
+
+#[test]
+fn a_node_that_left_can_be_removed() {
+    let mut world = configured(55, &dummies(&[], ""));
+    let refused = world.request("node1", Request::RemoveNode { name: "node3".to_owned() });
+    world.run(100);
+    assert!(matches!(&world.replies[&refused], Reply::Refused(_)));
+    world.kill("node3");
+    world.run(1000);
+    world.request("node1", Request::RemoveNode { name: "node3".to_owned() });
+    world.run(1000);
+    let text = world.node("node2").cib_text();
+    assert!(!text.contains("node_state id=\"3\"") && !text.contains("<node id=\"3\""), "{text}");
+}
+
+#[test]
+fn status_tells_what_is_going_on() {
+    let mut world = demo_cluster(56);
+    let status = world.node("node2").status();
+    assert_eq!(status.dc.as_deref(), Some("node1"));
+    assert!(status.settled && status.peers.iter().all(|peer| peer.joined));
+    world.agents.durations.insert("WEB:stop".to_owned(), 5000);
+    world.request("node2", Request::Standby { node: "node1".to_owned(), on: true, until_restart: true });
+    world.run(1000);
+    let status = world.node("node1").status();
+    assert!(
+        status.transition.is_some_and(|transition| transition.in_flight.contains(&"WEB_stop_0".to_owned()))
+    );
+    assert!(status.running.iter().any(|running| running.resource == "WEB" && running.action == "stop"));
+}
