@@ -224,10 +224,12 @@ impl ResourceHistory {
         self.entries.iter().filter(recurring).map(|(slot, _)| slot.clone()).collect()
     }
 
-    /// Whether any entry is a failure.
+    /// Whether any entry is a failure that an administrator would clean up: a probe that found the resource
+    /// active is none.
     #[must_use]
     pub fn has_failure(&self) -> bool {
-        self.entries.values().any(Entry::is_failure)
+        let found = |entry: &Entry| entry.is_probe() && matches!(entry.exit_code, 0 | 7 | 8 | 190 | 191);
+        self.entries.values().any(|entry| entry.is_failure() && !found(entry))
     }
 
     /// The `lrm_resource` with the pending entries on top of the confirmed ones.

@@ -120,7 +120,7 @@ pub enum Body {
     /// Finished fencing operations are forgotten.
     ForgetFencing { request: Option<RequestId>, target: Option<String> },
     /// A node that is down is forgotten (rule 4.24.5).
-    RemoveNode { request: Option<RequestId>, name: String },
+    RemoveNode { request: Option<RequestId>, name: String, at: i64 },
 }
 
 /// The plan to which work belongs, for everybody's journal.

@@ -86,7 +86,7 @@ impl Node {
                 Body::Change { request: request_id, change: ticket_change(&ticket, granted, standby, at), at }
             }
             Request::ForgetFencing { target } => Body::ForgetFencing { request: request_id, target },
-            Request::RemoveNode { name } => Body::RemoveNode { request: request_id, name },
+            Request::RemoveNode { name } => Body::RemoveNode { request: request_id, name, at },
             Request::Query(_)
             | Request::QueryAttribute { .. }
             | Request::Status

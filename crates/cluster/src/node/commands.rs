@@ -53,7 +53,7 @@ impl Node {
                 self.fence_history.forget(target.as_deref());
                 self.reply_if_own(from, request, Reply::Done, out);
             }
-            Body::RemoveNode { request, name } => self.on_remove_node(from, request, &name, out),
+            Body::RemoveNode { request, name, at } => self.on_remove_node(from, request, &name, at, out),
         }
     }
 
@@ -86,12 +86,17 @@ impl Node {
 
     /// Applies changes of the status that follow from commands. They cannot be refused but by a bug.
     pub(super) fn write_status(&mut self, changes: &[CibOperation]) {
+        self.write_own(changes, 0);
+    }
+
+    /// The same for changes that concern the configuration as well. `at`: epoch seconds, from the command.
+    fn write_own(&mut self, changes: &[CibOperation], at: i64) {
         if changes.is_empty() {
             return;
         }
         let before = self.replica.version();
         let origin = self.dc().unwrap_or_default().to_owned();
-        let outcome = self.replica.apply(changes, &origin, 0);
+        let outcome = self.replica.apply(changes, &origin, at);
         debug_assert!(outcome.is_ok(), "own change refused: {outcome:?}: {changes:?}");
         self.after_own_change(before);
     }
@@ -462,7 +467,7 @@ impl Node {
         if any && what.by_administrator {
             changes.push(set_property("last-lrm-refresh", &at.to_string()));
         }
-        self.write_status(&changes);
+        self.write_own(&changes, at);
         self.flush_attributes(&names);
         if any {
             self.trigger("histories were cleaned up", None);
@@ -585,7 +590,14 @@ impl Node {
         self.reply_if_own(from, request, Reply::Done, out);
     }
 
-    fn on_remove_node(&mut self, from: NodeId, request: Option<RequestId>, name: &str, out: &mut Outbox) {
+    fn on_remove_node(
+        &mut self,
+        from: NodeId,
+        request: Option<RequestId>,
+        name: &str,
+        at: i64,
+        out: &mut Outbox,
+    ) {
         if self.member_id(name).is_some() {
             let text = format!("{name} is a member: stop the cluster there before removing it");
             self.reply_if_own(from, request, refused(RefusalCode::Invalid, text), out);
@@ -598,10 +610,11 @@ impl Node {
             return;
         };
         self.attributes.forget_node(&name);
-        self.write_status(&[
+        let changes = [
             delete(format!("/cib/configuration/nodes/node[@id={}]", crate::text::xpath_literal(&id))),
             delete(node_state_path(&id)),
-        ]);
+        ];
+        self.write_own(&changes, at);
         self.trigger(&format!("{name} was removed"), None);
         self.reply_if_own(from, request, Reply::Done, out);
     }

@@ -21,6 +21,7 @@ fn a_change_on_one_node_is_on_all_and_on_their_disks() {
     let mut world = started(3, 2);
     change(&mut world, "node3", modify("<tags><tag id='t'><obj_ref id='x'/></tag></tags>"));
     settled(&mut world, 10_000);
+    world.run(100);
     for name in ["node1", "node2", "node3"] {
         assert!(world.node(name).cib_text().contains("<tag id=\"t\">"));
         assert!(world.host(name).disk.as_deref().is_some_and(|text| text.contains("<tag id=\"t\">")));
@@ -102,7 +103,7 @@ fn death_at_every_point_of_a_join_leaves_a_working_cluster() {
 
 #[test]
 fn the_dc_stays_when_others_come_and_go() {
-    let mut world = configured(7, &dummies(&["a"], ""));
+    let mut world = configured(7, &dummies(&[], ""));
     world.kill("node1");
     settled(&mut world, 60_000);
     assert_eq!(world.node("node2").dc(), Some("node2"));

@@ -94,3 +94,16 @@ fn handed_out(world: &World, node: &str, wanted: &str) -> usize {
     };
     world.events.iter().filter(|(_, at, event)| *at == id && is(event)).count()
 }
+
+#[test]
+#[ignore = "prints how long planning and carrying out takes on this machine"]
+fn a_hundred_dummies() {
+    let names: Vec<String> = (0..100).map(|number| format!("d{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = started(3, 60);
+    #[allow(clippy::disallowed_methods, reason = "measures")]
+    let begin = std::time::Instant::now();
+    world.request("node1", demo::load(&dummies(&names, "")));
+    settled(&mut world, 60_000);
+    println!("{:?} for 3 nodes, {} events", begin.elapsed(), world.events.len());
+}
