@@ -30,6 +30,8 @@ mod promotion;
 mod resource_order;
 mod sort;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod ticket;
 pub mod utilization;
 

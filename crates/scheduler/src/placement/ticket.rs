@@ -104,12 +104,13 @@ fn apply(model: &mut Model, resource: ResourceId, demand: Demand) {
     let lost_while_active = !model.tickets[demand.ticket].granted && !it.active_on.is_empty();
     let role_fits = demand.role == Role::Unknown || demand.role == it.current_role;
     let not_promoted_only = demand.role != Role::Promoted;
-    match demand.policy {
-        _ if !lost_while_active => {
-            if not_promoted_only || demand.policy == LossPolicy::Stop {
-                ban(model, resource, demand);
-            }
+    if !lost_while_active {
+        if not_promoted_only || demand.policy == LossPolicy::Stop {
+            ban(model, resource, demand);
         }
+        return;
+    }
+    match demand.policy {
         LossPolicy::Stop => ban(model, resource, demand),
         LossPolicy::Demote if not_promoted_only => ban(model, resource, demand),
         LossPolicy::Fence if role_fits => {

@@ -113,7 +113,7 @@ impl Effect {
         let crosses_zero = mode.non_negative
             && table.iter().any(|entry| {
                 let effect = effect(entry.node);
-                !effect.keeps_acceptable(entry.score) && !effect.keeps_negative(entry.score)
+                entry.unusable || !effect.keeps_acceptable(entry.score) && !effect.keeps_negative(entry.score)
             });
         if !stays_usable || crosses_zero {
             return false;
@@ -136,6 +136,8 @@ type Key = (ResourceId, ColocationId, u32);
 /// The remembered effects.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
+    /// For comparison: remember nothing, walk step by step.
+    pub(in crate::placement) off: bool,
     /// `None`: cannot be remembered.
     known: Index<Key, Option<Rc<Effect>>>,
     /// By resource: the effects that read its table, and the resources whose effects contain its effects.
@@ -183,7 +185,7 @@ pub fn effect_of(
     id: ColocationId,
     factor: f32,
 ) -> Option<Rc<Effect>> {
-    if tables::may_map_to_hosts(model, target) {
+    if model.placement.effects.off || tables::may_map_to_hosts(model, target) {
         return None;
     }
     remembered(model, source, id, factor)
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn refuses_when_both_limits_are_in_reach() {
         let effect = NodeEffect::of(900_000).then(NodeEffect::of(-999_999)).then(NodeEffect::of(-999_999));
-        assert_eq!(effect.applied(Score::new(200_000)), None);
-        assert_eq!(effect.applied(Score::ZERO), Some(Score::MINUS_INFINITY));
+        assert_eq!(effect.applied(Score::new(50_000)), Some(Score::MINUS_INFINITY));
+        assert_eq!(effect.then(NodeEffect::of(-999_999)).applied(Score::new(200_000)), None);
     }
 }

@@ -138,16 +138,10 @@ pub(super) fn has_influence(model: &Model, id: ColocationId, primary: ResourceId
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Id;
 
     #[test]
     fn leaving_and_arriving_depend_on_the_role() {
         assert_eq!(leaving_tasks(Role::Unknown), [Task::Stop]);
         assert_eq!(arriving_tasks(Role::Unpromoted), [Task::Start, Task::Demote]);
-    }
-
-    #[test]
-    fn colocation_ids_are_dense() {
-        assert_eq!(ColocationId::from_index(3).index(), 3);
     }
 }

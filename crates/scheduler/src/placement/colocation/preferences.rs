@@ -14,7 +14,7 @@ pub struct DraftEntry {
     pub node: NodeId,
     pub score: Score,
     /// Non-negative mode: a wish made this entry negative (rule 2.18.4 e).
-    unusable: bool,
+    pub(super) unusable: bool,
 }
 
 /// A working copy of a table: entries in the table's order.
@@ -364,7 +364,7 @@ impl<'m, 'a> Wishes<'m, 'a> {
         let wish = self.best_for(node, target, &mut memory.best);
         if factor < 0.0 && wish < Score::ZERO {
             let single = *memory.single_choice.get_or_insert_with(|| single_choice(self.model, self.id));
-            if !single.is_some_and(|stickiness| stickiness.value() < -wish.value()) {
+            if single.is_none_or(|stickiness| stickiness.value() >= -wish.value()) {
                 return 0;
             }
         }
