@@ -166,10 +166,11 @@ fn apply_shutdown_lock(model: &mut Model, resource: ResourceId, node: NodeId, lo
     }
 }
 
-/// Changes the next role, and says why.
+/// Changes the next role, and says why; with [`Role::Unknown`] nothing asks for a role any more.
 pub(super) fn set_next_role(model: &mut Model, resource: ResourceId, role: Role, reason: &str) {
-    model.resources[resource].next_role = role;
-    model.resources[resource].next_role_reason = Some(Name::from(reason));
+    let it = &mut model.resources[resource];
+    it.next_role = role;
+    it.next_role_reason = if role == Role::Unknown { None } else { Some(Name::from(reason)) };
 }
 
 /// A failed resource whose recovery must include a stop.
