@@ -2,7 +2,7 @@
 
 use super::resources::{self, Blueprint, BlueprintKind, Position};
 use super::running::{Place, nodes_of};
-use crate::model::{Agent, CloneSettings, Model, Name, NodeId, ResourceId, ResourceKind, Severity};
+use crate::model::{Agent, CloneSettings, Model, Name, NodeId, Resource, ResourceId, ResourceKind, Severity};
 use cib::value;
 
 /// Agents of this class can run several times on one node with different states (rule 1.9.7.5).
@@ -47,7 +47,8 @@ pub(super) fn create<'a>(
     if !clone.unique && settings.node_max > 1 {
         settings.node_max = 1;
     }
-    if clone.unique && !agents.iter().all(|agent| can_be_unique(agent)) {
+    let forced_anonymous = clone.unique && !agents.iter().all(|agent| can_be_unique(agent));
+    if forced_anonymous {
         clone.unique = false;
         settings.node_max = 1;
         settings.max = settings.max.min(nodes);
@@ -59,7 +60,7 @@ pub(super) fn create<'a>(
     let count = settings.max;
     clone.kind = ResourceKind::Clone(settings);
     let id = resources::add(model, clone);
-    model.state.instances_of.insert(id, Instances { plan: keep_plan(inner) });
+    model.state.instances_of.insert(id, Instances { plan: inner.clone(), forced_anonymous });
     if count == 0 {
         add_instance(model, id);
     }
@@ -89,15 +90,13 @@ fn unsettled() -> CloneSettings {
 #[derive(Clone)]
 pub struct Instances<'a> {
     plan: Blueprint<'a>,
-}
-
-fn keep_plan<'a>(inner: &Blueprint<'a>) -> Blueprint<'a> {
-    inner.clone()
+    /// The configuration says unique, but the agent cannot be.
+    forced_anonymous: bool,
 }
 
 /// Creates the instance with the next number; a surplus one is removed (rule 1.9.7.4).
 pub(super) fn add_instance(model: &mut Model, clone: ResourceId) -> Option<ResourceId> {
-    let plan = model.state.instances_of.get(&clone)?.plan.clone();
+    let Instances { plan, forced_anonymous } = model.state.instances_of.get(&clone)?.clone();
     let settings = model.resources[clone].clone_settings()?;
     let (number, surplus) = (settings.total, settings.total >= settings.max);
     let position = Position { parent: Some(clone), instance: Some(number) };
@@ -106,16 +105,28 @@ pub(super) fn add_instance(model: &mut Model, clone: ResourceId) -> Option<Resou
         settings.total += 1;
     }
     if surplus {
-        mark_removed(model, instance);
+        for_all_parts(model, instance, &|it| it.removed = true);
+    }
+    if forced_anonymous {
+        force_anonymous(model, clone, instance);
     }
     model.resources[clone].children.push(instance);
     Some(instance)
 }
 
-fn mark_removed(model: &mut Model, resource: ResourceId) {
-    model.resources[resource].removed = true;
+/// The reference notices an agent that cannot be unique while it makes an instance, and then takes back
+/// the uniqueness of all earlier ones: of the newest instance only such agents' resources are anonymous.
+fn force_anonymous(model: &mut Model, clone: ResourceId, newest: ResourceId) {
+    for earlier in model.resources[clone].children.clone() {
+        for_all_parts(model, earlier, &|it| it.unique = false);
+    }
+    for_all_parts(model, newest, &|it| it.unique &= it.agent().is_none_or(can_be_unique));
+}
+
+fn for_all_parts(model: &mut Model, resource: ResourceId, change: &dyn Fn(&mut Resource)) {
+    change(&mut model.resources[resource]);
     for child in model.resources[resource].children.clone() {
-        mark_removed(model, child);
+        for_all_parts(model, child, change);
     }
 }
 

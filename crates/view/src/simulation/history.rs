@@ -130,7 +130,10 @@ pub(super) fn resource(document: &mut Document, node: NodeId, agent: &Agent<'_>)
     }
     let resources = child_or_new(document, lrm, "lrm_resources");
     for name in [agent.instance, agent.id] {
-        if let Some(found) = find_by(document, resources, "lrm_resource", "id", name) {
+        let mut named =
+            document.children(resources).filter(|child| document.attribute(*child, "id") == Some(name));
+        // several of one name count as none
+        if let (Some(found), None) = (named.next(), named.next()) {
             return Some(found);
         }
     }

@@ -56,6 +56,10 @@ pub(super) fn create_removed(model: &mut Model, history: &ResourceHistory) -> Op
     model.resources[id].removed = true;
     model.resources[id].removed_launched = history.container.is_some();
     model.top.push(id);
+    if crate::state::resource_by_id(model, &history.id) != Some(id) {
+        // something else of this name is configured that is no primitive
+        model.state.by_history_name.entry(history.id.clone()).or_default().push(id);
+    }
     if model.options.stop_removed_resources {
         running::ban_everywhere(model, id, crate::model::Cause::Removed(id));
     } else {
