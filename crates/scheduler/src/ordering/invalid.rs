@@ -21,7 +21,7 @@ pub(super) fn disable(model: &mut Model<'_>) {
     }
 }
 
-/// Rule 3.36.1: something that launches a guest node cannot wait for what runs on that node.
+/// Rule 3.36.1: something that launches a guest node cannot wait for a resource that runs on that node.
 fn waits_for_own_guest(
     model: &mut Model<'_>,
     action: ActionId,
@@ -29,6 +29,7 @@ fn waits_for_own_guest(
     properties: Properties,
 ) -> bool {
     let launches = || {
+        model.actions[input].resource?;
         let connection = model.nodes[model.actions[input].node?].connection?;
         let launcher = model.resources[connection].launcher?;
         (model.actions[action].resource == Some(launcher)).then_some(launcher)

@@ -13,11 +13,10 @@ pub fn create(model: &mut Model<'_>) {
     let ids: Vec<ActionId> = model.actions.ids().rev().collect();
     for action in ids {
         let Some(resource) = model.actions[action].resource else { continue };
-        if model.actions[action].task == Task::ClearFailcount {
-            if model.resources[resource].remote_node.is_some() {
-                let start = Side::task(resource, Task::Start);
-                order(model, Side::Action(action), start, Properties::PLAIN, Cause::Implicit);
-            }
+        let clears = model.actions[action].task == Task::ClearFailcount;
+        if clears && model.resources[resource].remote_node.is_some() {
+            let start = Side::task(resource, Task::Start);
+            order(model, Side::Action(action), start, Properties::PLAIN, Cause::Implicit);
             continue;
         }
         order_action(model, action, resource);
