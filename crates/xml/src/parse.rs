@@ -518,7 +518,8 @@ impl<'a> Reader<'a> {
             end = foreign.map_or(input.len(), |(length, _)| end + length);
         }
         let name = &input[start..end];
-        if !name.chars().next().is_some_and(is_name_start) {
+        let first = name.as_bytes().first().copied().unwrap_or(0);
+        if !first.is_ascii_alphabetic() && !name.chars().next().is_some_and(is_name_start) {
             return self.fail("a name is expected here");
         }
         self.at = end;
@@ -583,8 +584,19 @@ fn ends_plain_value(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'&' | b'<' | b'\t' | b'\n' | b'\r')
 }
 
+const ASCII_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let character = byte as u8;
+        table[byte] = character.is_ascii_alphanumeric() || matches!(character, b'_' | b'-' | b'.' | b':');
+        byte += 1;
+    }
+    table
+};
+
 fn is_ascii_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':')
+    ASCII_NAME[usize::from(byte)]
 }
 
 fn is_name_byte(byte: u8) -> bool {

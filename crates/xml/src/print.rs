@@ -212,8 +212,28 @@ pub fn escape_text(value: &str) -> String {
     out
 }
 
+/// Bytes that may have to be written otherwise. Most values have none.
+const SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'&' as usize] = true;
+    table[b'"' as usize] = true;
+    table[0xEF] = true;
+    table
+};
+
 fn escape_into(value: &str, attribute: bool, out: &mut String) {
     let bytes = value.as_bytes();
+    if !bytes.iter().any(|byte| SPECIAL[usize::from(*byte)]) {
+        out.push_str(value);
+        return;
+    }
     let mut copied = 0;
     for (index, byte) in bytes.iter().enumerate() {
         let replacement = match byte {
