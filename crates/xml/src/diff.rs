@@ -58,7 +58,7 @@ pub enum AttributeOrder {
 /// attributes, its children's changes and its move.
 pub fn diff(source: &Document, target: &Document, order: AttributeOrder) -> Vec<Change> {
     let mut differ = Differ { source, target, order, deletions: Vec::new(), changes: Vec::new() };
-    differ.element(source.root(), target.root(), &format!("/{}", source.name(source.root())));
+    differ.element(source.root(), target.root());
     let mut changes = differ.deletions;
     changes.append(&mut differ.changes);
     changes
@@ -92,17 +92,21 @@ struct Differ<'a> {
 }
 
 impl<'a> Differ<'a> {
-    fn element(&mut self, old: NodeId, new: NodeId, path: &str) {
-        self.attributes(old, new, path);
+    /// Paths are made only where there is a change: most elements have none.
+    fn element(&mut self, old: NodeId, new: NodeId) {
+        self.attributes(old, new);
+        if self.source.first_node(old).is_none() && self.target.first_node(new).is_none() {
+            return;
+        }
         let old_children = structure(self.source, old);
         let new_children = structure(self.target, new);
         let matches = self.match_children(&old_children, &new_children);
-        self.delete_unmatched(&old_children, &matches, path);
+        self.delete_unmatched(&old_children, &matches);
         let stays = longest_rise(&matches);
         for (position, child) in new_children.iter().enumerate() {
             match matches[position] {
                 None => self.changes.push(Change::Create {
-                    path: path.to_owned(),
+                    path: path_of(self.target, new),
                     position,
                     subtree: self.target.extract(*child),
                 }),
@@ -110,17 +114,16 @@ impl<'a> Differ<'a> {
                     if self.target.kind(*child) == NodeKind::Comment {
                         continue;
                     }
-                    let child_path = format!("{path}{}", step_of(self.target, *child));
-                    self.element(old_children[old_position], *child, &child_path);
+                    self.element(old_children[old_position], *child);
                     if !stays[position] {
-                        self.changes.push(Change::Move { path: child_path, position });
+                        self.changes.push(Change::Move { path: path_of(self.target, *child), position });
                     }
                 }
             }
         }
     }
 
-    fn attributes(&mut self, old: NodeId, new: NodeId, path: &str) {
+    fn attributes(&mut self, old: NodeId, new: NodeId) {
         let (source, target) = (self.source, self.target);
         if source.attributes(old).eq(target.attributes(new)) {
             return;
@@ -140,7 +143,7 @@ impl<'a> Differ<'a> {
             return;
         }
         self.changes.push(Change::Modify {
-            path: path.to_owned(),
+            path: path_of(target, new),
             changes,
             element: target.name(new).to_owned(),
             result: target.attributes(new).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -187,7 +190,7 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn delete_unmatched(&mut self, old: &[NodeId], matches: &[Option<usize>], path: &str) {
+    fn delete_unmatched(&mut self, old: &[NodeId], matches: &[Option<usize>]) {
         if matches.len() == old.len() && matches.iter().all(Option::is_some) {
             return;
         }
@@ -198,7 +201,7 @@ impl<'a> Differ<'a> {
         for (position, child) in old.iter().enumerate().filter(|(position, _)| !kept[*position]) {
             let is_comment = self.source.kind(*child) == NodeKind::Comment;
             self.deletions.push(Change::Delete {
-                path: format!("{path}{}", step_of(self.source, *child)),
+                path: path_of(self.source, *child),
                 position: is_comment.then_some(position),
             });
         }
