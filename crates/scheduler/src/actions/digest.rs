@@ -25,9 +25,19 @@ pub(super) enum Comparison {
     Restart,
 }
 
-/// The digests of one operation on one node, compared with what history recorded (rule 3.15.5).
+/// What is configured now for one operation on one node. Which parameters count for a restart and which
+/// are private, the first entry looked at says for all (rule 3.15.5).
 #[derive(Clone, Debug)]
 pub(super) struct Digests {
+    full: String,
+    restart: Option<String>,
+    secure: Option<String>,
+    has_own_parameters: bool,
+}
+
+/// How an entry compares with the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
     pub comparison: Comparison,
     /// Only parameters that the recorded agent calls private differ (rule 3.15.8).
     pub only_private: bool,
@@ -125,20 +135,47 @@ pub(super) fn bundle_address(model: &mut Model<'_>, resource: ResourceId) -> Opt
     Some(model.nodes[host].name.clone())
 }
 
-/// Compares a recorded operation with the configuration, once per node and operation (rule 3.15.5).
+/// Compares a recorded operation with the configuration (rules 3.15.7, 3.15.8).
 pub(super) fn compare(
     model: &mut Model<'_>,
     resource: ResourceId,
     task: &Task,
     node: NodeId,
     entry: &HistoryEntry,
+) -> Verdict {
+    let digests = configured(model, resource, task, node, entry);
+    let recorded = |which| entry.text(which);
+    let recorded_restart = recorded_restart(model, entry);
+    let restart_differs = digests
+        .restart
+        .as_deref()
+        .is_some_and(|configured| recorded_restart.is_some_and(|recorded| recorded != configured));
+    let comparison = match recorded(HistoryText::OpDigest) {
+        _ if restart_differs => Comparison::Restart,
+        None => Comparison::Unknown,
+        Some(recorded) if digests.full == recorded => Comparison::Same,
+        Some(_) if entry.interval == 0 && digests.has_own_parameters => Comparison::Restart,
+        Some(_) => Comparison::Different,
+    };
+    let secure = digests.secure.as_deref();
+    let only_private = comparison != Comparison::Same
+        && secure.is_some_and(|secure| recorded(HistoryText::OpSecureDigest) == Some(secure));
+    Verdict { comparison, only_private }
+}
+
+/// The digests of the configured operation, calculated once per node and operation.
+fn configured(
+    model: &mut Model<'_>,
+    resource: ResourceId,
+    task: &Task,
+    node: NodeId,
+    entry: &HistoryEntry,
 ) -> Rc<Digests> {
-    let interval = entry.interval;
-    let index = (node, resource, task.clone(), interval);
+    let index = (node, resource, task.clone(), entry.interval);
     if let Some(known) = model.actions_extra.digests.get(&index) {
         return known.clone();
     }
-    let digests = Rc::new(calculate(model, resource, task, interval, node, entry));
+    let digests = Rc::new(calculate(model, resource, task, node, entry));
     model.actions_extra.digests.insert(index, digests.clone());
     digests
 }
@@ -147,39 +184,37 @@ fn calculate(
     model: &mut Model<'_>,
     resource: ResourceId,
     task: &Task,
-    interval: u32,
     node: NodeId,
     entry: &HistoryEntry,
 ) -> Digests {
-    let full = full_parameters(model, resource, task, interval, node);
-    let settings = settings::of(model, resource, task, interval, Some(node));
+    let full = full_parameters(model, resource, task, entry.interval, node);
+    let settings = settings::of(model, resource, task, entry.interval, Some(node));
     let has_own_parameters = settings
         .operation
         .and_then(|it| state::operations(model, resource).get(it))
         .is_some_and(|it| !it.instance_attributes.is_empty());
-    let comparison = match (restart_differs(&full, entry), entry.text(HistoryText::OpDigest)) {
-        (true, _) => Comparison::Restart,
-        (false, None) => Comparison::Unknown,
-        (false, Some(recorded)) if digest(&full) == recorded => Comparison::Same,
-        (false, Some(_)) if interval == 0 && has_own_parameters => Comparison::Restart,
-        (false, Some(_)) => Comparison::Different,
-    };
-    let only_private = model.plan_options.sanitized_input
-        && comparison != Comparison::Same
-        && entry.text(HistoryText::OpSecureDigest).is_some_and(|recorded| {
-            *recorded == *digest(&secure_parameters(model, resource, node, &full, entry))
-        });
-    Digests { comparison, only_private }
+    let has_secure = entry.text(HistoryText::OpSecureDigest).is_some() && model.plan_options.sanitized_input;
+    let secure = has_secure.then(|| digest(&secure_parameters(model, resource, node, &full, entry)));
+    let has_restart = recorded_restart(model, entry).is_some();
+    let restart = has_restart.then(|| digest(&restart_parameters(&full, entry)));
+    Digests { full: digest(&full), restart, secure, has_own_parameters }
+}
+
+/// The recorded restart digest; that of an expired monitor matches nothing (rule 1.12.7).
+fn recorded_restart<'e>(model: &Model<'_>, entry: &'e HistoryEntry) -> Option<&'e str> {
+    if state::is_expired_monitor(model, entry) {
+        return Some("calculated-failure-timeout");
+    }
+    entry.text(HistoryText::OpRestartDigest)
 }
 
 /// Rule 3.15.6.
-fn restart_differs(full: &Parameters, entry: &HistoryEntry) -> bool {
-    let Some(recorded) = entry.text(HistoryText::OpRestartDigest) else { return false };
+fn restart_parameters(full: &Parameters, entry: &HistoryEntry) -> Parameters {
     let mut parameters = full.clone();
     if let Some(listed) = entry.text(HistoryText::OpForceRestart) {
         parameters.retain(|name, _| is_listed(listed, name));
     }
-    digest(&parameters) != recorded
+    parameters
 }
 
 fn is_listed(list: &str, name: &str) -> bool {

@@ -85,6 +85,9 @@ fn check_resource<'a>(
     let has_other_agent = has_other_agent(model, resource, history);
     let is_active = it.active_on.contains(&node);
     let changed = Cause::DefinitionChanged { resource, node };
+    if has_other_agent {
+        unfencing::trigger(model, Some(resource), node, "Device definition changed");
+    }
     if has_other_agent && is_active {
         request_because(model, resource, Task::Stop, 0, Some(node), false, changed);
         model.resources[resource].start_pending = true;

@@ -27,6 +27,7 @@ pub use fail_count::{
 };
 pub use history::parameters_changed_since_failure;
 pub use request::{find, find_all, pseudo, pseudo_of_resource, request, request_because, require};
+pub use runnable::adapt_to_no_node;
 
 use crate::model::{ActionId, Attributes, Index, Model, Name, NodeId, ResourceId, Task};
 use std::rc::Rc;

@@ -74,3 +74,19 @@ fn block(model: &mut Model<'_>, id: ActionId, reason: &str) {
     action.reason = Some(reason.into());
     model.reasons.action(id, Cause::NoQuorum);
 }
+
+/// What it means for actions that exist already that their resource will run on no node (rule 3.6.11).
+pub fn adapt_to_no_node(model: &mut Model<'_>, resource: ResourceId) {
+    for &id in &model.resources[resource].actions {
+        let action = &mut model.actions[id];
+        match action.task {
+            Task::Stop => action.optional = false,
+            Task::Start => action.runnable = false,
+            _ if action.interval > 0 => {
+                let expected = action.meta.get("op_target_rc").map(|text| &**text);
+                action.runnable &= expected == Some(super::recurring::NOT_RUNNING);
+            }
+            _ => {}
+        }
+    }
+}

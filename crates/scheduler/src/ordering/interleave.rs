@@ -1,7 +1,7 @@
 //! Matching instances of two interleaved clones or bundles (rule 3.35.4).
 
 use super::summary;
-use crate::model::{Action, ActionId, Model, NodeId, ResourceId, Task};
+use crate::model::{ActionId, Model, NodeId, ResourceId, Task};
 use crate::state;
 use cib::value::Role;
 
@@ -81,24 +81,8 @@ pub(super) fn unassign(model: &mut Model<'_>, instance: ResourceId) -> bool {
     let resource = &mut model.resources[instance];
     had_node |= resource.assigned.take().is_some();
     resource.next_role = Role::Stopped;
-    for index in 0..model.resources[instance].actions.len() {
-        let action = model.resources[instance].actions[index];
-        retire(&mut model.actions[action]);
-    }
+    crate::actions::adapt_to_no_node(model, instance);
     had_node
-}
-
-/// What losing its node means for an action of a resource.
-fn retire(action: &mut Action) {
-    match action.task {
-        Task::Stop => action.optional = false,
-        Task::Start => action.runnable = false,
-        _ if action.interval > 0 => {
-            let expected = action.meta.get("op_target_rc").map(|text| &**text);
-            action.runnable &= expected == Some("7");
-        }
-        _ => {}
-    }
 }
 
 /// The first side's action of `partner`: a bundle's speaks through the bundled instance, but for stops.

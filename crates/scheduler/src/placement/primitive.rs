@@ -130,6 +130,7 @@ pub fn put_nowhere(model: &mut Model, resource: ResourceId, finality: Finality) 
     if finality == Finality::Final {
         it.next_role = Role::Stopped;
         it.next_role_reason = Some("unable to assign".into());
+        crate::actions::adapt_to_no_node(model, resource);
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Extra<'a> {
     node_by_id: Index<String, NodeId>,
     node_by_name: Index<String, NodeId>,
     by_id: Index<Name, ResourceId>,
+    /// Resources with the id of another one (removed ones whose id is used for something else now).
+    namesakes: Index<Name, Vec<ResourceId>>,
     /// Resources by the name that history uses for them, where it differs from the id.
     by_history_name: Index<Name, Vec<ResourceId>>,
     instances_of: Index<ResourceId, clone::Instances<'a>>,
@@ -78,6 +80,7 @@ impl Default for Extra<'_> {
             node_by_id: Index::default(),
             node_by_name: Index::default(),
             by_id: Index::default(),
+            namesakes: Index::default(),
             by_history_name: Index::default(),
             instances_of: Index::default(),
             probed: FxHashSet::default(),
@@ -199,7 +202,9 @@ pub fn find_known(model: &Model, id: &str) -> Option<ResourceId> {
 /// All resources with this id, or that history knows under it, the newest first (rule 3.13.1).
 pub fn find_all_known(model: &Model, id: &str) -> Vec<ResourceId> {
     let by_name = model.state.by_history_name.get(id).map(Vec::as_slice).unwrap_or_default();
-    let mut found: Vec<ResourceId> = by_name.iter().copied().chain(resource_by_id(model, id)).collect();
+    let namesakes = model.state.namesakes.get(id).map(Vec::as_slice).unwrap_or_default();
+    let mut found: Vec<ResourceId> =
+        by_name.iter().chain(namesakes).copied().chain(resource_by_id(model, id)).collect();
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.dedup();
     found

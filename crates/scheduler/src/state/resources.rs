@@ -193,7 +193,10 @@ pub(super) fn create<'a>(
 pub(super) fn add(model: &mut Model, resource: Resource) -> ResourceId {
     let name = resource.id.clone();
     let id = model.resources.push(resource);
-    model.state.by_id.entry(name).or_insert(id);
+    if let Some(first) = model.state.by_id.insert(name.clone(), id) {
+        model.state.by_id.insert(name.clone(), first);
+        model.state.namesakes.entry(name).or_default().push(id);
+    }
     id
 }
 
