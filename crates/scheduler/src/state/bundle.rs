@@ -53,7 +53,7 @@ pub(super) fn create<'a>(
         None => None,
     };
     let addresses = shape.addresses();
-    for number in 0..container.replicas {
+    for number in 0..shape.replicas() {
         create_replica(model, &shape, id, clone, number as usize, &addresses);
     }
     model.resources[id].children.extend(clone);
@@ -72,6 +72,10 @@ struct Shape<'s, 'a> {
 }
 
 impl Shape<'_, '_> {
+    fn replicas(&self) -> u32 {
+        self.container.replicas.min(clone::MOST_INSTANCES as u32)
+    }
+
     fn replicas_per_host(&self) -> u32 {
         let network = &self.source.network;
         let one_port =
@@ -86,7 +90,7 @@ impl Shape<'_, '_> {
     /// The address of each replica, if there are addresses.
     fn addresses(&self) -> Vec<Option<Name>> {
         let mut next = self.source.network.ip_range_start.clone();
-        (0..self.container.replicas)
+        (0..self.replicas())
             .map(|_| {
                 let address = next.take();
                 next = address.as_deref().and_then(next_address);
@@ -209,7 +213,7 @@ fn create_clone<'a>(
     let promotable = shape.container.promoted_max > 0;
     let suffix = if promotable { "master" } else { "clone" };
     let id: Name = format!("{}-{suffix}", shape.id).into();
-    let replicas = shape.container.replicas.to_string();
+    let replicas = shape.replicas().to_string();
     let per_host = shape.replicas_per_host().to_string();
     let promoted_max = shape.container.promoted_max.to_string();
     let mut meta = vec![

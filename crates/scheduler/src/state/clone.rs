@@ -15,6 +15,9 @@ fn can_be_promotable(agent: &Agent) -> bool {
     agent.class.eq_ignore_ascii_case("ocf")
 }
 
+/// More instances than any cluster can run; a slip in `clone-max` must not take the cluster down.
+pub(super) const MOST_INSTANCES: i32 = 10_000;
+
 /// Creates a clone with its instances; `None` if it is promotable and something inside cannot be.
 pub(super) fn create<'a>(
     model: &mut Model<'a>,
@@ -57,6 +60,11 @@ pub(super) fn create<'a>(
     }
     clone.meta.entry("resource-stickiness".into()).or_insert_with(|| "1".into());
     clone.meta.insert("globally-unique".into(), if clone.unique { "true".into() } else { "false".into() });
+    if settings.max > MOST_INSTANCES {
+        settings.max = MOST_INSTANCES;
+        let text = format!("Limiting clone '{}' to {MOST_INSTANCES} instances", clone.id);
+        model.notice(Severity::ConfigurationError, text, Some(model.state.definitions[plan.definition].line));
+    }
     let count = settings.max;
     clone.kind = ResourceKind::Clone(settings);
     let id = resources::add(model, clone);

@@ -112,7 +112,7 @@ pub fn fail_count(
     }
     if which.effective && found.count > Score::ZERO && found.last_failure > 0 {
         let timeout = failure_timeout_seconds(model, resource);
-        if timeout > 0 && model.now > found.last_failure + timeout {
+        if timeout > 0 && model.now > found.last_failure.saturating_add(timeout) {
             found.count = Score::ZERO;
         }
     }

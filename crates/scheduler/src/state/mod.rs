@@ -235,11 +235,19 @@ fn set_history_name(model: &mut Model, resource: ResourceId, name: Option<Name>)
 
 /// Whether `node` can be fenced (rules 1.7.10, 3.14.3).
 pub fn can_fence(model: &Model, node: NodeId) -> bool {
+    can_fence_within(model, node, GUEST_DEPTH)
+}
+
+/// How deep guests may run on guests; contradictory status could have them run on each other.
+const GUEST_DEPTH: u32 = 8;
+
+fn can_fence_within(model: &Model, node: NodeId, depth: u32) -> bool {
     let it = &model.nodes[node];
     if it.is_guest() {
-        return running::guest_hosts(model, node)
+        let hosts = running::guest_hosts(model, node);
+        return hosts
             .into_iter()
-            .all(|host| model.nodes[host].online || can_fence(model, host));
+            .all(|host| model.nodes[host].online || (depth > 0 && can_fence_within(model, host, depth - 1)));
     }
     if !model.options.fencing_enabled || !model.have_fencing {
         return false;

@@ -460,9 +460,23 @@ fn link_launcher(model: &mut Model, resource: ResourceId) {
     }
     let it = &model.resources[resource];
     let Some(name) = it.meta.get("container").filter(|name| **name != it.id) else { return };
-    if let Some(launcher) = super::resource_by_id(model, name) {
-        set_launcher(model, resource, launcher);
+    let Some(launcher) = super::resource_by_id(model, name) else { return };
+    if launch_chain(model, launcher).any(|above| above == resource) {
+        let (id, line) = (it.id.clone(), definition_line(model, resource));
+        let text = format!("Ignoring container of '{id}' because it is itself launched by that resource");
+        model.notice(Severity::ConfigurationError, text, Some(line));
+        return;
     }
+    set_launcher(model, resource, launcher);
+}
+
+/// What launches `resource`, what launches that, and so on.
+fn launch_chain<'m>(model: &'m Model<'_>, resource: ResourceId) -> impl Iterator<Item = ResourceId> + 'm {
+    std::iter::successors(Some(resource), |it| model.resources[*it].launcher)
+}
+
+fn definition_line(model: &Model, resource: ResourceId) -> u32 {
+    super::definition(model, resource).line
 }
 
 /// Makes `launcher` the launcher of `resource`.

@@ -47,9 +47,9 @@ fn raise_node_priority(model: &mut Model, resource: ResourceId, node: NodeId, fa
         return;
     }
     let amount = priority + i32::from(model.resources[resource].current_role == Role::Promoted);
-    model.nodes[node].priority += amount;
+    model.nodes[node].priority = model.nodes[node].priority.saturating_add(amount);
     for host in guest_hosts(model, node) {
-        model.nodes[host].priority += amount;
+        model.nodes[host].priority = model.nodes[host].priority.saturating_add(amount);
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod collect;
 pub mod monitor;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod words;
 

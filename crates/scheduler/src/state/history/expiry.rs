@@ -22,11 +22,11 @@ pub(super) fn is_expired<'a>(
     if let (true, Some(changed)) = (model.resources[resource].failure_timeout > 0, event.entry.last_rc_change)
     {
         let timeout = failure_timeout_seconds(model, resource);
-        expired = model.now >= changed + timeout && !ignores_timeout(model, resource, event);
+        expired = model.now >= changed.saturating_add(timeout) && !ignores_timeout(model, resource, event);
         let effective = Count { effective: true, with_launched: false };
         let found = fail_count(model, resource, node, effective, Some(event.entry));
         unexpired = found.count;
-        let at = found.last_failure + failure_timeout_seconds(model, resource) + 1;
+        let at = found.last_failure.saturating_add(failure_timeout_seconds(model, resource) + 1);
         if unexpired != Score::ZERO && model.now < at {
             model.recheck_at(at);
         }

@@ -158,7 +158,7 @@ fn apply_target_role(model: &mut Model, resource: ResourceId) {
 fn apply_shutdown_lock(model: &mut Model, resource: ResourceId, node: NodeId, lock: Option<Timestamp>) {
     let Some(time) = lock else { return };
     let limit = value::seconds_from_milliseconds(model.options.shutdown_lock_limit) as Timestamp;
-    if limit > 0 && model.now > time + limit {
+    if limit > 0 && model.now > time.saturating_add(limit) {
         actions::clear_shutdown_lock(model, resource, node);
     } else {
         model.resources[resource].lock_node = Some(node);
