@@ -61,7 +61,7 @@ fn lock_to_leaving_node(model: &mut Model, resource: ResourceId) {
 fn offer_expiry(model: &mut Model, resource: ResourceId) {
     let limit = cib::value::seconds_from_milliseconds(model.options.shutdown_lock_limit);
     if limit > 0 {
-        let at = model.resources[resource].lock_time.saturating_add(limit as i64);
+        let at = model.resources[resource].lock_time.saturating_add(limit as i64).saturating_add(1);
         model.recheck_at(at);
     }
 }
