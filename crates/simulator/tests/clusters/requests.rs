@@ -27,7 +27,7 @@ fn cleanup_forgets_failures_and_probes_again() {
     settled(&mut world, 60_000);
     let text = world.node("node3").cib_text();
     assert!(!text.contains("fail-count-WEB"), "{text}");
-    assert!(!text.contains("id=\"WEB_last_failure_0\" operation_key=\"WEB_monitor_10000\""), "{text}");5:"), "{text}");
+    assert!(!text.contains("id=\"WEB_last_failure_0\" operation_key=\"WEB_monitor_10000\""), "{text}");
     assert!(text.contains("last-lrm-refresh"), "{text}");
     assert!(handed_out(&world, "node2", "monitor WEB node1") > probes, "{}", world.timeline_text());
     active(&world, "WEB", &["node1"]);
