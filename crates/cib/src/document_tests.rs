@@ -141,7 +141,9 @@ fn versions_never_go_back() {
     assert_eq!(refused(&mut cib, &replace(None, &older)), RefusalCode::OldVersion);
     let newer = cib.to_file().replace("epoch=\"31\"", "epoch=\"90\"");
     assert_eq!(applied(&mut cib, &replace(None, &newer)), "0.90.0");
-    assert_eq!(applied(&mut cib, &modify(r#"<cib have-quorum="1"/>"#, false)), "0.91.0");
+    // what the coordinator says about the partition is no configuration
+    assert_eq!(applied(&mut cib, &modify(r#"<cib have-quorum="1"/>"#, false)), "0.90.1");
+    assert_eq!(applied(&mut cib, &modify(r#"<cib remote-tls-port="1"/>"#, false)), "0.91.0");
 }
 
 #[test]
@@ -258,6 +260,18 @@ Diff: +++ 0.8.0 (no digest)
 "
     );
     assert_eq!(Patchset::compare(&before, &before, options), None);
+}
+
+#[test]
+fn a_patch_without_versions_fits_any() {
+    let edited = START.replace("n1", "n9").replace("epoch=\"7\"", "epoch=\"9\" have-quorum=\"1\"");
+    let edited = Document::parse(&edited).expect("sample");
+    let options = crate::patchset::Options::default();
+    let patch = Patchset::compare(start().document(), &edited, options).expect("a change");
+    let mut cib = start();
+    applied(&mut cib, &Operation::Bump);
+    assert_eq!(applied(&mut cib, &Operation::Patch { xml: patch.to_document().to_string() }), "0.9.0");
+    assert_eq!(value(&cib, "//node/@uname | /cib/@have-quorum"), ["1", "n9"]);
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {

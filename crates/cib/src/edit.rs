@@ -44,6 +44,11 @@ impl Touched {
 /// other by just electing a coordinator.
 const KEPT_BY_COORDINATOR: [&str; 3] = ["have-quorum", "dc-uuid", "no-quorum-panic"];
 
+/// Whether an attribute of the root belongs to the configuration.
+pub(crate) fn is_configuration(name: &str) -> bool {
+    !VERSION_ATTRIBUTES.contains(&name) && !KEPT_BY_COORDINATOR.contains(&name)
+}
+
 /// Elements nested deeper than this are refused: no schema needs it, and tools walk documents recursively.
 const MAX_DEPTH: usize = 250;
 
@@ -291,8 +296,7 @@ impl Edit<'_> {
             return;
         }
         self.document.set_attribute(target, name, value);
-        let is_root = target == self.document.root();
-        if is_root && (VERSION_ATTRIBUTES.contains(&name) || KEPT_BY_COORDINATOR.contains(&name)) {
+        if target == self.document.root() && !is_configuration(name) {
             self.touched.version = true;
         } else {
             self.touched.note(self.document, target);
@@ -518,17 +522,17 @@ fn home_section(name: &str) -> Option<&'static str> {
 /// Which parts differ between two whole documents.
 pub(crate) fn compare(old: &Document, new: &Document) -> Touched {
     let mut touched = Touched::default();
-    let attributes = |document: &Document| -> Vec<(String, String)> {
+    let attributes = |document: &Document, configuration: bool| -> Vec<(String, String)> {
         let mut all: Vec<_> = document
             .attributes(document.root())
-            .filter(|(name, _)| !VERSION_ATTRIBUTES.contains(name))
+            .filter(|(name, _)| is_configuration(name) == configuration)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         all.sort();
         all
     };
-    touched.version = Version::of(old) != Version::of(new);
-    touched.configuration = attributes(old) != attributes(new);
+    touched.version = attributes(old, false) != attributes(new, false);
+    touched.configuration = attributes(old, true) != attributes(new, true);
     let same_section = |section: &str| match (old.child(old.root(), section), new.child(new.root(), section))
     {
         (Some(a), Some(b)) => old.same(a, new, b),

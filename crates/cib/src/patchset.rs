@@ -7,7 +7,7 @@ use xml::diff::{self, AttributeChange, AttributeOrder, Change};
 use xml::{Document, NodeId, NodeKind};
 
 use crate::digest;
-use crate::edit::Touched;
+use crate::edit::{self, Touched};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::version::{VERSION_ATTRIBUTES, Version};
 
@@ -310,10 +310,11 @@ pub(crate) fn apply_to(patch: &Patchset, document: &mut Document) -> Result<Touc
         refusal.details = missing.iter().map(ToString::to_string).collect();
         return Err(refusal);
     }
-    if let Some(target) = patch.target
-        && target != Version::of(document)
-    {
-        target.write_to(document);
+    match patch.target {
+        Some(target) if target != Version::of(document) => target.write_to(document),
+        Some(_) => {}
+        // a patch without versions lists none of their attributes, which does not mean to drop them
+        None => current.write_missing_to(document),
     }
     if let Some(expected) = &patch.digest {
         let found = digest::versioned(document);
@@ -353,11 +354,23 @@ fn touched_by(patch: &Patchset) -> Touched {
         | Change::Move { path, .. }) = change;
         if path.starts_with("/cib/status") {
             touched.status = true;
-        } else if !is_only_version(&mut change.clone()) {
+        } else if concerns_configuration(change) {
             touched.configuration = true;
+        } else {
+            touched.version = true;
         }
     }
     touched
+}
+
+fn concerns_configuration(change: &Change) -> bool {
+    match change {
+        Change::Modify { path, changes, .. } if path == "/cib" => changes.iter().any(|change| {
+            let (AttributeChange::Set { name, .. } | AttributeChange::Unset { name }) = change;
+            edit::is_configuration(name)
+        }),
+        _ => true,
+    }
 }
 
 fn malformed(document: &Document, id: NodeId, message: &str) -> Refusal {

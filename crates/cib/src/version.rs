@@ -39,6 +39,16 @@ impl Version {
         }
     }
 
+    /// Writes those of the three attributes that the document's root does not have.
+    pub fn write_missing_to(self, document: &mut Document) {
+        let root = document.root();
+        for (name, value) in self.attributes() {
+            if document.attribute(root, name).is_none() {
+                document.set_attribute(root, name, &value.to_string());
+            }
+        }
+    }
+
     /// Names and values of the three attributes.
     pub fn attributes(self) -> [(&'static str, u32); 3] {
         let [admin_epoch, epoch, num_updates] = VERSION_ATTRIBUTES;

@@ -147,7 +147,7 @@ impl Session {
                     return Ok(());
                 };
                 let mut change = api::CibChange::new(api::CibOperation::Patch);
-                change.xml = Some(patch.to_text());
+                change.xml = Some(patch.to_document().to_string());
                 change.client = client_name.to_owned();
                 match client.change_cib(&change) {
                     Ok(changed) => {
