@@ -153,6 +153,11 @@ impl Drop for Cluster {
     }
 }
 
+/// Exit code of a daemon that is about to end.
+fn end(daemon: &mut Child) -> Option<i32> {
+    wait("the end of a daemon", || daemon.try_wait().unwrap()).code()
+}
+
 fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENT;
     loop {
@@ -252,8 +257,7 @@ fn one_node_starts_and_stops() {
     let kinds: Vec<String> = events.map(|event| event.unwrap().kind).collect();
     assert!(kinds.contains(&"membership".to_owned()) && kinds.contains(&"join".to_owned()), "{kinds:?}");
     client.operate(&Operation::Shutdown { now: false }).unwrap();
-    let status = cluster.daemons[0].take().unwrap().wait().unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(end(cluster.daemons[0].as_mut().unwrap()), Some(0));
     assert!(!cluster.state(1).join("api.sock").exists());
 }
 
@@ -301,8 +305,8 @@ fn three_nodes_run_a_resource_and_survive() {
         let pid = rustix::process::Pid::from_raw(i32::try_from(daemon.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     }
-    for mut daemon in std::mem::take(&mut cluster.daemons).into_iter().flatten() {
-        assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    for daemon in cluster.daemons.iter_mut().flatten() {
+        assert_eq!(end(daemon), Some(0));
     }
 }
 
@@ -379,8 +383,7 @@ fn a_second_daemon_is_refused() {
     cluster.settle(&[1]);
     let first = cluster.daemons[0].take();
     cluster.start(1);
-    let second = cluster.daemons[0].take().unwrap().wait().unwrap();
-    assert_eq!(second.code(), Some(1));
+    assert_eq!(end(cluster.daemons[0].as_mut().unwrap()), Some(1));
     cluster.daemons[0] = first;
     assert!(cluster.client(1).status().is_ok());
 }

@@ -192,14 +192,12 @@ fn follow(context: Context, after: u64, wait: bool) -> impl Stream<Item = Result
             if last < context.journal.newest() {
                 continue;
             }
-            let gone = async { sender.closed().await };
-            tokio::select! {
-                changed = newest.changed(), if wait => if changed.is_err() { return },
-                () = gone => return,
-                else => return,
-            }
             if !wait {
                 return;
+            }
+            tokio::select! {
+                changed = newest.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
             }
         }
     });
