@@ -38,16 +38,18 @@ impl Default for SearchPath {
 }
 
 impl SearchPath {
-    /// Adds the agents below `directory` (`ocf/resource.d` and `sbin`) after those of the system.
-    /// `SYSTOLE_AGENTS`, if set, names another such directory that comes first.
-    pub fn with_own(directory: &Path) -> SearchPath {
+    /// Adds the agents below `directory` (`ocf/resource.d` and `sbin`) after those of the system, or, for nodes
+    /// that share a machine, before them: only Systole's own know that they must keep apart what belongs to
+    /// several nodes. `SYSTOLE_AGENTS`, if set, names another such directory that comes first of all.
+    pub fn with_own(directory: &Path, shared_machine: bool) -> SearchPath {
         let mut path = SearchPath::default();
+        let place = if shared_machine { 0 } else { 1 };
+        path.ocf.insert(place, directory.join("ocf/resource.d"));
+        path.fence.insert(place, directory.join("sbin"));
         if let Some(first) = std::env::var_os("SYSTOLE_AGENTS").map(PathBuf::from) {
             path.ocf.insert(0, first.join("ocf/resource.d"));
             path.fence.insert(0, first.join("sbin"));
         }
-        path.ocf.push(directory.join("ocf/resource.d"));
-        path.fence.push(directory.join("sbin"));
         path
     }
 

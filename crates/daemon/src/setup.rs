@@ -264,7 +264,7 @@ fn uuid() -> String {
 
 /// Agents and what they find in their environment.
 fn surroundings(paths: &Paths) -> Agents {
-    let mut search = SearchPath::with_own(&paths.agents);
+    let mut search = SearchPath::with_own(&paths.agents, paths.tools.is_some());
     search.secrets = paths.secrets.clone();
     let mut environment = BTreeMap::from(
         [
