@@ -38,12 +38,20 @@ impl Default for SearchPath {
 }
 
 impl SearchPath {
-    /// Adds the agents below `directory` (`ocf/resource.d` and `sbin`) after those of the system, or, for nodes
-    /// that share a machine, before them: only Systole's own know that they must keep apart what belongs to
-    /// several nodes. `SYSTOLE_AGENTS`, if set, names another such directory that comes first of all.
-    pub fn with_own(directory: &Path, shared_machine: bool) -> SearchPath {
+    /// The system's agents, and after them those below `directory` (`ocf/resource.d` and `sbin`).
+    /// `SYSTOLE_AGENTS`, if set, names another such directory that comes first of all.
+    pub fn with_own(directory: &Path) -> SearchPath {
+        SearchPath::joined(directory, 1)
+    }
+
+    /// The same for nodes that share a machine: Systole's own come before the system's, because only they
+    /// keep apart what belongs to several nodes.
+    pub fn for_shared_machine(directory: &Path) -> SearchPath {
+        SearchPath::joined(directory, 0)
+    }
+
+    fn joined(directory: &Path, place: usize) -> SearchPath {
         let mut path = SearchPath::default();
-        let place = if shared_machine { 0 } else { 1 };
         path.ocf.insert(place, directory.join("ocf/resource.d"));
         path.fence.insert(place, directory.join("sbin"));
         if let Some(first) = std::env::var_os("SYSTOLE_AGENTS").map(PathBuf::from) {

@@ -264,7 +264,10 @@ fn uuid() -> String {
 
 /// Agents and what they find in their environment.
 fn surroundings(paths: &Paths) -> Agents {
-    let mut search = SearchPath::with_own(&paths.agents, paths.tools.is_some());
+    let mut search = match paths.tools {
+        Some(_) => SearchPath::for_shared_machine(&paths.agents),
+        None => SearchPath::with_own(&paths.agents),
+    };
     search.secrets = paths.secrets.clone();
     let mut environment = BTreeMap::from(
         [
