@@ -256,7 +256,7 @@ pub(super) fn of_device(model: &mut Model<'_>, device: ResourceId, node: NodeId)
     let task = Task::Other("stonith-on".into());
     let mut parameters = full_parameters(model, device, &task, 0, node);
     let full = digest(&parameters);
-    parameters.retain(|name, _| !PRIVATE.contains(&&**name));
+    parameters.retain(|name, _| !PRIVATE.contains(&&**name) && !is_generic_for_fencing(name));
     (full, digest(&parameters))
 }
 

@@ -200,6 +200,9 @@ fn report_private_change(
     task: &Task,
     entry: &HistoryEntry,
 ) {
+    if !model.plan_options.show_scores {
+        return;
+    }
     let (id, name) = (&model.resources[resource].id, &model.nodes[node].name);
     let magic = entry.text(HistoryText::TransitionMagic).unwrap_or_default();
     let key = format!("{id}_{}_{}", task.name(), entry.interval);

@@ -88,50 +88,13 @@ fn device_timeout(
 
 /// Rule 3.5.6.
 fn apply_on_fail(model: &Model<'_>, resource: ResourceId, task: &Task, interval: u32, meta: &mut Attributes) {
-    let text = meta.get("on-fail").cloned();
-    let role = meta.get("role").cloned();
-    match corrected_on_fail(model, resource, task, interval, text, role.as_deref()) {
-        Some(text) => {
-            meta.insert("on-fail".into(), text);
-        }
-        None => {
-            meta.shift_remove("on-fail");
-        }
-    }
-}
-
-fn corrected_on_fail(
-    model: &Model<'_>,
-    resource: ResourceId,
-    task: &Task,
-    interval: u32,
-    text: Option<Name>,
-    role: Option<&str>,
-) -> Option<Name> {
-    let is = |word: &str| text.as_ref().is_some_and(|text| text.eq_ignore_ascii_case(word));
-    match task {
-        Task::LrmDelete => Some("ignore".into()),
-        Task::Stop if is("standby") || is("demote") || is("stop") => None,
-        Task::Demote if text.is_none() => on_fail_of_promoted_monitors(model, resource),
-        Task::Promote => text,
-        Task::Monitor if interval > 0 && role.is_some_and(is_promoted) => text,
-        _ if is("demote") => None,
-        _ => text,
-    }
-}
-
-/// A demote without own handling takes that of the promoted role's monitors; the last one wins.
-fn on_fail_of_promoted_monitors(model: &Model<'_>, resource: ResourceId) -> Option<Name> {
-    state::operations(model, resource)
-        .iter()
-        .filter(|it| *it.name == *"monitor" && it.interval > 0 && it.is_enabled())
-        .filter(|it| it.attributes.get("role").is_some_and(is_promoted))
-        .filter_map(|it| it.attributes.text("on-fail"))
-        .rfind(|text| !text.eq_ignore_ascii_case("demote"))
-}
-
-fn is_promoted(role: &str) -> bool {
-    role.eq_ignore_ascii_case("Promoted") || role.eq_ignore_ascii_case("Master")
+    let text = |name: &str| meta.get(name).map(|it| &**it);
+    let corrected =
+        state::corrected_on_fail(model, resource, task.name(), interval, text("on-fail"), text("role"));
+    match corrected.map(Name::from) {
+        Some(text) => meta.insert("on-fail".into(), text),
+        None => meta.shift_remove("on-fail"),
+    };
 }
 
 /// Rule 3.5.5: `start-delay`, or what `interval-origin` makes of it, in milliseconds.

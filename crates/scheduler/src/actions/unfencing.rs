@@ -80,7 +80,7 @@ fn has_changed(model: &mut Model<'_>, device: ResourceId, node: NodeId, full: &s
     } else {
         format!("notice: Unfencing node {node} because the definition of {device} changed")
     };
-    if model.plan_options.sanitized_input {
+    if model.plan_options.show_scores {
         model.actions_extra.messages.push(message);
     }
     !only_private

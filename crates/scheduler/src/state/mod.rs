@@ -23,6 +23,7 @@ pub use history::{
     ActiveRange, FailedEntry, failed_probe, history, is_masked_probe_failure, resource_of_key, sorted_entries,
 };
 pub use nodes::{Health, health, health_values};
+pub(crate) use on_fail::corrected_on_fail;
 pub use on_fail::{on_fail, role_after_failure};
 pub use resources::target_role;
 pub use running::{

@@ -16,7 +16,7 @@ pub fn on_fail(
 ) -> OnFail {
     let it = &model.resources[resource];
     let reset_relevant = is_reset_relevant(model, resource, task, interval);
-    let corrected = corrected(model, resource, task, interval, text, role);
+    let corrected = corrected_on_fail(model, resource, task, interval, text, role);
     let explicit = corrected
         .filter(|_| !reset_relevant || it.managed)
         .and_then(|text| meaning(text, model.options.fencing_enabled, it.launcher.is_some()));
@@ -54,7 +54,7 @@ fn is_reset_relevant(model: &Model, resource: ResourceId, task: &str, interval: 
 }
 
 /// The text after the corrections of rule 1.10.5; `None` counts as unset.
-fn corrected<'t>(
+pub(crate) fn corrected_on_fail<'t>(
     model: &'t Model<'_>,
     resource: ResourceId,
     task: &str,
