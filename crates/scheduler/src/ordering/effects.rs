@@ -157,6 +157,7 @@ pub(super) fn clear(model: &mut Model<'_>, action: ActionId, state: State, becau
     if !std::mem::replace(flag, false) {
         return;
     }
+    super::state_changed(model);
     model.reasons.action(action, Cause::Action(because));
     let source = &model.actions[because];
     if model.actions[action].resource == source.resource || model.actions[action].reason.is_some() {

@@ -82,6 +82,7 @@ pub(super) fn unassign(model: &mut Model<'_>, instance: ResourceId) -> bool {
     had_node |= resource.assigned.take().is_some();
     resource.next_role = Role::Stopped;
     crate::actions::adapt_to_no_node(model, instance);
+    super::state_changed(model);
     had_node
 }
 

@@ -28,6 +28,10 @@ pub struct Extra {
     /// All properties of the entries between two actions, so that a duplicate is found without a search
     /// through thousands of followers (rule 3.20.3).
     between: Index<(ActionId, ActionId), Properties>,
+    /// Counts changes of states, so that summaries of large collectives are made again only after one.
+    changes: u64,
+    /// Summaries by action, with the count of changes they belong to.
+    summaries: Vec<Option<(u64, summary::States)>>,
 }
 
 /// Records an ordering rule and, right after it, its equivalents for live migration (rules 3.20.1, 3.25.11).
@@ -55,6 +59,11 @@ pub fn relate(model: &mut Model<'_>, first: ActionId, then: ActionId, properties
     true
 }
 
+/// Says that the state of some action was changed while states influence each other.
+fn state_changed(model: &mut Model<'_>) {
+    model.ordering.changes += 1;
+}
+
 /// The resource that a side belongs to.
 pub(crate) fn side_resource(model: &Model<'_>, side: &Side) -> Option<ResourceId> {
     match side {
@@ -71,8 +80,10 @@ pub fn apply(model: &mut Model<'_>) {
         propagate::block_colocated(model, *action);
     }
     probes::order(model);
+    model.ordering.summaries = vec![None; model.actions.len()];
     for action in newest_first {
         propagate::visit(model, action);
     }
+    model.ordering.summaries.clear();
     invalid::disable(model);
 }

@@ -1,17 +1,47 @@
 //! What has to wait for probes (rule 3.34).
 
-use std::collections::BTreeSet;
+use fixedbitset::FixedBitSet;
 
 use super::{interleave, relate, rules, side_resource};
-use crate::model::{ActionId, Model, Properties, Relation, ResourceId, Side, Task};
+use crate::model::{ActionId, Id, Model, Properties, Relation, ResourceId, Side, Task};
 
 /// Orders probes before what would change the state they look at, then before what waits for stops.
 pub(super) fn order(model: &mut Model<'_>) {
+    let mut chains = Chains::new(model);
     for index in 0..model.top.len() {
         let resource = model.top[index];
-        before_restarts(model, resource);
+        before_restarts(model, resource, &mut chains);
     }
     before_followers_of_stops(model);
+}
+
+/// What restart chains (rule 3.34.1 b) need to know, so that long chains without restarts cost nothing.
+struct Chains {
+    /// Actions from which some action with a leaving counterpart can be reached.
+    worthwhile: FixedBitSet,
+    /// The number of the chain that passed each action last.
+    passed: Vec<u32>,
+    chain: u32,
+}
+
+impl Chains {
+    fn new(model: &Model<'_>) -> Chains {
+        let mut worthwhile = FixedBitSet::with_capacity(model.actions.len());
+        let mut open: Vec<ActionId> =
+            model.actions.ids().filter(|action| leaving(model, *action).next().is_some()).collect();
+        while let Some(action) = open.pop() {
+            if !worthwhile.put(action.index()) {
+                open.extend(model.actions[action].inputs.iter().map(|input| input.action));
+            }
+        }
+        Chains { worthwhile, passed: vec![0; model.actions.len()], chain: 0 }
+    }
+
+    /// Whether the chain goes through this action, for the first time.
+    fn pass(&mut self, action: ActionId) -> bool {
+        let first_time = std::mem::replace(&mut self.passed[action.index()], self.chain) != self.chain;
+        first_time && self.worthwhile.contains(action.index())
+    }
 }
 
 fn is_probe(model: &Model<'_>, action: ActionId) -> bool {
@@ -25,10 +55,10 @@ fn probes_of(model: &Model<'_>, resource: ResourceId) -> Vec<ActionId> {
 }
 
 /// Rule 3.34.1.
-fn before_restarts(model: &mut Model<'_>, resource: ResourceId) {
+fn before_restarts(model: &mut Model<'_>, resource: ResourceId, chains: &mut Chains) {
     for index in 0..model.resources[resource].children.len() {
         let child = model.resources[resource].children[index];
-        before_restarts(model, child);
+        before_restarts(model, child, chains);
     }
     if !model.resources[resource].is_primitive() {
         return;
@@ -37,8 +67,8 @@ fn before_restarts(model: &mut Model<'_>, resource: ResourceId) {
         let followers: Vec<Relation> = model.actions[probe].followers.iter().rev().copied().collect();
         for follower in followers {
             gate_instances(model, probe, follower);
-            let mut seen = BTreeSet::new();
-            restart_chain(model, resource, probe, follower.action, &mut seen);
+            chains.chain += 1;
+            restart_chain(model, resource, probe, follower.action, chains);
         }
     }
 }
@@ -80,39 +110,42 @@ fn restart_chain(
     resource: ResourceId,
     probe: ActionId,
     from: ActionId,
-    seen: &mut BTreeSet<ActionId>,
+    chains: &mut Chains,
 ) {
     let mut open = vec![from];
     while let Some(after) = open.pop() {
-        if !seen.insert(after) {
+        if !chains.pass(after) {
             continue;
         }
-        precede_leaving(model, resource, probe, after);
+        if model.actions[after].resource != Some(resource) {
+            for action in leaving(model, after).collect::<Vec<_>>() {
+                relate(model, probe, action, Properties::PLAIN);
+            }
+        }
         // the newest relation is passed first
-        let next: Vec<ActionId> = (model.actions[after].followers.iter())
-            .filter(|relation| is_passed(model, resource, after, relation))
-            .map(|relation| relation.action)
-            .collect();
-        open.extend(next);
+        let next = model.actions[after].followers.iter();
+        let passed = next.filter(|relation| is_passed(model, resource, after, relation));
+        open.extend(passed.map(|relation| relation.action));
     }
 }
 
-fn precede_leaving(model: &mut Model<'_>, resource: ResourceId, probe: ActionId, after: ActionId) {
-    let Some(other) = model.actions[after].resource else { return };
-    if other == resource || !model.resources[other].is_primitive() {
-        return;
-    }
-    let leaving = match model.actions[after].task {
-        Task::Start => Task::Stop,
-        Task::Promote => Task::Demote,
-        _ => return,
+/// The real stops of a primitive's start, the real demotes of its promote; oldest first.
+fn leaving<'m>(model: &'m Model<'_>, arriving: ActionId) -> impl Iterator<Item = ActionId> + use<'m> {
+    let arriving = &model.actions[arriving];
+    let task = match arriving.task {
+        Task::Start => Some(Task::Stop),
+        Task::Promote => Some(Task::Demote),
+        _ => None,
     };
-    for index in 0..model.resources[other].actions.len() {
-        let action = model.resources[other].actions[index];
-        if model.actions[action].task == leaving && !model.actions[action].pseudo {
-            relate(model, probe, action, Properties::PLAIN);
-        }
-    }
+    let primitive = arriving.resource.filter(|resource| model.resources[*resource].is_primitive());
+    let actions: &[ActionId] = match (primitive, &task) {
+        (Some(resource), Some(_)) => &model.resources[resource].actions,
+        _ => &[],
+    };
+    actions.iter().copied().filter(move |action| {
+        let action = &model.actions[*action];
+        !action.pseudo && Some(&action.task) == task.as_ref()
+    })
 }
 
 /// Whether the chain goes on along this relation of `after`: where the second is pulled, and from a

@@ -278,6 +278,7 @@ impl Visit {
             && model.actions[self.then].runnable
         {
             model.actions[self.then].runnable = false;
+            super::state_changed(model);
             self.then_changed = true;
         }
     }
@@ -312,6 +313,7 @@ fn node_for_ordering(model: &Model<'_>, action: ActionId) -> Option<NodeId> {
 fn cancel(model: &mut Model<'_>, first: ActionId) {
     let Some(resource) = model.actions[first].resource else { return };
     model.actions[first].optional = true;
+    super::state_changed(model);
     if model.actions[first].task == Task::Reload {
         model.resources[resource].reloading = false;
     }
@@ -684,6 +686,7 @@ impl Block {
     }
 
     fn block(&mut self, model: &mut Model<'_>, action: ActionId) {
+        super::state_changed(model);
         let culprit = model.resources[self.culprit].id.clone();
         let blocked = &mut model.actions[action];
         blocked.runnable = false;

@@ -1,7 +1,7 @@
 //! The state of an action as ordering sees it: its own for primitives, a summary over members or
 //! instances for collectives (rules 3.24.1, 3.35.1, 3.35.2).
 
-use crate::model::{ActionId, Model, NodeId, ResourceId, ResourceKind, Task};
+use crate::model::{ActionId, Id, Model, NodeId, ResourceId, ResourceKind, Task};
 
 /// The states that ordering compares and changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub(crate) fn own(model: &Model<'_>, action: ActionId) -> States {
 /// The states for ordering against something on `node`. A clone counts members on that node for
 /// "required", but stays runnable if it is so anywhere.
 pub(crate) fn for_ordering(model: &mut Model<'_>, action: ActionId, node: Option<NodeId>) -> States {
-    let anywhere = of(model, action, None);
+    let anywhere = remembered(model, action);
     let is_clone =
         model.actions[action].resource.is_some_and(|resource| model.resources[resource].is_clone());
     if node.is_none() || !is_clone {
@@ -40,6 +40,24 @@ pub(crate) fn for_ordering(model: &mut Model<'_>, action: ActionId, node: Option
     let mut there = of(model, action, node);
     there.runnable |= anywhere.runnable;
     there
+}
+
+/// The summary without regard to nodes; the last one, if no state has changed since.
+fn remembered(model: &mut Model<'_>, action: ActionId) -> States {
+    let is_collective = |resource: ResourceId| model.resources[resource].is_collective();
+    if !model.actions[action].resource.is_some_and(is_collective) {
+        return own(model, action);
+    }
+    let known = model.ordering.summaries.get(action.index()).copied().flatten();
+    if let Some((_, states)) = known.filter(|(changes, _)| *changes == model.ordering.changes) {
+        return states;
+    }
+    let states = of(model, action, None);
+    let now = model.ordering.changes;
+    if let Some(slot) = model.ordering.summaries.get_mut(action.index()) {
+        *slot = Some((now, states));
+    }
+    states
 }
 
 /// The summary; what it finds out about a collective's action is written back to it.
@@ -69,14 +87,26 @@ fn group(model: &mut Model<'_>, group: ResourceId, action: ActionId, node: Optio
         let member_states = own(model, member_action);
         if !member_states.optional {
             states.optional = false;
-            model.actions[action].optional = false;
+            take_optional(model, action);
         }
         if member_task != task && !member_states.runnable {
             states.runnable = false;
-            model.actions[action].runnable = false;
+            take_runnable(model, action);
         }
     }
     states
+}
+
+fn take_optional(model: &mut Model<'_>, action: ActionId) {
+    if std::mem::replace(&mut model.actions[action].optional, false) {
+        super::state_changed(model);
+    }
+}
+
+fn take_runnable(model: &mut Model<'_>, action: ActionId) {
+    if std::mem::replace(&mut model.actions[action].runnable, false) {
+        super::state_changed(model);
+    }
 }
 
 fn bundle(model: &mut Model<'_>, bundle: ResourceId, action: ActionId, node: Option<NodeId>) -> States {
@@ -115,14 +145,14 @@ fn instances(
         let instance_states = of(model, instance_action, node);
         if !instance_states.optional {
             states.optional = false;
-            model.actions[action].optional = false;
+            take_optional(model, action);
         }
         some_runnable |= instance_states.runnable;
     }
     if !some_runnable {
         states.runnable = false;
         if node.is_none() {
-            model.actions[action].runnable = false;
+            take_runnable(model, action);
         }
     }
     states
