@@ -30,6 +30,7 @@ fn apply_shutdown_lock(model: &mut Model, resource: ResourceId) {
     match it.lock_node {
         Some(locked) if !it.active_on.is_empty() => {
             model.resources[resource].lock_node = None;
+            model.resources[resource].lock_time = 0;
             actions::clear_shutdown_lock(model, resource, locked);
         }
         Some(_) => {}

@@ -247,7 +247,8 @@ fn apply_to_bundle(model: &mut Model, id: LocationId, bundle: ResourceId, streng
     }
     if let Some(child) = child.filter(|_| model.locations[id].role == Role::Promoted) {
         apply(model, id, child, strength);
-        model.resources[child].locations.push(id);
+        // the newest is applied first, and has to stay last in the list
+        model.resources[child].locations.insert(0, id);
     }
 }
 

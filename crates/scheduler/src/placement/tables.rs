@@ -93,6 +93,18 @@ pub fn replace_scores(
     }
 }
 
+/// Says that the table has been replaced by a copy of itself: its entries were inserted anew in iteration
+/// order (rules 2.27.5, 2.27.7). That only shows where capacities count.
+pub fn note_copy(model: &mut Model, resource: ResourceId) {
+    if !super::utilization::is_on(model) {
+        return;
+    }
+    let entries = super::choose_node::in_iteration_order(model, &model.resources[resource].allowed);
+    let mut copy = NodeTable::default();
+    entries.into_iter().for_each(|entry| copy.insert(entry));
+    model.resources[resource].allowed = copy;
+}
+
 /// Puts a saved copy of the table back.
 pub fn restore(model: &mut Model, resource: ResourceId, saved: NodeTable, cause: Cause) {
     if model.reasons.enabled {
@@ -103,6 +115,7 @@ pub fn restore(model: &mut Model, resource: ResourceId, saved: NodeTable, cause:
         }
     }
     model.resources[resource].allowed = saved;
+    note_copy(model, resource);
     model.placement.table_changed(resource);
 }
 

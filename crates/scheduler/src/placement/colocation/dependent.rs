@@ -153,6 +153,7 @@ fn affect_location(model: &mut Model, dependent: ResourceId, primary: ResourceId
     if mandatory || tables::has_usable_node(model, &table) {
         let scores = table.iter().map(|entry| (entry.node, entry.score));
         tables::replace_scores(model, dependent, scores, Cause::Colocation(id));
+        tables::note_copy(model, dependent);
     }
 }
 

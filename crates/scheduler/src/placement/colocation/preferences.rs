@@ -61,9 +61,12 @@ pub fn merge_dependent(model: &mut Model, id: ColocationId, primary: ResourceId)
 pub fn merge_into_table(model: &mut Model, id: ColocationId, primary: ResourceId, mode: Mode) {
     let mut table = draft(&model.resources[primary].allowed);
     let source = model.colocations[id].dependent;
-    merge(model, source, primary, &mut table, id, factor(model, id), mode);
+    let merged = merge(model, source, primary, &mut table, id, factor(model, id), mode);
     let scores = table.into_iter().map(|entry| (entry.node, entry.score));
     tables::replace_scores(model, primary, scores, Cause::Colocation(id));
+    if merged {
+        tables::note_copy(model, primary);
+    }
 }
 
 /// The part of the source's scores that counts, in single precision.
@@ -76,6 +79,7 @@ pub(super) fn scaled(factor: f32, score: Score) -> f32 {
 }
 
 /// One merge step (rule 2.18.3): wishes of `source` into `table`, a draft of the table of `target`.
+/// False if the draft was left alone.
 pub fn merge(
     model: &mut Model,
     source: ResourceId,
@@ -84,14 +88,14 @@ pub fn merge(
     id: ColocationId,
     factor: f32,
     mode: Mode,
-) {
+) -> bool {
     if !is_merging(model, source) {
         let effect = effects::effect_of(model, source, target, id, factor);
         if effect.is_some_and(|effect| effect.apply(model, table, mode)) {
-            return;
+            return true;
         }
     }
-    let Some((source, guards)) = enter(model, source) else { return };
+    let Some((source, guards)) = enter(model, source) else { return false };
     let mut work = table.clone();
     add_wishes(model, source, target, &mut work, id, factor, mode);
     let complete = merge_onward(model, source, target, &mut work, factor, mode, Onward::Dependents);
@@ -100,6 +104,7 @@ pub fn merge(
         finish(&mut work, mode);
         *table = work;
     }
+    complete
 }
 
 /// Rule 2.18.8: the table of `source` with the wishes of its primaries, for ordering resources.
