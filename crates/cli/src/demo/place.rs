@@ -133,6 +133,8 @@ impl Place {
             .arg(self.node(name))
             .env("SYSTOLE_STATE_DIR", self.node(name))
             .env("SYSTOLE_DEMO_DIR", &self.directory)
+            // agents of this machine keep their state in one place for all nodes; the shipped ones do not
+            .env("SYSTOLE_AGENTS", self.node(name).join("agents"))
             .env_remove(client::SOCKET_VARIABLE)
             .stdin(Stdio::null())
             .stdout(log)

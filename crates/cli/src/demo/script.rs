@@ -106,18 +106,20 @@ impl Script {
     fn kill_web_server(&self) -> Outcome {
         let node = self.served_by_any()?;
         let pid = self
-            .demo
-            .place
-            .processes(&node)
-            .into_iter()
-            .find(|pid| {
-                std::fs::read(format!("/proc/{pid}/cmdline"))
-                    .is_ok_and(|command| String::from_utf8_lossy(&command).contains("\0web-server\0"))
-            })
+            .web_server(&node)
             .ok_or_else(|| Problem::new(1, format!("no web server runs on {node}")))?;
         super::place::end_process(pid)?;
-        wait(PATIENCE, "the website to be gone", || self.visitor.served_by().is_none())?;
+        // the recovery may be over before a visitor notices, so it is the process that tells
+        wait(PATIENCE, &format!("a new web server on {node}"), || self.web_server(&node).is_some_and(|new| new != pid))?;
         self.served_by(|server| server == node, &format!("the website to answer from {node} again")).map(drop)
+    }
+
+    /// Process id of the web server on a node.
+    fn web_server(&self, node: &str) -> Option<u32> {
+        self.demo.place.processes(node).into_iter().find(|pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|command| String::from_utf8_lossy(&command).contains("\0web-server\0"))
+        })
     }
 
     fn kill_serving_node(&self) -> Outcome {
