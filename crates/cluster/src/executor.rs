@@ -151,7 +151,7 @@ struct Running {
 
 #[derive(Debug)]
 enum What {
-    Order(Order),
+    Order(Box<Order>),
     /// A recurring operation that is due again.
     Repeat(String),
     /// From an earlier run of the daemon, until the moment given.
@@ -263,7 +263,7 @@ impl Executor {
             What::Leftover { .. } => Vec::new(),
             What::Repeat(key) => self.repeated(&resource, &key, running.cancelled, &result, now),
             What::Order(order) if running.cancelled && order.interval > 0 => vec![],
-            What::Order(order) => self.conclude(order, result, running.since_epoch, now),
+            What::Order(order) => self.conclude(*order, result, running.since_epoch, now),
         };
         finished.append(&mut self.advance(&resource, now, out));
         finished
@@ -380,7 +380,7 @@ impl Executor {
                 } else if let Some(result) = self.without_agent(&order) {
                     finished.append(&mut self.conclude(order, result, now.epoch(), now));
                 } else {
-                    self.start(resource, What::Order(order), now, out);
+                    self.start(resource, What::Order(Box::new(order)), now, out);
                 }
             } else if let Some(key) = slot.due(now.monotonic) {
                 self.start(resource, What::Repeat(key), now, out);
@@ -417,7 +417,7 @@ impl Executor {
 
     fn start(&mut self, resource: &str, what: What, now: Now, out: &mut Outbox) {
         let order = match &what {
-            What::Order(order) => order.clone(),
+            What::Order(order) => Order::clone(order),
             What::Repeat(key) => {
                 let slot = self.resources.get_mut(resource);
                 let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return };

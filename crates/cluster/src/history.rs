@@ -124,7 +124,7 @@ impl Entry {
             .attribute("crm-debug-origin", "executor")
             .attribute("crm_feature_set", &self.feature_set)
             .attribute("transition-key", &self.transition_key)
-            .attribute("transition-magic", &self.magic())
+            .attribute("transition-magic", self.magic())
             .attribute("exit-reason", &self.exit_reason)
             .attribute("on_node", &self.on_node)
             .attribute("call-id", self.call_id)
@@ -393,7 +393,7 @@ pub fn digests(
         .filter(|(name, _)| counts(name, interval))
         .collect();
     let all = parameters_digest(own.iter().map(|(name, value)| (*name, *value)));
-    let (Some(metadata), true) = (metadata, true) else { return Digests { all, ..Digests::default() } };
+    let Some(metadata) = metadata else { return Digests { all, ..Digests::default() } };
     let restart = (interval == 0).then(|| restart_names(metadata)).flatten().map(|names| {
         let kept = own.iter().filter(|(name, _)| names.contains(*name)).map(|(name, value)| (*name, *value));
         (between_spaces(&names), parameters_digest(kept))

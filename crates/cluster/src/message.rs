@@ -152,7 +152,7 @@ pub struct Work {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
-    Run(Order),
+    Run(Box<Order>),
     Cancel {
         resource: String,
         key: String,

@@ -35,6 +35,8 @@ pub struct Host {
     pub disk: Option<String>,
     /// Resources that are really active here.
     pub active: Vec<String>,
+    /// Those of them that are promoted.
+    pub promoted: Vec<String>,
     processes: Vec<Process>,
     inbox: Vec<(u64, u32, Input)>,
     /// How the daemon ended, if it did so by itself.
@@ -112,6 +114,7 @@ impl World {
             runs: 0,
             disk: None,
             active: Vec::new(),
+            promoted: Vec::new(),
             processes: Vec::new(),
             inbox: Vec::new(),
             ended: None,
@@ -211,6 +214,7 @@ impl World {
         host.node = None;
         host.inbox.clear();
         host.active.clear();
+        host.promoted.clear();
         host.processes.clear();
         self.note(name, "power off");
         self.bus.leave(id, self.time, &mut self.random);
@@ -451,6 +455,9 @@ impl World {
         let code = fixed.unwrap_or(i32::from(fails));
         if operation.action == "start" {
             self.started += 1;
+        }
+        let anonymous = operation.parameters.contains_key("CRM_meta_clone");
+        if operation.action == "start" && !anonymous {
             self.check_exclusive(id, &operation.resource);
         }
         let time = self.time;
@@ -527,12 +534,18 @@ impl World {
         }
         let completes = !process.timed_out || self.random.chance(50);
         let Some(host) = self.hosts.get_mut(&id) else { return };
-        let is_active = host.active.iter().any(|one| *one == process.resource);
+        let is_active = host.active.contains(&process.resource);
         let mut code = process.code;
         match process.action.as_str() {
             "start" if completes && code == 0 && !is_active => host.active.push(process.resource.clone()),
-            "stop" if completes && code == 0 => host.active.retain(|one| *one != process.resource),
+            "stop" if completes && code == 0 => {
+                host.active.retain(|one| *one != process.resource);
+                host.promoted.retain(|one| *one != process.resource);
+            }
+            "promote" if completes && code == 0 && is_active => host.promoted.push(process.resource.clone()),
+            "demote" if completes && code == 0 => host.promoted.retain(|one| *one != process.resource),
             "monitor" if code == 0 && !is_active => code = 7,
+            "monitor" if code == 0 && host.promoted.contains(&process.resource) => code = 8,
             _ => {}
         }
         self.report(id, &process, code, String::new());
@@ -562,7 +575,7 @@ impl World {
         let (status, code, reason) = if process.timed_out {
             (ExecutionStatus::TimedOut, 1, "Resource agent did not complete in time")
         } else {
-            (ExecutionStatus::Done, code, if matches!(code, 0 | 7) { "" } else { "simulated" })
+            (ExecutionStatus::Done, code, if matches!(code, 0 | 7 | 8) { "" } else { "simulated" })
         };
         let executed = self.time - process.began;
         let result =

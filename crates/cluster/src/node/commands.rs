@@ -320,7 +320,7 @@ impl Node {
     fn perform(&mut self, task: Task, out: &mut Outbox) {
         match task {
             Task::Run(order) => {
-                let finished = self.executor.order(order, self.now, out);
+                let finished = self.executor.order(*order, self.now, out);
                 self.tell_results(finished, out);
             }
             Task::Cancel { resource, key } => {

@@ -88,9 +88,18 @@ impl Node {
         }
         self.check_coordination_deadlines(out);
         let Some(coordinator) = &self.coordinator else { return };
+        let owes = !coordinator.triggers.is_empty()
+            && coordinator.runner.as_ref().is_some_and(Runner::owes_notifications);
         if coordinator.triggers.is_empty() {
             self.advance(out);
             self.announce_rest(out);
+        } else if owes {
+            self.coordinator_mut(|coordinator| {
+                if let Some(runner) = &mut coordinator.runner {
+                    runner.abort();
+                }
+            });
+            self.advance(out);
         } else if self.may_plan() {
             self.plan(out);
             self.advance(out);

@@ -396,14 +396,16 @@ impl Node {
     }
 
     fn on_shutdown(&mut self, escalate: bool, out: &mut Outbox) {
-        if escalate || !self.is_joined() {
+        if escalate || self.fresh {
             let reason = if escalate { "told to leave at once" } else { "told to leave before joining" };
             self.end(0, reason, out);
             return;
         }
         if self.shutting_down.is_none() {
             self.shutting_down = Some(self.now.epoch());
-            self.phase = Phase::ShuttingDown;
+            if self.phase == Phase::Joined {
+                self.phase = Phase::ShuttingDown;
+            }
             self.escalate_at = Some(self.now.monotonic + self.options().shutdown_escalation);
             self.send(Body::ShutdownRequested { node: self.config.id, at: self.now.epoch() }, out);
         }

@@ -152,6 +152,60 @@ impl Runner {
         }
     }
 
+    /// From now on only what no abort holds back starts.
+    pub fn abort(&mut self) {
+        self.walker.abort(transition::INFINITY);
+    }
+
+    /// Whether instances are still owed the notification of something that was done: the others must learn
+    /// of it before a new plan forgets it (rule 4.31.5). Only while nothing else than operations under way
+    /// stands before the notification.
+    pub fn owes_notifications(&self) -> bool {
+        self.walker.graph().synapses.iter().any(|synapse| {
+            synapse.priority >= transition::INFINITY
+                && &*synapse.action.operation == "notify"
+                && self.walker.outcome(synapse.action.id).is_none()
+                && self.leads_to(synapse.action.id)
+        })
+    }
+
+    /// Whether something that leads to this action was done or is under way, and nothing is missing that
+    /// an abort holds back.
+    fn leads_to(&self, action: u32) -> bool {
+        let graph = self.walker.graph();
+        let position: BTreeMap<u32, usize> =
+            graph.actions().enumerate().map(|(index, action)| (action.id, index)).collect();
+        let mut seen = BTreeSet::from([action]);
+        let mut next = vec![action];
+        let mut begun = self.walker.awaited(action).is_some();
+        while let Some(id) = next.pop() {
+            let Some(synapse) = position.get(&id).and_then(|index| graph.synapses.get(*index)) else {
+                continue;
+            };
+            for trigger in &synapse.triggers {
+                if !seen.insert(trigger.id) {
+                    continue;
+                }
+                match self.walker.outcome(trigger.id) {
+                    Some(Outcome::Failed) => return false,
+                    Some(Outcome::Done) => begun |= !trigger.is_pseudo() && &*trigger.operation != "notify",
+                    None if self.walker.awaited(trigger.id).is_some() => begun = true,
+                    None => {
+                        let infinite = position
+                            .get(&trigger.id)
+                            .and_then(|index| graph.synapses.get(*index))
+                            .is_some_and(|one| one.priority >= transition::INFINITY);
+                        if !trigger.is_pseudo() && !infinite {
+                            return false;
+                        }
+                        next.push(trigger.id);
+                    }
+                }
+            }
+        }
+        begun
+    }
+
     /// Whether the action's resource has an operation under way that the plan does not want.
     fn is_blocked(&self, action: &Action, node: Option<NodeId>) -> bool {
         let Some(primitive) = &action.primitive else { return false };
@@ -253,7 +307,10 @@ impl Node {
                 let adopted = runner.awaited.get(&key) == Some(&action.id);
                 if !adopted {
                     runner.awaited.insert(key, action.id);
-                    work.push(hand(Task::Run(order(&action, runner.id, &self.config.incarnation)), node));
+                    work.push(hand(
+                        Task::Run(Box::new(order(&action, runner.id, &self.config.incarnation))),
+                        node,
+                    ));
                 }
             }
             (Kind::Cancel, Some(node)) => {
@@ -270,7 +327,7 @@ impl Node {
             }
             (Kind::Shutdown, Some(node)) if node == self.config.id => runner.leave = Some(action.id),
             (Kind::Shutdown, Some(node)) => work.push(hand(Task::Shutdown, node)),
-            (Kind::Fence, _) => effects.push(Effect::Fence(runner.id, action.clone(), node_name)),
+            (Kind::Fence, _) => effects.push(Effect::Fence(runner.id, Box::new(action.clone()), node_name)),
             (Kind::Forget | Kind::RemoveHistory, _) => {
                 let Some(resource) = resource else { return runner.finish(action.id, false) };
                 runner.told.push((action.id, "forget", resource.clone(), node_name.clone()));
@@ -359,7 +416,7 @@ impl Node {
 /// What an action makes the DC do beside handing out work.
 #[derive(Debug)]
 enum Effect {
-    Fence(u64, Action, String),
+    Fence(u64, Box<Action>, String),
     Forget(String, String),
     Clear(String, String),
 }

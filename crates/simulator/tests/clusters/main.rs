@@ -1,6 +1,7 @@
 //! Whole clusters of production nodes under virtual time.
 
 mod attributes;
+mod clones;
 mod fencing;
 mod joins;
 mod random;

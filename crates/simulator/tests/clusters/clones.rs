@@ -1,0 +1,59 @@
+//! Clones, promotion and notifications.
+
+use cluster::{AttributeUpdate, Request};
+use simulator::World;
+
+use super::{active, configured, handed_out, settled};
+
+const PROMOTABLE: &str = "<configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>\
+  <nvpair id='f' name='stonith-enabled' value='false'/></cluster_property_set></crm_config><nodes/><resources>\
+  <clone id='dbs'><meta_attributes id='m'><nvpair id='m-p' name='promotable' value='true'/>\
+  <nvpair id='m-n' name='notify' value='true'/></meta_attributes>\
+  <primitive id='db' class='ocf' provider='systole' type='Stateful'><operations>\
+  <op id='o1' name='monitor' interval='10s' timeout='20s'/>\
+  <op id='o2' name='monitor' role='Promoted' interval='11s' timeout='20s'/></operations></primitive>\
+  </clone></resources><constraints/></configuration>";
+
+fn promote_preference(world: &mut World, node: &str, score: &str) {
+    let update = AttributeUpdate::set(node, "master-db", score);
+    world.request(node, Request::UpdateAttribute(update));
+    world.run(50);
+}
+
+fn promoted(world: &World) -> Vec<&str> {
+    world.hosts.values().filter(|host| !host.promoted.is_empty()).map(|host| host.name.as_str()).collect()
+}
+
+#[test]
+fn a_promotable_clone_runs_everywhere_and_is_promoted_where_its_score_is_highest() {
+    let mut world = configured(70, PROMOTABLE);
+    active(&world, "db", &["node1", "node2", "node3"]);
+    promote_preference(&mut world, "node2", "10");
+    promote_preference(&mut world, "node3", "5");
+    settled(&mut world, 60_000);
+    assert_eq!(promoted(&world), ["node2"], "{}", world.timeline_text());
+    world.request("node1", Request::Standby { node: "node2".to_owned(), on: true, until_restart: false });
+    world.run(50);
+    settled(&mut world, 60_000);
+    assert_eq!(promoted(&world), ["node3"], "{}", world.timeline_text());
+    active(&world, "db", &["node1", "node3"]);
+}
+
+#[test]
+fn a_new_plan_in_the_middle_does_not_swallow_notifications() {
+    let mut world = configured(71, PROMOTABLE);
+    world.request("node1", Request::Standby { node: "node3".to_owned(), on: true, until_restart: false });
+    world.run(50);
+    settled(&mut world, 60_000);
+    world.agents.durations.insert("db:start".to_owned(), 3000);
+    let before = handed_out(&world, "node1", "notify db node1");
+    world.request("node1", Request::Standby { node: "node3".to_owned(), on: false, until_restart: false });
+    world.run(1500);
+    // in the middle of the start, something else asks for a new plan
+    promote_preference(&mut world, "node1", "10");
+    settled(&mut world, 60_000);
+    assert_eq!(promoted(&world), ["node1"]);
+    // before and after the start, before and after the promotion
+    let after = handed_out(&world, "node1", "notify db node1");
+    assert_eq!(after - before, 4, "{}", world.timeline_text());
+}
