@@ -92,7 +92,7 @@ pub struct SchedulerPlanner;
 impl Planner for SchedulerPlanner {
     fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
         let plan = scheduler::plan(cib, now, scheduler::model::PlanOptions::default());
-        let violations = transition::check(&plan.graph, &transition::World::default());
+        let violations = plan.violations();
         Planned {
             summary: plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words).collect(),
             severity: None,

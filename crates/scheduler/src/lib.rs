@@ -29,6 +29,13 @@ pub struct Plan<'a> {
     pub model: Model<'a>,
 }
 
+impl Plan<'_> {
+    /// What the graph would break if it were executed (design principle 4); empty for a sound one.
+    pub fn violations(&self) -> Vec<transition::Violation> {
+        transition::check(&self.graph, &graph::world(&self.model))
+    }
+}
+
 /// Decides what the cluster should do, as of `now` (rule 3.1.1). `cib` is of the newest schema.
 pub fn plan<'a>(cib: &'a cib::Cib, now: Timestamp, options: PlanOptions) -> Plan<'a> {
     let mut model = state::build(cib, now, options);

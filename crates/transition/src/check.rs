@@ -29,8 +29,6 @@ pub struct Need {
     /// Instance names.
     pub dependent: Name,
     pub primary: Name,
-    /// Where the dependent is active.
-    pub nodes: Vec<Name>,
 }
 
 /// An invariant that the graph would break.
@@ -162,18 +160,25 @@ impl Inputs {
         None
     }
 
-    /// Everything that is confirmed before the action at `index` starts.
-    fn ancestors(&self, index: usize) -> BTreeSet<usize> {
-        let mut seen = BTreeSet::new();
+    /// Whether something that `matches` is confirmed before the action at `index` starts. Direct inputs
+    /// are looked at first; that is nearly always enough.
+    fn follows(&self, index: usize, matches: &dyn Fn(usize) -> bool) -> bool {
+        if self.inputs[index].iter().any(|input| matches(*input)) {
+            return true;
+        }
+        let mut seen = vec![false; self.inputs.len()];
         let mut open = vec![index];
         while let Some(at) = open.pop() {
             for &input in &self.inputs[at] {
-                if seen.insert(input) {
+                if matches(input) {
+                    return true;
+                }
+                if !std::mem::replace(&mut seen[input], true) {
                     open.push(input);
                 }
             }
         }
-        seen
+        false
     }
 }
 
@@ -200,9 +205,8 @@ fn second_copies(graph: &Graph, inputs: &Inputs, index: usize, world: &World) ->
     if others.is_empty() {
         return Vec::new();
     }
-    let before = inputs.ancestors(index);
     let ended = |copy: &Name| {
-        before.iter().any(|step| ends_copy(&graph.synapses[*step].action, instance, copy, world))
+        inputs.follows(index, &|step| ends_copy(&graph.synapses[step].action, instance, copy, world))
     };
     (others.into_iter().filter(|copy| !ended(copy)))
         .map(|copy| Violation::SecondCopy { key: action.own_key().clone(), node: copy.clone() })
@@ -230,17 +234,24 @@ fn still_needed(graph: &Graph, inputs: &Inputs, world: &World) -> Vec<Violation>
             stops.entry(instance).or_default().push(index);
         }
     }
+    // the copy that is stopped at the end of a live migration is needed by nobody
+    let migrations = graph.actions().filter(|action| &*action.operation == "migrate_from");
+    let arrives: BTreeSet<Name> = migrations.filter_map(|action| action.instance.clone()).collect();
+    let of = |instance: &Name| stops.get(instance).map(Vec::as_slice).unwrap_or_default();
     let mut violations = Vec::new();
     for need in &world.needs {
-        let dependents = stops.get(&need.dependent).map(Vec::as_slice).unwrap_or_default();
-        for &index in stops.get(&need.primary).map(Vec::as_slice).unwrap_or_default() {
+        let dependents = of(&need.dependent);
+        // what a fencing implies has happened, in whatever order
+        if dependents.iter().any(|stop| graph.synapses[*stop].action.is_pseudo()) {
+            continue;
+        }
+        for &index in of(&need.primary) {
             let action = &graph.synapses[index].action;
-            // a dependent on a node that is being fenced is gone with it
-            if action.is_pseudo() {
+            if action.is_pseudo() || arrives.contains(&need.primary) {
                 continue;
             }
-            let before = inputs.ancestors(index);
-            if !dependents.iter().all(|stop| before.contains(stop)) || dependents.is_empty() {
+            let waits = dependents.iter().all(|stop| inputs.follows(index, &|step| step == *stop));
+            if !waits || dependents.is_empty() {
                 let key = action.own_key().clone();
                 violations.push(Violation::StillNeeded { key, dependent: need.dependent.clone() });
             }
@@ -319,10 +330,8 @@ mod tests {
 
     #[test]
     fn a_stop_waits_for_those_that_need_it() {
-        let world = World {
-            needs: vec![Need { dependent: "app".into(), primary: "ip".into(), nodes: vec!["n".into()] }],
-            ..World::default()
-        };
+        let world =
+            World { needs: vec![Need { dependent: "app".into(), primary: "ip".into() }], ..World::default() };
         let right = graph(vec![step(1, "app", "stop", "n", &[]), step(2, "ip", "stop", "n", &[1])]);
         assert_eq!(check(&right, &world), []);
         let wrong = graph(vec![step(2, "ip", "stop", "n", &[])]);

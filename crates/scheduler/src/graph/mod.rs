@@ -6,6 +6,8 @@ mod action;
 pub use action::FEATURE_SET;
 pub mod dot;
 pub(crate) mod triggers;
+mod world;
+pub use world::world;
 
 use std::sync::Arc;
 
