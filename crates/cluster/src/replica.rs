@@ -213,8 +213,10 @@ impl Replica {
 
     fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
         let restricted = client.restricted && self.settings(0).options.enable_acl;
-        restricted
-            .then(|| cib::acl::User { name: client.user.clone().unwrap_or_default(), groups: Vec::new() })
+        restricted.then(|| cib::acl::User {
+            name: client.user.clone().unwrap_or_default(),
+            groups: client.groups.clone(),
+        })
     }
 
     fn settings(&self, now: i64) -> &Settings {

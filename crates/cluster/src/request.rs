@@ -19,6 +19,9 @@ pub struct Client {
     pub program: String,
     /// The user's name if known.
     pub user: Option<String>,
+    /// Names of the user's system groups, which may have access control lists of their own.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The user is subject to access control lists (neither root nor the cluster's own user).
     pub restricted: bool,
 }

@@ -56,7 +56,12 @@ pub fn load(configuration: &str) -> Request {
             xpath: None,
             xml: configuration.to_owned(),
         },
-        client: Client { program: "cibadmin".to_owned(), user: Some("root".to_owned()), restricted: false },
+        client: Client {
+            program: "cibadmin".to_owned(),
+            user: Some("root".to_owned()),
+            groups: Vec::new(),
+            restricted: false,
+        },
         dry_run: false,
     })
 }

@@ -34,9 +34,9 @@ pub struct Finding {
     pub message: String,
 }
 
+/// Place and message, without the severity.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.severity.word())?;
         if self.line > 0 {
             write!(f, "line {}, column {}: ", self.line, self.column)?;
         }

@@ -199,7 +199,7 @@ impl Node {
 }
 
 fn own_change(operation: CibOperation) -> CibChange {
-    let client = Client { program: "systole".to_owned(), user: None, restricted: false };
+    let client = Client { program: "systole".to_owned(), user: None, groups: Vec::new(), restricted: false };
     CibChange { operation, client, dry_run: false }
 }
 

@@ -286,7 +286,12 @@ impl Node {
             .attribute("dc-uuid", self.config.id);
         let change = crate::request::CibChange {
             operation: modify(text.finish()),
-            client: crate::request::Client { program: "systole".to_owned(), user: None, restricted: false },
+            client: crate::request::Client {
+                program: "systole".to_owned(),
+                user: None,
+                groups: Vec::new(),
+                restricted: false,
+            },
             dry_run: false,
         };
         self.send(Body::Change { request: None, change, at: self.now.epoch() }, out);

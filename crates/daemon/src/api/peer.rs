@@ -16,13 +16,18 @@ pub(super) struct Peer {
     /// May read and change what access control allows.
     member: bool,
     user: Option<String>,
+    /// Names of the groups the user is in.
+    groups: Vec<String>,
 }
+
+/// May do what root may.
+const CLUSTER_USER: &str = "hacluster";
 
 impl Peer {
     pub(super) fn of(stream: &UnixStream) -> Peer {
         match stream.peer_cred() {
             Ok(peer) => Peer::from_ids(peer.uid(), peer.gid(), rustix::process::getuid().as_raw()),
-            Err(_) => Peer { privileged: false, member: false, user: None },
+            Err(_) => Peer { privileged: false, member: false, user: None, groups: Vec::new() },
         }
     }
 
@@ -30,12 +35,13 @@ impl Peer {
         if uid == 0 || uid == own {
             // the frequent case must not cost reading the user tables
             let user = (uid == 0).then(|| "root".to_owned());
-            return Peer { privileged: true, member: true, user };
+            return Peer { privileged: true, member: true, user, groups: Vec::new() };
         }
         let user = user_name(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid);
-        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
-        let member = is_member(&groups, gid, user.as_deref());
-        Peer { privileged: false, member, user }
+        let privileged = user.as_deref() == Some(CLUSTER_USER);
+        let groups = groups_of(&fs::read_to_string("/etc/group").unwrap_or_default(), gid, user.as_deref());
+        let member = privileged || groups.iter().any(|group| group == GROUP);
+        Peer { privileged, member, user, groups }
     }
 
     /// Whether this peer may use the interface at all.
@@ -57,7 +63,12 @@ impl Peer {
     /// As what the cluster knows this peer, using this program.
     pub(super) fn client(&self, program: &str) -> cluster::Client {
         let program = if program.is_empty() { "api" } else { program };
-        cluster::Client { program: program.to_owned(), user: self.user.clone(), restricted: !self.privileged }
+        cluster::Client {
+            program: program.to_owned(),
+            user: self.user.clone(),
+            groups: self.groups.clone(),
+            restricted: !self.privileged,
+        }
     }
 }
 
@@ -69,13 +80,16 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
     found.first().map(|name| (*name).to_owned())
 }
 
-/// Whether the group of `/etc/group` that matters is this one or lists this user.
-fn is_member(groups: &str, gid: u32, user: Option<&str>) -> bool {
-    let Some(line) = groups.lines().find(|line| line.split(':').next() == Some(GROUP)) else { return false };
-    let fields: Vec<&str> = line.split(':').collect();
-    let primary = fields.get(2).and_then(|id| id.parse().ok()) == Some(gid);
-    let listed = fields.get(3).is_some_and(|names| names.split(',').any(|name| Some(name.trim()) == user));
-    primary || listed
+/// Names of the groups in the text of `/etc/group` that are the primary one or list this user.
+fn groups_of(groups: &str, gid: u32, user: Option<&str>) -> Vec<String> {
+    let is_in = |fields: &[&str]| {
+        let primary = fields.get(2).and_then(|id| id.parse().ok()) == Some(gid);
+        let listed =
+            fields.get(3).is_some_and(|names| names.split(',').any(|name| Some(name.trim()) == user));
+        primary || listed
+    };
+    let lines = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    lines.filter(|fields| is_in(fields)).map(|fields| fields[0].to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -86,10 +100,10 @@ mod tests {
 
     #[test]
     fn membership_is_by_primary_or_listed_group() {
-        assert!(is_member(GROUPS, 189, None));
-        assert!(is_member(GROUPS, 1000, Some("bob")));
-        assert!(!is_member(GROUPS, 100, Some("carol")));
-        assert!(!is_member("", 189, Some("bob")));
+        assert_eq!(groups_of(GROUPS, 189, None), ["haclient"]);
+        assert_eq!(groups_of(GROUPS, 100, Some("bob")), ["haclient", "users"]);
+        assert_eq!(groups_of(GROUPS, 100, Some("dave")), ["users"]);
+        assert!(groups_of("", 189, Some("bob")).is_empty());
         assert_eq!(user_name("a:x:1:1::/:\nalice:x:1001:1::/:", 1001).as_deref(), Some("alice"));
     }
 

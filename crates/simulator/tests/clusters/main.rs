@@ -78,7 +78,7 @@ fn active(world: &World, resource: &str, on: &[&str]) {
 
 /// Sets or changes something in the CIB.
 fn change(world: &mut World, node: &str, operation: CibOperation) -> cluster::RequestId {
-    let client = Client { program: "test".to_owned(), user: None, restricted: false };
+    let client = Client { program: "test".to_owned(), user: None, groups: Vec::new(), restricted: false };
     world.request(node, Request::Change(CibChange { operation, client, dry_run: false }))
 }
 
