@@ -72,6 +72,8 @@ pub struct AgentRules {
     pub fails: u64,
     /// Chance of a failing fence agent, in percent.
     pub fence_fails: u64,
+    /// Fence agents say that they did their work, and did not.
+    pub fence_lies: bool,
     /// Fixed durations by `resource:action`, in milliseconds.
     pub durations: BTreeMap<String, u64>,
     /// Fixed exit codes by `resource:action` or `resource:action:node`.
@@ -556,7 +558,9 @@ impl World {
         if run.action == "list" {
             stdout = self.hosts.values().map(|host| host.name.clone() + "\n").collect();
         }
-        if let (Some(target), false, 0) = (&run.target, process.timed_out, process.code) {
+        if let (Some(target), false, 0, false) =
+            (&run.target, process.timed_out, process.code, self.agents.fence_lies)
+        {
             if matches!(run.action.as_str(), "off" | "reboot") {
                 let target = target.clone();
                 self.power_off(&target);

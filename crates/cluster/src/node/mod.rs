@@ -216,13 +216,15 @@ impl Node {
             return None;
         }
         let is_dc = self.coordinator.is_some();
+        let fences =
+            self.fences.values().map(FenceOperation::next_deadline).min().filter(|_| self.is_joined());
         let flush = if is_dc { self.flush_at.values().min().copied() } else { None };
         [
             self.round_deadline,
             self.escalate_at,
             self.executor.next_deadline(),
             self.fence_executor.next_deadline(),
-            self.fences.values().map(FenceOperation::next_deadline).min(),
+            fences,
             self.coordinator.as_ref().and_then(|coordinator| coordinator.next_deadline()),
             flush,
         ]

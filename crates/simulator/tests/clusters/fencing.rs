@@ -138,3 +138,16 @@ fn death_of_a_fencing_owner_does_not_leave_the_target_unfenced() {
     group_runs_once(&world, &demo::RESOURCES)
         .unwrap_or_else(|error| panic!("{error}\n{}", world.timeline_text()));
 }
+
+#[test]
+fn a_fence_device_that_lies_is_found_out_by_the_simulator() {
+    let mut world = demo_cluster(38);
+    world.agents.fence_lies = true;
+    world.kill("node1");
+    world.run(30_000);
+    assert!(
+        world.violations.iter().any(|text| text.contains("may be active on node1")),
+        "{:?}",
+        world.violations
+    );
+}

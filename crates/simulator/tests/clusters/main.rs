@@ -4,6 +4,7 @@ mod attributes;
 mod clones;
 mod fencing;
 mod joins;
+mod policies;
 mod random;
 mod recovery;
 mod requests;

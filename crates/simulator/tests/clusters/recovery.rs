@@ -168,7 +168,7 @@ fn death_of_any_node_at_every_point_of_a_transition_ends_with_one_running_group(
     settled(&mut reference, 60_000);
     let end = reference.time;
     for victim in ["node1", "node2", "node3"] {
-        for moment in (begin..=end).step_by(3) {
+        for moment in (begin..=end).step_by(5) {
             let mut world = demo_cluster(21);
             world.reboot_after = Some(3000);
             world.request(

@@ -1,0 +1,147 @@
+//! Policies of the configuration as they show in a live cluster.
+
+use cluster::{AttributeUpdate, Request};
+use simulator::World;
+
+use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, settled, wait};
+
+fn meta(world: &mut World, resource: &str, name: &str, value: &str) {
+    let xml = format!(
+        "<primitive id='{resource}'><meta_attributes id='{resource}-meta'>\
+         <nvpair id='{resource}-{name}' name='{name}' value='{value}'/></meta_attributes></primitive>"
+    );
+    change(world, "node1", modify(&xml));
+    world.run(50);
+    settled(world, 60_000);
+}
+
+fn property(world: &mut World, name: &str, value: &str) {
+    let xml = format!(
+        "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
+         <nvpair id='p-{name}' name='{name}' value='{value}'/></cluster_property_set></crm_config>"
+    );
+    change(world, "node2", modify(&xml));
+    world.run(50);
+    settled(world, 60_000);
+}
+
+#[test]
+fn a_threshold_of_one_failure_moves_the_resource_and_the_timeout_forgets_it() {
+    let mut world = demo_cluster(80);
+    meta(&mut world, "WEB", "migration-threshold", "1");
+    meta(&mut world, "WEB", "failure-timeout", "120s");
+    world.break_resource("node1", "WEB");
+    wait(&mut world, 15_000, |world| world.active_on("WEB") == ["node2"]);
+    settled(&mut world, 60_000);
+    active(&world, "VIP", &["node2"]);
+    assert!(world.node("node3").cib_text().contains("fail-count-WEB"));
+    world.run(200_000);
+    assert!(!world.node("node3").cib_text().contains("fail-count-WEB"), "{}", world.timeline_text());
+    active(&world, "WEB", &["node2"]);
+}
+
+#[test]
+fn maintenance_mode_leaves_everything_alone() {
+    let mut world = demo_cluster(81);
+    property(&mut world, "maintenance-mode", "true");
+    world.break_resource("node1", "WEB");
+    world.run(60_000);
+    active(&world, "WEB", &[]);
+    property(&mut world, "maintenance-mode", "false");
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node1"]);
+    settled(&mut world, 60_000);
+}
+
+#[test]
+fn an_unmanaged_resource_stays_when_its_node_leaves() {
+    let mut world =
+        configured(82, &dummies(&["a"], "<rsc_location id='l' rsc='a' node='node2' score='10'/>"));
+    meta(&mut world, "a", "is-managed", "false");
+    let id = world.id("node2");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    wait(&mut world, 30_000, |world| world.host("node2").ended.is_some());
+    active(&world, "a", &["node2"]);
+    world.start("node2");
+    settled(&mut world, 60_000);
+    active(&world, "a", &["node2"]);
+    assert_eq!(handed_out(&world, "node1", "start a node2"), 1, "{}", world.timeline_text());
+}
+
+#[test]
+fn a_changed_parameter_restarts_the_resource() {
+    let mut world = demo_cluster(83);
+    let xml = "<primitive id='VIP'><instance_attributes id='VIP-params'>\
+               <nvpair id='VIP-ip' name='ip' value='127.0.0.11'/></instance_attributes></primitive>";
+    change(&mut world, "node3", modify(xml));
+    world.run(50);
+    settled(&mut world, 60_000);
+    assert_eq!(handed_out(&world, "node1", "start VIP node1"), 2, "{}", world.timeline_text());
+    assert_eq!(handed_out(&world, "node1", "start WEB node1"), 2, "the group's later member too");
+}
+
+#[test]
+fn a_changed_interval_replaces_the_monitor_only() {
+    let mut world = configured(84, &dummies(&["a"], ""));
+    change(&mut world, "node1", modify("<op id='a-monitor' interval='5s' name='monitor'/>"));
+    world.run(50);
+    settled(&mut world, 60_000);
+    let place = world.active_on("a")[0].clone();
+    assert_eq!(handed_out(&world, "node1", &format!("start a {place}")), 1);
+    let text = world.node("node1").cib_text();
+    assert!(text.contains("a_monitor_5000") && !text.contains("a_monitor_10000"), "{text}");
+    assert_eq!(world.node(&place).status().recurring, 1);
+}
+
+#[test]
+fn a_resource_removed_from_the_configuration_is_stopped_and_forgotten() {
+    let mut world = configured(85, &dummies(&["a", "b"], ""));
+    change(
+        &mut world,
+        "node1",
+        cluster::CibOperation::DeleteXpath { xpath: "//primitive[@id='a']".to_owned(), all: true },
+    );
+    world.run(50);
+    settled(&mut world, 60_000);
+    active(&world, "a", &[]);
+    assert!(!world.node("node2").cib_text().contains("lrm_resource id=\"a\""), "{}", world.timeline_text());
+}
+
+#[test]
+fn a_ticket_lets_its_resource_run() {
+    let constraint = "<rsc_ticket id='t' rsc='a' ticket='site-a' loss-policy='stop'/>";
+    let mut world = configured(86, &dummies(&["a"], constraint));
+    active(&world, "a", &[]);
+    let ticket =
+        |granted| Request::Ticket { ticket: "site-a".to_owned(), granted: Some(granted), standby: None };
+    world.request("node2", ticket(true));
+    wait(&mut world, 10_000, |world| world.active_on("a").len() == 1);
+    settled(&mut world, 60_000);
+    world.request("node2", ticket(false));
+    wait(&mut world, 10_000, |world| world.active_on("a").is_empty());
+}
+
+#[test]
+fn an_attribute_rule_moves_the_resource() {
+    let rule = "<rsc_location id='l' rsc='a'><rule id='r' score='-INFINITY' boolean-op='or'>\
+                <expression id='e' attribute='pingd' operation='lt' value='1' type='number'/></rule></rsc_location>";
+    let mut world = configured(87, &dummies(&["a"], rule));
+    let place = world.active_on("a")[0].clone();
+    world.request("node1", Request::UpdateAttribute(AttributeUpdate::set(&place, "pingd", "0")));
+    world.run(50);
+    settled(&mut world, 60_000);
+    assert_eq!(world.active_on("a").len(), 1, "{}", world.timeline_text());
+    assert_ne!(world.active_on("a")[0], place);
+}
+
+#[test]
+fn without_quorum_freeze_keeps_what_runs() {
+    let mut world =
+        configured(88, &dummies(&["a"], "<rsc_location id='l' rsc='a' node='node1' score='10'/>"));
+    property(&mut world, "no-quorum-policy", "freeze");
+    world.split(&[&["node1"], &["node2"], &["node3"]]);
+    world.run(60_000);
+    active(&world, "a", &["node1"]);
+    world.heal();
+    settled(&mut world, 60_000);
+    active(&world, "a", &["node1"]);
+}
