@@ -92,12 +92,28 @@ fn siblings(model: &Model, resource: ResourceId) -> impl Iterator<Item = Resourc
     })
 }
 
+/// The first instance (in instance order) that is active on `node`. Almost always there is at most one,
+/// which the node's own list tells.
 fn first_active_on(model: &Model, resource: ResourceId, node: NodeId) -> Option<ResourceId> {
-    siblings(model, resource).find(|sibling| model.resources[*sibling].active_on.contains(&node))
+    let clone = model.top_of(resource);
+    let configured = &model.resources[resource].configured_id;
+    let mut active = model.nodes[node].running.iter().copied().filter(|other| {
+        model.resources[*other].configured_id == *configured && model.top_of(*other) == clone
+    });
+    let first = active.next()?;
+    match active.next() {
+        None => Some(first),
+        Some(_) => {
+            siblings(model, resource).find(|sibling| model.resources[*sibling].active_on.contains(&node))
+        }
+    }
 }
 
+/// What is known of an instance is known of its clone too, so a clone of which nothing is known needs no
+/// search.
 fn some_instance_is_known(model: &Model, resource: ResourceId, node: NodeId) -> bool {
-    siblings(model, resource).any(|sibling| state::is_probed(model, sibling, node))
+    state::is_probed(model, model.top_of(resource), node)
+        && siblings(model, resource).any(|sibling| state::is_probed(model, sibling, node))
 }
 
 /// Rules 2.21.4 to 2.21.11.
