@@ -105,12 +105,13 @@ impl Script {
 
     fn kill_web_server(&self) -> Outcome {
         let node = self.served_by_any()?;
-        let pid = self
-            .web_server(&node)
-            .ok_or_else(|| Problem::new(1, format!("no web server runs on {node}")))?;
+        let pid =
+            self.web_server(&node).ok_or_else(|| Problem::new(1, format!("no web server runs on {node}")))?;
         super::place::end_process(pid)?;
         // the recovery may be over before a visitor notices, so it is the process that tells
-        wait(PATIENCE, &format!("a new web server on {node}"), || self.web_server(&node).is_some_and(|new| new != pid))?;
+        wait(PATIENCE, &format!("a new web server on {node}"), || {
+            self.web_server(&node).is_some_and(|new| new != pid)
+        })?;
         self.served_by(|server| server == node, &format!("the website to answer from {node} again")).map(drop)
     }
 
@@ -188,19 +189,37 @@ impl Script {
         self.served_by(|server| server != dc, "the website to answer from a node that lives").map(drop)
     }
 
-    /// Actions that were started since then, with their reasons, from the journal of a node that lives.
+    /// What was done since then and why, from the journal of a node that lives.
     fn actions_since(&self, since: u64) -> Vec<String> {
         let Ok(client) = self.demo.place.any_client() else { return Vec::new() };
         let query = api::EventQuery { after: Some(0), no_follow: true };
         let Ok(mut events) = client.events(&query) else { return Vec::new() };
         let mut lines = Vec::new();
         while let Ok(Some(event)) = events.next_within(Duration::from_secs(1)) {
-            let interesting = matches!(event.kind.as_str(), "planned" | "fence_done" | "joined" | "view");
-            if event.time_ms >= since && interesting {
-                lines.extend(event.message.lines().map(str::to_owned));
+            if event.time_ms >= since {
+                lines.extend(told(&event));
             }
         }
         lines
+    }
+}
+
+/// What of an event is worth telling: members, fences, failures, and changes with their reasons; monitors and
+/// probes are left out.
+fn told(event: &api::Event) -> Vec<String> {
+    let field = |name: &str| event.fields.get(name).map(String::as_str).unwrap_or_default();
+    match event.kind.as_str() {
+        "membership" | "join" | "fence" => vec![event.message.clone()],
+        "operation" if field("action") != "monitor" || field("failed") == "true" => {
+            vec![event.message.clone()]
+        }
+        "transition" if field("what") == "planned" => {
+            let changes = field("summary")
+                .lines()
+                .filter(|line| !line.starts_with("monitor ") && !line.starts_with("probe "));
+            changes.map(|line| format!("planned: {line}")).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -224,25 +224,46 @@ impl Tutorial {
         ] {
             self.pcs("node1", line)?;
         }
-        self.wait_served_by(|host| host == "node1").map(drop)
+        self.wait_served_by(|_| true).map(drop)
+    }
+
+    /// A host that is on and does not serve.
+    fn bystander(&self, serving: &str) -> io::Result<String> {
+        let mut names = self.hosts.names().into_iter();
+        names
+            .rfind(|name| name != serving && self.hosts.is_on(name))
+            .ok_or_else(|| io::Error::other("no other host is on"))
     }
 
     fn apache_killed(&mut self) -> io::Result<()> {
+        let serving = self.wait_served_by(|_| true)?;
         let before = now();
-        self.hosts.command("node1", "pkill")?.args(["-9", "apache2"]).status()?;
-        self.wait_for("an outage", move |tutorial| {
-            tutorial.log.samples().iter().any(|sample| sample.time > before && sample.page.is_none())
-        })?;
-        self.wait_served_by(|host| host == "node1").map(drop)
+        self.hosts.command(&serving, "pkill")?.args(["-9", "apache2"]).status()?;
+        let gone = |tutorial: &Tutorial| {
+            let samples = tutorial.log.samples();
+            samples
+                .iter()
+                .find(|sample| sample.time > before && sample.page.is_none())
+                .map(|sample| sample.time)
+        };
+        self.wait_for("an outage", |tutorial| gone(tutorial).is_some())?;
+        let gone_at = gone(self).unwrap_or(before);
+        let page = format!("Hello from {serving}");
+        self.wait_for("the website to be back where it was", |tutorial| {
+            tutorial.log.served_after(gone_at).is_some_and(|served| served == page)
+        })
     }
 
     fn daemon_killed(&mut self) -> io::Result<()> {
+        let serving = self.wait_served_by(|_| true)?;
+        let victim = self.bystander(&serving)?;
         let before = now();
-        self.hosts.command("node3", "pkill")?.args(["-9", "-x", "systole"]).status()?;
+        self.hosts.command(&victim, "pkill")?.args(["-9", "-x", "systole"]).status()?;
         // its node is fenced, as nobody can know what it still does; it is powered on again here
-        self.wait_for("the fence of node3", |tutorial| !tutorial.hosts.is_on("node3"))?;
-        self.hosts.power_on("node3")?;
-        self.start_daemon("node3")?;
+        let lost = victim.clone();
+        self.wait_for("the fence", move |tutorial| !tutorial.hosts.is_on(&lost))?;
+        self.hosts.power_on(&victim)?;
+        self.start_daemon(&victim)?;
         self.wait_online(3)?;
         let gap = self.log.outage_since(before);
         if gap > 2.0 { Err(io::Error::other(format!("the website was away for {gap:.2} s"))) } else { Ok(()) }
@@ -262,32 +283,39 @@ impl Tutorial {
     }
 
     fn host_lost(&mut self) -> io::Result<()> {
-        self.hosts.power_off("node1")?;
-        self.wait_served_by(|host| host != "node1").map(drop)
+        let serving = self.wait_served_by(|_| true)?;
+        self.hosts.power_off(&serving)?;
+        self.wait_served_by(|host| host != serving).map(drop)
     }
 
     fn host_back(&mut self) -> io::Result<()> {
-        self.hosts.power_on("node1")?;
-        self.start_daemon("node1")?;
+        let serving = self.wait_served_by(|_| true)?;
+        for name in self.hosts.names() {
+            if !self.hosts.is_on(&name) {
+                self.hosts.power_on(&name)?;
+                self.start_daemon(&name)?;
+            }
+        }
         self.wait_online(3)?;
         // stickiness outweighs the preference: nothing moves back
-        self.wait_served_by(|host| host == "node2").map(drop)
+        self.wait_served_by(|host| host == serving).map(drop)
     }
 
     fn standby(&mut self) -> io::Result<()> {
-        self.pcs("node2", "node standby node2")?;
-        self.wait_served_by(|host| host != "node2")?;
-        self.pcs("node2", "node unstandby node2")
+        let serving = self.wait_served_by(|_| true)?;
+        self.pcs(&serving, &format!("node standby {serving}"))?;
+        self.wait_served_by(|host| host != serving)?;
+        self.pcs(&serving, &format!("node unstandby {serving}"))
     }
 
     fn moved(&mut self) -> io::Result<()> {
-        let from = self.wait_served_by(|_| true)?;
-        let target = if from == "node3" { "node2" } else { "node3" };
+        let serving = self.wait_served_by(|_| true)?;
+        let target = self.bystander(&serving)?;
         // far ahead of the preferences, so that it may stay
-        self.pcs("node2", "resource defaults update resource-stickiness=1000")?;
-        self.pcs("node2", &format!("resource move WebGroup {target}"))?;
-        self.wait_served_by(move |host| host == target)?;
-        let output = self.systole("node2", &["cibadmin", "-Q", "-o", "constraints"])?;
+        self.pcs(&serving, "resource defaults update resource-stickiness=1000")?;
+        self.pcs(&serving, &format!("resource move WebGroup {target}"))?;
+        self.wait_served_by(|host| host == target)?;
+        let output = self.systole(&serving, &["cibadmin", "-Q", "-o", "constraints"])?;
         if String::from_utf8_lossy(&output.stdout).contains("cli-prefer") {
             return Err(io::Error::other("the move left a constraint behind"));
         }
