@@ -32,6 +32,9 @@ pub use runnable::adapt_to_no_node;
 use crate::model::{ActionId, Attributes, Index, Model, Name, NodeId, ResourceId, Task};
 use std::rc::Rc;
 
+#[cfg(test)]
+mod tests;
+
 /// What only this stage keeps in the model.
 #[derive(Default)]
 pub struct Extra<'a> {

@@ -245,9 +245,7 @@ fn order_start_after(
         properties |= Properties::FIRST_GATES_THEN;
     }
     order(model, Side::Action(probe), Side::task(whole, Task::Start), properties, cause);
-    let reloads =
-        model.resources[whole].actions.iter().any(|action| model.actions[*action].task == Task::Reload);
-    if reloads {
+    if model.resources[whole].reloading {
         order(model, Side::Action(probe), Side::task(whole, Task::Reload), Properties::PLAIN, cause);
     }
 }

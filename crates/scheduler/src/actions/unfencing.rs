@@ -14,7 +14,8 @@ pub(super) fn order_before(
 ) {
     let it = &model.resources[resource];
     let needs_it = it.requires == crate::model::Requires::Unfencing;
-    if !needs_it && !(it.is_fence_device && model.have_unfencing) {
+    let concerns_it = needs_it || (it.is_fence_device && model.have_unfencing);
+    if !concerns_it {
         return;
     }
     let unfence = fencing::request(model, node, Some("on"), true, None, false);

@@ -1,0 +1,384 @@
+//! Scenarios: a small cluster as text in, the actions in order of creation out.
+
+use super::digest::{Parameters, digest};
+use crate::model::{ActionId, Id, Model, PlanOptions};
+use crate::plan;
+use std::fmt::Write;
+
+/// Moment of all scenarios, in seconds since the epoch.
+const NOW: i64 = 1_000_000;
+
+/// A cluster in the words of the configuration; texts are XML.
+#[derive(Default)]
+struct Cluster {
+    options: &'static str,
+    resources: String,
+    constraints: &'static str,
+    /// Names of nodes, each with attributes in the status and history.
+    nodes: Vec<(&'static str, &'static str, String)>,
+    lost: Vec<&'static str>,
+    without_quorum: bool,
+}
+
+impl Cluster {
+    fn of(nodes: &[&'static str], resources: impl Into<String>) -> Cluster {
+        let nodes = nodes.iter().map(|name| (*name, "", String::new())).collect();
+        Cluster { nodes, resources: resources.into(), ..Cluster::default() }
+    }
+
+    /// Adds history of a resource on a node.
+    fn with_history(mut self, node: &str, resource: &str, entries: &str) -> Cluster {
+        let history = &mut self.nodes.iter_mut().find(|(name, ..)| *name == node).expect("a known node").2;
+        let _ = write!(
+            history,
+            "<lrm_resource id='{resource}' class='ocf' provider='pacemaker' type='Dummy'>{entries}</lrm_resource>"
+        );
+        self
+    }
+
+    fn document(&self) -> String {
+        let mut configured = String::new();
+        let mut status = String::new();
+        for (name, attributes, history) in &self.nodes {
+            let _ = write!(configured, "<node id='{name}' uname='{name}'/>");
+            let (member, peer) =
+                if self.lost.contains(name) { ("false", "offline") } else { ("true", "online") };
+            let join = if self.lost.contains(name) { "down" } else { "member" };
+            let _ = write!(
+                status,
+                "<node_state id='{name}' uname='{name}' in_ccm='{member}' crmd='{peer}' join='{join}' \
+                 expected='member'><transient_attributes id='{name}'><instance_attributes id='t-{name}'>\
+                 {attributes}</instance_attributes></transient_attributes><lrm id='{name}'><lrm_resources>\
+                 {history}</lrm_resources></lrm></node_state>"
+            );
+        }
+        let quorum = if self.without_quorum { "0" } else { "1" };
+        format!(
+            "<cib validate-with='pacemaker-4.0' crm_feature_set='3.20.0' admin_epoch='0' epoch='1' \
+             num_updates='0' have-quorum='{quorum}'><configuration><crm_config>\
+             <cluster_property_set id='o'>{}</cluster_property_set></crm_config><nodes>{configured}</nodes>\
+             <resources>{}</resources><constraints>{}</constraints></configuration>\
+             <status>{status}</status></cib>",
+            self.options, self.resources, self.constraints
+        )
+    }
+
+    /// Runs the scheduler and looks at the result.
+    fn look<T>(&self, look: impl FnOnce(&Model<'_>) -> T) -> T {
+        let document = xml::Document::parse(&self.document()).expect("the scenario is well-formed");
+        let (cib, _) = cib::Cib::from_document(&document);
+        let options = PlanOptions { record_reasons: true, sanitized_input: true, ..PlanOptions::default() };
+        look(&plan(&cib, NOW, options).model)
+    }
+
+    /// One line an action: number, key, node, state.
+    fn actions(&self) -> Vec<String> {
+        self.look(|model| model.actions.ids().map(|id| line(model, id)).collect())
+    }
+
+    /// Actions that will be carried out, without their numbers.
+    fn required(&self) -> Vec<String> {
+        self.look(|model| {
+            let is_it = |id: &ActionId| model.actions[*id].in_graph && !model.actions[*id].pseudo;
+            model.actions.ids().filter(is_it).map(|id| name(model, id)).collect()
+        })
+    }
+
+    fn meta(&self, action: &str, attribute: &str) -> Option<String> {
+        self.look(|model| {
+            let found = model.actions.ids().find(|id| name(model, *id) == action).expect("the action");
+            model.actions[found].meta.get(attribute).map(|value| value.to_string())
+        })
+    }
+}
+
+fn name(model: &Model<'_>, id: ActionId) -> String {
+    let action = &model.actions[id];
+    let node = action.node.map_or("-", |node| &model.nodes[node].name);
+    let cancelled = if action.cancelled_task.is_some() { "cancel " } else { "" };
+    format!("{cancelled}{} {node}", action.key)
+}
+
+fn line(model: &Model<'_>, id: ActionId) -> String {
+    let action = &model.actions[id];
+    let mut line = format!("{} {}", id.index() + 1, name(model, id));
+    for (is_so, word) in
+        [(action.optional, "optional"), (!action.runnable, "blocked"), (action.pseudo, "pseudo")]
+    {
+        if is_so {
+            line = line + " " + word;
+        }
+    }
+    line
+}
+
+fn dummy(id: &str, inside: &str) -> String {
+    format!("<primitive id='{id}' class='ocf' provider='pacemaker' type='Dummy'>{inside}</primitive>")
+}
+
+fn parameter(resource: &str, name: &str, value: &str) -> String {
+    format!(
+        "<instance_attributes id='{resource}-a'><nvpair id='{resource}-{name}' name='{name}' value='{value}'/>\
+         </instance_attributes>"
+    )
+}
+
+fn meta(resource: &str, name: &str, value: &str) -> String {
+    format!(
+        "<meta_attributes id='{resource}-m'><nvpair id='{resource}-{name}' name='{name}' value='{value}'/>\
+         </meta_attributes>"
+    )
+}
+
+/// A recorded operation that was expected to end as it did; `more` are further XML attributes.
+fn done(resource: &str, node: &str, task: &str, interval: u32, call: u32, rc: u32, more: &str) -> String {
+    let key = format!("{call}:1:{rc}:00000000-0000-0000-0000-000000000000");
+    format!(
+        "<lrm_rsc_op id='{resource}_{task}_{interval}_{call}' operation='{task}' interval='{interval}' \
+         operation_key='{resource}_{task}_{interval}' call-id='{call}' rc-code='{rc}' op-status='0' \
+         transition-key='{key}' transition-magic='0:{rc};{key}' on_node='{node}' \
+         crm_feature_set='3.20.0' {more}/>"
+    )
+}
+
+fn digest_of(pairs: &[(&str, &str)]) -> String {
+    let parameters: Parameters =
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    format!("op-digest='{}'", digest(&parameters))
+}
+
+const NO_FENCING: &str = "<nvpair id='o1' name='fencing-enabled' value='false'/>";
+const DEVICE: &str = "<primitive id='fence' class='stonith' type='fence_x'/>";
+
+/// A started `db` on `a`, known to be stopped on `b`.
+fn active_on_a(cluster: Cluster) -> Cluster {
+    let digest = digest_of(&[]);
+    cluster.with_history("a", "db", &done("db", "a", "start", 0, 2, 0, &digest)).with_history(
+        "b",
+        "db",
+        &done("db", "b", "monitor", 0, 1, 7, &digest),
+    )
+}
+
+#[test]
+fn what_is_unknown_is_probed_node_by_node_before_anything_starts() {
+    let cluster =
+        Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], dummy("db", "") + &dummy("web", "")) };
+    assert_eq!(
+        cluster.actions(),
+        [
+            "1 db_monitor_0 a",
+            "2 web_monitor_0 a",
+            "3 db_monitor_0 b",
+            "4 web_monitor_0 b",
+            "5 db_start_0 a",
+            "6 web_start_0 b",
+        ]
+    );
+    assert_eq!(cluster.meta("db_monitor_0 b", "op_target_rc").as_deref(), Some("7"));
+}
+
+#[test]
+fn a_group_adds_its_pseudo_actions_after_its_members() {
+    let group = format!("<group id='g'>{}{}</group>", dummy("one", ""), dummy("two", ""));
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], group) };
+    assert_eq!(
+        cluster.actions(),
+        [
+            "1 one_monitor_0 a",
+            "2 two_monitor_0 a",
+            "3 one_start_0 a",
+            "4 two_start_0 a",
+            "5 g_start_0 - pseudo",
+            "6 g_running_0 - pseudo",
+            "7 g_stop_0 - optional pseudo",
+            "8 g_stopped_0 - optional pseudo",
+        ]
+    );
+}
+
+#[test]
+fn what_stays_keeps_optional_restart_actions_for_orderings_to_turn_on() {
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], dummy("db", "")) };
+    assert_eq!(active_on_a(cluster).actions(), ["1 db_stop_0 a optional", "2 db_start_0 a optional"]);
+}
+
+#[test]
+fn a_changed_parameter_forces_a_restart_through_a_start_without_node() {
+    let resource = dummy("db", &parameter("db", "state", "/new"));
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], resource) };
+    assert_eq!(active_on_a(cluster).actions(), ["1 db_start_0 a", "2 db_stop_0 a"]);
+}
+
+#[test]
+fn a_parameter_that_the_agent_can_reload_is_reloaded() {
+    let resource = dummy("db", &parameter("db", "state", "/new"));
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], resource) };
+    let restart = digest_of(&[]).replace("op-digest", "op-restart-digest");
+    let more = format!("{} {restart} op-force-restart=' envfile '", digest_of(&[("state", "/old")]));
+    let cluster = cluster.with_history("a", "db", &done("db", "a", "start", 0, 2, 0, &more));
+    assert_eq!(cluster.required(), ["db_reload-agent_0 a"]);
+}
+
+#[test]
+fn a_monitor_is_new_kept_rescheduled_or_cancelled() {
+    let operations = "<operations><op id='m' name='monitor' interval='10s' timeout='20s'/></operations>";
+    let cluster = |operations: &str| Cluster {
+        options: NO_FENCING,
+        ..Cluster::of(&["a", "b"], dummy("db", operations))
+    };
+    let start = done("db", "a", "start", 0, 2, 0, &digest_of(&[]));
+    let monitor = |digest: &str| start.clone() + &done("db", "a", "monitor", 10_000, 3, 0, digest);
+    let current = digest_of(&[("CRM_meta_timeout", "20000")]);
+
+    let new = active_on_a(cluster(operations));
+    assert_eq!(new.required(), ["db_monitor_10000 a"]);
+    let kept = cluster(operations).with_history("a", "db", &monitor(&current));
+    assert_eq!(kept.required(), ["db_monitor_0 b"]);
+    let outdated = digest_of(&[("CRM_meta_timeout", "60000")]);
+    let rescheduled = cluster(operations).with_history("a", "db", &monitor(&outdated));
+    assert_eq!(rescheduled.required(), ["db_monitor_10000 a", "db_monitor_0 b"]);
+    let removed = cluster("").with_history("a", "db", &monitor(&current));
+    assert_eq!(removed.required(), ["cancel db_monitor_10000 a", "db_monitor_0 b"]);
+    assert_eq!(removed.meta("cancel db_monitor_10000 a", "call_id").as_deref(), Some("3"));
+}
+
+#[test]
+fn a_live_migration_replaces_stop_and_start() {
+    let resource = dummy("db", &meta("db", "allow-migrate", "true"));
+    let constraints = "<rsc_location id='l' rsc='db' node='b' score='INFINITY'/>";
+    let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a", "b"], resource) };
+    let cluster = active_on_a(cluster);
+    assert_eq!(
+        cluster.actions(),
+        ["1 db_stop_0 a", "2 db_start_0 b pseudo", "3 db_migrate_to_0 a", "4 db_migrate_from_0 b"]
+    );
+    assert_eq!(cluster.meta("db_migrate_to_0 a", "migrate_target").as_deref(), Some("b"));
+    assert_eq!(cluster.meta("db_migrate_to_0 a", "record-pending").as_deref(), Some("true"));
+}
+
+#[test]
+fn without_quorum_nothing_starts_and_the_reason_says_so() {
+    let mut cluster = Cluster::of(&["a"], dummy("db", ""));
+    cluster.options = NO_FENCING;
+    cluster.without_quorum = true;
+    assert_eq!(cluster.required(), ["db_monitor_0 a"]);
+    let reason = cluster.look(|model| {
+        let start = model.actions.values().find(|action| &*action.key == "db_start_0");
+        start.and_then(|start| start.reason.clone())
+    });
+    assert_eq!(reason.as_deref(), Some("no quorum"));
+}
+
+#[test]
+fn a_lost_node_is_fenced_once_and_for_the_first_reason() {
+    let mut cluster = Cluster::of(&["a", "b"], DEVICE.to_owned() + &dummy("db", ""));
+    cluster.lost = vec!["b"];
+    let cluster = cluster.with_history("b", "db", &done("db", "b", "start", 0, 2, 0, &digest_of(&[])));
+    let fencing = cluster.look(|model| {
+        let is_fencing = |id: &ActionId| model.actions[*id].resource.is_none();
+        let fencing: Vec<ActionId> = model.actions.ids().filter(is_fencing).collect();
+        let reason = |id: &ActionId| model.actions[*id].reason.as_deref().unwrap_or_default().to_owned();
+        fencing.iter().map(|id| format!("{}: {}", line(model, *id), reason(id))).collect::<Vec<_>>()
+    });
+    assert_eq!(fencing, ["1 stonith-b-reboot b: peer is no longer part of the cluster"]);
+    assert!(cluster.actions().iter().any(|line| line.ends_with("db_stop_0 b pseudo")));
+}
+
+#[test]
+fn settings_come_from_the_operation_then_the_defaults() {
+    let operations = "<operations><op id='s' name='start' interval='0' timeout='5s' on-fail='block'/>\
+                      <op id='t' name='stop' interval='0' on-fail='standby'/>\
+                      <op id='m' name='monitor' interval='30s' timeout='7s' start-delay='2s'/></operations>";
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", operations)) };
+    let start = |attribute: &str| cluster.meta("db_start_0 a", attribute);
+    assert_eq!(start("timeout").as_deref(), Some("5000"));
+    assert_eq!(start("on-fail").as_deref(), Some("block"));
+    assert_eq!(start("name").as_deref(), Some("start"));
+    assert_eq!(start("id"), None);
+    assert_eq!(cluster.meta("db_monitor_0 a", "timeout").as_deref(), Some("7000"), "of the monitor");
+    let monitor = |attribute: &str| cluster.meta("db_monitor_30000 a", attribute);
+    assert_eq!(monitor("start-delay").as_deref(), Some("2000"));
+    assert_eq!(monitor("interval").as_deref(), Some("30000"));
+}
+
+#[test]
+fn interval_origin_tells_how_long_to_wait() {
+    let operations = "<operations><op id='m' name='monitor' interval='1h' \
+                      interval-origin='1970-01-01 00:20:00Z'/></operations>";
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", operations)) };
+    let passed = (NOW - 1200) % 3600;
+    let delay = ((3600 - passed) * 1000).to_string();
+    assert_eq!(cluster.meta("db_monitor_3600000 a", "start-delay"), Some(delay));
+}
+
+#[test]
+fn instances_are_notified_around_a_start() {
+    let clone = format!("<clone id='c'>{}{}</clone>", dummy("db", ""), meta("c", "notify", "true"));
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], clone) };
+    let cluster = active_on_a(cluster);
+    assert_eq!(
+        cluster.required(),
+        [
+            "db:1_start_0 b",
+            "db:0_pre_notify_start_0 a",
+            "db:0_post_notify_start_0 a",
+            "db:1_post_notify_start_0 b"
+        ]
+    );
+    let told = |attribute: &str| cluster.meta("db:0_pre_notify_start_0 a", attribute);
+    assert_eq!(told("notify_start_resource").as_deref(), Some("db:1"));
+    assert_eq!(told("notify_start_uname").as_deref(), Some("b"));
+    assert_eq!(told("notify_active_resource").as_deref(), Some("db:0"));
+    assert_eq!(told("notify_stop_resource").as_deref(), Some(" "));
+}
+
+#[test]
+fn a_removed_resource_is_stopped_then_deleted() {
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], String::new()) };
+    let cluster = cluster.with_history("a", "old", &done("old", "a", "start", 0, 2, 0, ""));
+    assert_eq!(cluster.required(), ["old_delete_0 a", "old_stop_0 a"]);
+}
+
+#[test]
+fn another_agent_under_the_same_id_replaces_the_first() {
+    let resource = "<primitive id='db' class='ocf' provider='heartbeat' type='Dummy'/>";
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], resource) };
+    let required = active_on_a(cluster).required();
+    assert_eq!(required, ["db_stop_0 a", "db_delete_0 a", "db_delete_0 b", "db_start_0 a"]);
+}
+
+#[test]
+fn a_node_that_shuts_down_leaves_after_its_resources() {
+    let mut cluster = Cluster::of(&["a", "b"], dummy("db", ""));
+    cluster.options = NO_FENCING;
+    cluster.nodes[0].1 = "<nvpair id='sd' name='shutdown' value='900000'/>";
+    let cluster = active_on_a(cluster);
+    assert_eq!(cluster.required(), ["db_stop_0 a", "db_start_0 b", "do_shutdown-a a"]);
+}
+
+#[test]
+fn a_node_is_unfenced_before_a_device_that_needs_it_is_used() {
+    let device = "<primitive id='scsi' class='stonith' type='fence_scsi'><meta_attributes id='m'>\
+                  <nvpair id='m1' name='provides' value='unfencing'/></meta_attributes></primitive>";
+    let cluster = Cluster::of(&["a"], device);
+    assert_eq!(cluster.required(), ["scsi_monitor_0 a", "stonith-a-on a", "scsi_start_0 a"]);
+    let reason = cluster.look(|model| {
+        let unfence = model.actions.values().find(|action| &*action.key == "stonith-a-on");
+        unfence.and_then(|unfence| unfence.reason.clone())
+    });
+    assert_eq!(reason.as_deref(), Some("required by scsi monitor"));
+}
+
+#[test]
+fn every_action_has_a_cause() {
+    let clone = format!("<clone id='c'>{}{}</clone>", dummy("db", ""), meta("c", "notify", "true"));
+    let mut cluster = Cluster::of(&["a", "b"], DEVICE.to_owned() + &clone);
+    cluster.lost = vec!["b"];
+    active_on_a(cluster).look(|model| {
+        for id in model.actions.ids() {
+            let explained = model.reasons.actions.iter().any(|(explained, _)| *explained == id);
+            assert!(explained, "{} has no cause", line(model, id));
+        }
+    });
+}
