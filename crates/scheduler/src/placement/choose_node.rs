@@ -53,7 +53,12 @@ fn is_in_unique_clone(model: &Model, resource: ResourceId) -> bool {
 /// The nodes of a table, best first (rule 2.13.2). `current` is the node to prefer among equals.
 pub fn sorted(model: &Model, table: &NodeTable, current: Option<NodeId>) -> Vec<NodeId> {
     let mut entries: Vec<NodeEntry> = in_reverse_iteration_order(model, table);
-    merge_sort_by(&mut entries, &mut |a, b| compare(model, a, b, current));
+    if model.options.placement_strategy == PlacementStrategy::Balanced {
+        merge_sort_by(&mut entries, &mut |a, b| compare(model, a, b, current));
+    } else {
+        // names differ, so this is a total order and any sort gives the same
+        entries.sort_by(|a, b| compare(model, a, b, current));
+    }
     entries.into_iter().map(|entry| entry.node).collect()
 }
 
