@@ -5,6 +5,8 @@
 //! `SYSTOLE_CONFORMANCE` says); without them the test has nothing to do. `conformance-ratchet.txt` lists
 //! the cases that agree in full: they must stay so. `SYSTOLE_RERECORD=1` writes the list anew.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

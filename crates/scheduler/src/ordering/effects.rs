@@ -43,22 +43,16 @@ pub(super) fn apply(
         Properties::THEN_PULLS_FIRST => then_pulls_first(model, first, then, summary),
         Properties::PROMOTED_PULLS_FIRST => promoted_pulls_first(model, first, then),
         Properties::THEN_GATES_FIRST => then_gates_first(model, first, then),
-        Properties::FIRST_ELSE_REAL => {
-            if !before.0.runnable {
-                clear(model, then, State::Migratable, first);
-                model.actions[then].pseudo = false;
-            }
+        Properties::FIRST_ELSE_REAL if !before.0.runnable => {
+            clear(model, then, State::Migratable, first);
+            model.actions[then].pseudo = false;
         }
-        Properties::FIRST_GATES_THEN => {
-            if before.1.runnable && !summary.runnable {
-                clear(model, then, State::Runnable, first);
-                clear(model, then, State::Migratable, first);
-            }
+        Properties::FIRST_GATES_THEN if before.1.runnable && !summary.runnable => {
+            clear(model, then, State::Runnable, first);
+            clear(model, then, State::Migratable, first);
         }
-        Properties::FIRST_PULLS_THEN => {
-            if before.1.optional && !summary.optional && !before.0.migratable {
-                clear(model, then, State::Optional, first);
-            }
+        Properties::FIRST_PULLS_THEN if before.1.optional && !summary.optional && !before.0.migratable => {
+            clear(model, then, State::Optional, first);
         }
         Properties::RESTART => restart(model, first, then),
         Properties::ASYMMETRIC => asymmetric(model, first, then),

@@ -241,7 +241,7 @@ fn transient(document: &mut Document, node: NodeId) -> NodeId {
     }
     let set = child_or_new(document, section, "instance_attributes");
     if document.attribute(set, "id").is_none() {
-        document.set_attribute(set, "id", &format!("status-{id}"));
+        document.set_attribute(set, "id", &id);
     }
     set
 }
@@ -261,7 +261,8 @@ pub(super) fn set_attribute(document: &mut Document, node: NodeId, name: &str, v
         Some(pair) => pair,
         None => {
             let pair = document.append_element(set, "nvpair");
-            document.set_attribute(pair, "id", &format!("{set_id}-{name}"));
+            let id: String = format!("{set_id}-{name}").replace(['#', ':', '/', ' '], ".");
+            document.set_attribute(pair, "id", &id);
             document.set_attribute(pair, "name", name);
             pair
         }

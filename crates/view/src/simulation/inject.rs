@@ -71,7 +71,7 @@ pub(super) fn apply(
 
 fn nodes(document: &mut Document, injections: &Injections, lines: &mut Vec<String>) {
     let adds_nodes = !injections.up.is_empty();
-    let mut state = |document: &mut Document, name: &str| {
+    let state = |document: &mut Document, name: &str| {
         if adds_nodes {
             history::add_node(document, name);
         }

@@ -7,6 +7,8 @@ mod execute;
 mod history;
 mod inject;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

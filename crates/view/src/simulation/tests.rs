@@ -1,0 +1,208 @@
+//! Whole runs as scenarios: a small cluster in, everything that is said out.
+
+#![allow(clippy::unwrap_used)] // a test
+
+use super::{Injections, Options, Outcome, TicketChange, simulate};
+use xml::Document;
+
+/// A cluster of two nodes, without fencing, with these resources and constraints. `history` is what ran:
+/// words like `a@n1`.
+fn cluster(resources: &str, constraints: &str, history: &str) -> Document {
+    let node = |number: u32| {
+        let name = format!("n{number}");
+        let entries: String = history
+            .split_whitespace()
+            .filter_map(|word| word.strip_suffix(&format!("@{name}")))
+            .map(|resource| {
+                format!(
+                    "<lrm_resource id='{resource}' class='ocf' provider='p' type='T'><lrm_rsc_op \
+                     id='{resource}_last_0' on_node='{name}' operation_key='{resource}_start_0' operation='start' call-id='1' \
+                     rc-code='0' op-status='0' interval='0' \
+                     op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8' transition-key='1:1:0:x' \
+                     transition-magic='0:0;1:1:0:x'/></lrm_resource>"
+                )
+            })
+            .collect();
+        format!(
+            "<node_state id='{number}' uname='{name}' in_ccm='true' crmd='online' join='member' \
+             expected='member'><lrm id='{number}'><lrm_resources>{entries}</lrm_resources></lrm></node_state>"
+        )
+    };
+    let text = format!(
+        "<cib validate-with='pacemaker-4.0' have-quorum='1' dc-uuid='1' admin_epoch='0' epoch='1' \
+         num_updates='0'><configuration><crm_config><cluster_property_set id='o'><nvpair id='o1' \
+         name='fencing-enabled' value='false'/><nvpair id='o2' name='enable-startup-probes' \
+         value='false'/></cluster_property_set></crm_config><nodes><node id='1' uname='n1'/><node id='2' \
+         uname='n2'/></nodes><resources>{resources}</resources><constraints>{constraints}</constraints>\
+         </configuration><status>{}{}</status></cib>",
+        node(1),
+        node(2)
+    );
+    Document::parse(&text).unwrap()
+}
+
+fn primitive(id: &str) -> String {
+    format!("<primitive id='{id}' class='ocf' provider='p' type='T'/>")
+}
+
+/// A primitive that is to be stopped.
+fn disabled(id: &str) -> String {
+    format!(
+        "<primitive id='{id}' class='ocf' provider='p' type='T'><meta_attributes id='{id}-m'><nvpair \
+         id='{id}-t' name='target-role' value='Stopped'/></meta_attributes></primitive>"
+    )
+}
+
+fn order(first: &str, then: &str) -> String {
+    format!("<rsc_order id='o-{first}-{then}' first='{first}' then='{then}'/>")
+}
+
+fn location(resource: &str, node: &str, score: &str) -> String {
+    format!("<rsc_location id='l-{resource}' rsc='{resource}' node='{node}' score='{score}'/>")
+}
+
+fn execute(document: Document) -> Outcome {
+    simulate(document, &Options { execute: true, clock: 1000, ..Options::default() })
+}
+
+/// The items of one part of the output, without bullets and with single blanks.
+fn part(outcome: &Outcome, title: &str) -> Vec<String> {
+    let lines = outcome.text.lines().skip_while(|line| !line.starts_with(title)).skip(1);
+    lines
+        .take_while(|line| line.starts_with(' ') || line.starts_with("Pretending"))
+        .map(|line| line.trim_start_matches([' ', '*']).split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn an_ordered_pair_starts_in_order() {
+    let outcome = execute(cluster(
+        &(primitive("b") + &primitive("a")),
+        &(order("a", "b") + &location("a", "n1", "10") + &location("b", "n2", "10").replace("l-b", "lb")),
+        "",
+    ));
+    assert_eq!(outcome.exit, 0, "{}", outcome.errors);
+    assert_eq!(part(&outcome, "Transition Summary"), ["Start b ( n2 )", "Start a ( n1 )"]);
+    assert_eq!(
+        part(&outcome, "Executing"),
+        ["Resource action: a start on n1", "Resource action: b start on n2"]
+    );
+}
+
+#[test]
+fn a_stop_takes_dependents_with_it() {
+    let outcome = execute(cluster(&(disabled("a") + &primitive("b")), &order("a", "b"), "a@n1 b@n2"));
+    assert_eq!(
+        part(&outcome, "Transition Summary"),
+        ["Stop a ( n1 ) due to node availability", "Stop b ( n2 ) due to required a start"]
+    );
+    assert_eq!(
+        part(&outcome, "Executing"),
+        ["Resource action: b stop on n2", "Resource action: a stop on n1"]
+    );
+}
+
+#[test]
+fn a_dependent_by_colocation_is_blocked_with_its_primary() {
+    let colocation = "<rsc_colocation id='c' rsc='b' with-rsc='a' score='INFINITY'/>";
+    let constraints = order("z", "a") + colocation;
+    let outcome = execute(cluster(&(disabled("z") + &primitive("a") + &primitive("b")), &constraints, ""));
+    assert_eq!(
+        part(&outcome, "Transition Summary"),
+        [
+            "Start a ( n1 ) due to unrunnable z start (blocked)",
+            "Start b ( n1 ) due to colocation with a (blocked)"
+        ]
+    );
+}
+
+#[test]
+fn a_set_of_which_one_is_enough() {
+    let set = "<rsc_order id='o'><resource_set id='s1' sequential='false' require-all='false'>\
+               <resource_ref id='a'/><resource_ref id='b'/></resource_set><resource_set id='s2'>\
+               <resource_ref id='c'/></resource_set></rsc_order>";
+    let outcome = execute(cluster(&(disabled("a") + &primitive("b") + &primitive("c")), set, ""));
+    assert_eq!(
+        part(&outcome, "Executing"),
+        ["Resource action: b start on n1", "Pseudo action: one-or-more:s1", "Resource action: c start on n2"]
+    );
+}
+
+#[test]
+fn a_failure_holds_back_what_follows() {
+    let document = cluster(&(primitive("a") + &primitive("b")), &order("a", "b"), "");
+    let failures = vec!["a_start_0@n1=1".to_owned()];
+    let outcome = simulate(document, &Options { failures, clock: 1000, ..Options::default() });
+    assert_eq!(
+        part(&outcome, "Executing"),
+        [
+            "Resource action: a start on n1",
+            "Pretending action 1 failed with rc=1",
+            "Injecting attribute fail-count-a#start_0=INFINITY into /node_state '1'",
+            "Injecting attribute last-failure-a#start_0=1000 into /node_state '1'",
+        ]
+    );
+    assert_eq!(outcome.exit, 0);
+}
+
+#[test]
+fn what_is_injected_is_said_and_seen() {
+    let injections = Injections {
+        down: vec!["n2".into()],
+        tickets: vec![(TicketChange::Grant, "T".into())],
+        operations: vec!["a_monitor_10000@n1=7".into()],
+        ..Injections::default()
+    };
+    let document = cluster(&primitive("a"), "", "a@n1");
+    let outcome = simulate(document, &Options { plan: true, injections, clock: 1000, ..Options::default() });
+    assert_eq!(
+        part(&outcome, "Performing"),
+        [
+            "Taking node n2 offline",
+            "Granting ticket T",
+            "Injecting a_monitor_10000@n1=7 into the configuration",
+            "Injecting attribute fail-count-a#monitor_10000=1 into /node_state '1'",
+            "Injecting attribute last-failure-a#monitor_10000=1000 into /node_state '1'",
+        ]
+    );
+    assert_eq!(part(&outcome, "Transition Summary"), ["Recover a ( n1 )"]);
+}
+
+#[test]
+fn a_bad_specification_is_refused() {
+    let injections = Injections { operations: vec!["nonsense".into()], ..Injections::default() };
+    let outcome = simulate(cluster("", "", ""), &Options { plan: true, injections, ..Options::default() });
+    assert_eq!(outcome.errors, "Invalid operation spec: nonsense.  Only found 1 fields\n");
+    assert_ne!(outcome.exit, 0);
+}
+
+#[test]
+fn a_loop_leaves_the_transition_unfinished() {
+    let constraints = order("a", "b") + &order("b", "a");
+    let outcome = execute(cluster(&(primitive("a") + &primitive("b")), &constraints, ""));
+    assert_eq!(outcome.errors, "Transition failed: terminated\nAn invalid transition was produced\n");
+    assert_eq!(outcome.exit, 1);
+}
+
+/// Propagation is a recursion in the rules; here it must not use the stack.
+#[test]
+fn a_chain_of_thousands_is_no_deeper_than_one() {
+    let count = 5000;
+    let mut resources = disabled("r0");
+    resources.extend((1..count).map(|number| primitive(&format!("r{number}"))));
+    let constraints: String =
+        (1..count).map(|number| order(&format!("r{}", number - 1), &format!("r{number}"))).collect();
+    let history: Vec<String> = (0..count).map(|number| format!("r{number}@n1")).collect();
+    let outcome = execute(cluster(&resources, &constraints, &history.join(" ")));
+    let executed = part(&outcome, "Executing");
+    assert_eq!(executed.len(), count);
+    assert_eq!(executed[0], format!("Resource action: r{} stop on n1", count - 1));
+    assert_eq!(executed[count - 1], "Resource action: r0 stop on n1");
+}
+
+#[test]
+fn an_unknown_schema_is_refused() {
+    let mut document = cluster("", "", "");
+    document.set_attribute(document.root(), "validate-with", "pacemaker-99.9");
+    assert_eq!(execute(document).exit, 78);
+}
