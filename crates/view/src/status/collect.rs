@@ -191,10 +191,7 @@ impl Collector<'_, '_> {
                 let part = &model.resources[part];
                 part.removed || !part.managed || part.failed
             }),
-            pending: model.resources[id]
-                .pending_task
-                .as_ref()
-                .is_some_and(|task| super::words::pending(task).is_some()),
+            pending: model.resources[id].pending_task.is_some(),
         }
     }
 
