@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use view::status::monitor::{self, Facts, Sections};
 use view::status::text::{self, Items};
+use view::status::xml;
 
 use crate::outlook::Outlook;
 use crate::session::{Problem, Session};
@@ -64,9 +65,12 @@ struct Classic {
     /// One line for monitoring probes
     #[arg(short = 's', long)]
     simple_status: bool,
-    /// text (others are not part of Systole yet)
+    /// text, or xml for tools
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     output_as: String,
+    /// XML with the older root element
+    #[arg(short = 'X', long)]
+    as_xml: bool,
     /// Say more
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -97,12 +101,12 @@ pub fn classic(words: &[String]) -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
+    if arguments.as_xml || arguments.output_as == "xml" {
+        return show_xml(words, arguments.as_xml);
+    }
     if arguments.output_as != "text" && arguments.output_as != "console" {
-        eprintln!(
-            "crm_mon: output format '{}' is not part of Systole yet; there is: text",
-            arguments.output_as
-        );
-        return ExitCode::from(tool::exit::USAGE);
+        eprintln!("crm_mon: Error creating output format {}: Unknown output format", arguments.output_as);
+        return ExitCode::from(tool::exit::ERROR);
     }
     if arguments.simple_status {
         return simple_status();
@@ -146,7 +150,69 @@ fn show(sections: Sections) -> Result<(), Problem> {
     Ok(())
 }
 
-fn screen(outlook: &Outlook, document: &xml::Document, sections: Sections, host: Option<String>) -> String {
+/// The status for tools; it always has everything (rule 5b.14).
+fn show_xml(words: &[String], legacy: bool) -> ExitCode {
+    let request = request("crm_mon", words);
+    let outcome = Session::open(None).and_then(|mut session| {
+        let document = session.cib()?;
+        let host =
+            if session.is_live() { session.client()?.status().ok().map(|status| status.node) } else { None };
+        Ok((Outlook::of(&document)?, Outlook::history(&document), facts(&document, host)))
+    });
+    match outcome {
+        Ok((outlook, history, facts)) => {
+            let input = xml::Input {
+                status: &outlook.status,
+                facts: &facts,
+                fail_counts: &outlook.fail_counts,
+                history: &history,
+                request: &request,
+                local: &ctime,
+                universal: &universal_time,
+            };
+            let document = if legacy {
+                xml::legacy_monitor(&input, env!("CARGO_PKG_VERSION"))
+            } else {
+                xml::monitor(&input)
+            };
+            print!("{}", document.to_pretty());
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            let message = format!("crm_mon: Connection to cluster failed: {problem}");
+            if legacy {
+                eprintln!("{message}");
+            } else {
+                let mut document = xml::result(&request);
+                xml::finish(&mut document, tool::exit::NOT_CONNECTED, "Not connected", &[message]);
+                print!("{}", document.to_pretty());
+            }
+            ExitCode::from(tool::exit::NOT_CONNECTED)
+        }
+    }
+}
+
+/// The command line as XML results repeat it: words with characters that a shell minds are quoted.
+fn request(tool: &str, words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    std::iter::once(tool.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// Epoch seconds as `YYYY-MM-DD HH:MM:SSZ`.
+fn universal_time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}
+
+fn screen(outlook: &Outlook, document: &::xml::Document, sections: Sections, host: Option<String>) -> String {
     monitor::screen(&outlook.status, &facts(document, host), &outlook.fail_counts, sections, &ctime)
 }
 
@@ -189,7 +255,7 @@ fn simple_status() -> ExitCode {
 }
 
 /// The status as pcs shows it: everything that is configured.
-pub fn text(outlook: &Outlook, document: &xml::Document, detail: Detail) -> String {
+pub fn text(outlook: &Outlook, document: &::xml::Document, detail: Detail) -> String {
     let full = detail == Detail::Full;
     let sections =
         Sections { inactive: true, attributes: full, fail_counts: full, detail: full, ..Sections::default() };
@@ -197,7 +263,7 @@ pub fn text(outlook: &Outlook, document: &xml::Document, detail: Detail) -> Stri
 }
 
 /// What the root and the options of a CIB say about the cluster as a whole.
-fn facts(document: &xml::Document, host: Option<String>) -> Facts {
+fn facts(document: &::xml::Document, host: Option<String>) -> Facts {
     let root = document.root();
     let attribute = |name: &str| document.attribute(root, name).unwrap_or_default().to_owned();
     let configuration = crate::configuration::Configuration::new(document.clone());
@@ -239,7 +305,7 @@ fn is_fence_device(resource: &view::status::ResourceStatus) -> bool {
 }
 
 /// The lines of the summary.
-pub fn summary_lines(outlook: &Outlook, document: &xml::Document) -> Vec<String> {
+pub fn summary_lines(outlook: &Outlook, document: &::xml::Document) -> Vec<String> {
     monitor::summary(&outlook.status, &facts(document, None), Sections::default())
         .unwrap_or_default()
         .lines()

@@ -4,6 +4,7 @@ use cib::Cib;
 use cib::value::Role;
 use scheduler::model::{Model, PlanOptions, ResourceId};
 use view::status::Status;
+use view::status::history::NodeHistory;
 use view::status::monitor::FailCount;
 
 use crate::session::Problem;
@@ -45,6 +46,12 @@ impl Outlook {
             })
             .collect();
         Ok(Outlook { status, fail_counts, planned, places: places(&model) })
+    }
+
+    /// What was done on each node that is online.
+    pub fn history(document: &xml::Document) -> Vec<NodeHistory> {
+        let (cib, _) = Cib::from_document(document);
+        view::status::history::of(&scheduler::state::build(&cib, now(), PlanOptions::default()))
     }
 
     /// Nodes on which the resource, or any part of it, is active; sorted.

@@ -20,6 +20,7 @@ impl Status {
             maintenance_mode: model.options.maintenance_mode,
             stop_all_resources: model.options.stop_all_resources,
             quorate: model.quorate,
+            options: model.options.clone(),
         }
     }
 }
@@ -95,6 +96,7 @@ impl Collector<'_, '_> {
             active: state::is_active(model, id, false),
             fully_active: state::is_active(model, id, true),
             target_role: self.target_role(id),
+            configured_target_role: it.meta.get("target-role").map(|text| text.to_string()),
         }
     }
 

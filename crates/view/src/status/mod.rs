@@ -4,11 +4,13 @@
 //! It must never decide anything: what is active, failed or blocked is the scheduler's word.
 
 mod collect;
+pub mod history;
 pub mod monitor;
 #[cfg(test)]
 mod tests;
 pub mod text;
 pub mod words;
+pub mod xml;
 
 use scheduler::model::NodeKind;
 use scheduler::state::Health;
@@ -26,6 +28,7 @@ pub struct Status {
     pub maintenance_mode: bool,
     pub stop_all_resources: bool,
     pub quorate: bool,
+    pub options: cib::options::ClusterOptions,
 }
 
 /// How many primitive instances there are (rule 1.20.2.1).
@@ -95,6 +98,8 @@ pub struct Common {
     pub fully_active: bool,
     /// `target-role` as configured, if it limits the resource.
     pub target_role: Option<TargetRole>,
+    /// `target-role` as configured.
+    pub configured_target_role: Option<String>,
 }
 
 /// A `target-role` that keeps a resource from its best role.

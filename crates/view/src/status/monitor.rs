@@ -174,7 +174,7 @@ fn resources(status: &Status, sections: Sections) -> String {
 }
 
 /// Attributes that are not worth showing (rule 5b.7.1).
-fn is_hidden(name: &str) -> bool {
+pub(super) fn is_hidden(name: &str) -> bool {
     ["fail-count-", "last-failure-", "shutdown", "terminate", "standby", "#"]
         .iter()
         .any(|start| name.starts_with(start))

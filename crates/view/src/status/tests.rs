@@ -258,3 +258,44 @@ fn launchers_that_launch_each_other_are_refused() {
     let scenario = Scenario { resource, history: [vec![entry("start", 0, 1)], vec![]], ..Default::default() };
     assert_eq!(scenario.first(), "Started n1");
 }
+
+/// The XML of a status, one element a line.
+fn monitor_xml(scenario: &Scenario) -> String {
+    let document = xml::Document::parse(&scenario.xml()).expect("the scenario is well-formed");
+    let (cib, _) = cib::Cib::from_document(&document);
+    let model = scheduler::state::build(&cib, scenario.now, Default::default());
+    let status = Status::of(&model);
+    let input = super::xml::Input {
+        status: &status,
+        facts: &Default::default(),
+        fail_counts: &[],
+        history: &super::history::of(&model),
+        request: "crm_mon --output-as=xml",
+        local: &|at| format!("local {at}"),
+        universal: &|at| format!("universal {at}"),
+    };
+    super::xml::monitor(&input).to_pretty()
+}
+
+#[test]
+fn tools_read_the_status_as_xml() {
+    let history = [vec![entry("start", 0, 1), monitor(7, 2)], vec![entry("monitor", 7, 1)]];
+    let text = monitor_xml(&Scenario { history, ..Default::default() });
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "<pacemaker-result api-version=\"2.42\" request=\"crm_mon --output-as=xml\">");
+    for expected in [
+        "<resource id=\"vm\" resource_agent=\"ocf:heartbeat:Xen\" role=\"Started\" active=\"true\" orphaned=\"false\" \
+         removed=\"false\" blocked=\"false\" maintenance=\"false\" managed=\"true\" failed=\"true\" \
+         failure_ignored=\"false\" nodes_running_on=\"1\">",
+        "<node name=\"n1\" id=\"1\" cached=\"true\"/>",
+        "<resource_history id=\"vm\" orphan=\"false\" removed=\"false\" migration-threshold=\"1000000\">",
+        "<operation_history call=\"2\" task=\"monitor\" rc=\"7\" rc_text=\"Not running\" interval=\"10000ms\" \
+         last-rc-change=\"local 2\"/>",
+        "<failure op_key=\"vm_monitor_10000\" node=\"n1\" exitstatus=\"Not running\" exitreason=\"none\" exitcode=\"7\" \
+         call=\"2\" status=\"Done\" last-rc-change=\"universal 2\" queued=\"0\" exec=\"0\" interval=\"10000\" \
+         task=\"monitor\"/>",
+        "<status code=\"0\" message=\"OK\"/>",
+    ] {
+        assert!(lines.contains(&expected), "{expected} is missing in\n{text}");
+    }
+}
