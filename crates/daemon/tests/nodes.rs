@@ -315,6 +315,10 @@ fn a_damaged_file_is_replaced() {
     cluster.settle(&[1]);
     let mut client = cluster.client(1);
     without_fencing(&mut client);
+    let file = cluster.state(1).join("cib/cib.xml");
+    wait("the first change to be on disk", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.contains("stonith-enabled"))
+    });
     change(
         &mut client,
         CibOperation::Create,
@@ -324,7 +328,6 @@ fn a_damaged_file_is_replaced() {
             r#"<meta_attributes id="m"><nvpair id="m-t" name="target-role" value="Stopped"/></meta_attributes>"#,
         ),
     );
-    let file = cluster.state(1).join("cib/cib.xml");
     wait("the change to be on disk", || {
         std::fs::read_to_string(&file).ok().filter(|text| text.contains("\"D\""))
     });
