@@ -74,7 +74,7 @@ impl Storage {
     /// Finds the newest good configuration (rule 4.23.9).
     pub fn read(&self) -> Found {
         let mut found = Found::default();
-        match examine(&self.file()) {
+        match self.present() {
             Candidate::Good { text, signed } => {
                 if !signed {
                     found.notices.push(format!("{} has no signature file", self.file().display()));
@@ -129,15 +129,36 @@ impl Storage {
     /// Makes a configuration durable (rule 4.23.8).
     pub fn write(&self, text: &str, digest: &str) -> Result<(), StorageError> {
         let file = self.file();
-        if matches!(examine(&file), Candidate::Bad(_)) {
+        if matches!(self.present(), Candidate::Bad(_)) {
             return Err(StorageError::Edited { path: file });
         }
         self.keep_present().map_err(|source| StorageError::File { path: self.directory.clone(), source })?;
-        self.put(&file, text.as_bytes())?;
-        // a crash between the two renames leaves a pair that does not fit, and the backup of the old pair
-        self.put(&signature_of(&file), digest.as_bytes())?;
-        sync_directory(&self.directory)
-            .map_err(|source| StorageError::File { path: self.directory.clone(), source })
+        let fail = |source| StorageError::File { path: file.clone(), source };
+        let content = self.prepare(text.as_bytes()).map_err(fail)?;
+        let signature = self.prepare(digest.as_bytes()).map_err(fail)?;
+        // both are on disk before either has its name; a crash in between is mended by `present`
+        signature.persist(self.coming_signature()).map_err(|error| fail(error.error))?;
+        content.persist(&file).map_err(|error| fail(error.error))?;
+        fs::rename(self.coming_signature(), signature_of(&file)).map_err(fail)?;
+        sync_directory(&self.directory).map_err(fail)
+    }
+
+    /// Signature of a file that is being put in place.
+    fn coming_signature(&self) -> PathBuf {
+        self.directory.join("cib.xml.sig.new")
+    }
+
+    /// The present file. If its signature was about to be put in place when a daemon died, that is done now.
+    fn present(&self) -> Candidate {
+        let (file, coming) = (self.file(), self.coming_signature());
+        match (examine(&file), examine_with(&file, &coming)) {
+            (Candidate::Bad(_), Candidate::Good { text, signed: true }) => {
+                // if it cannot be renamed the next start tries again
+                let _ = fs::rename(coming, signature_of(&file));
+                Candidate::Good { text, signed: true }
+            }
+            (found, _) => found,
+        }
     }
 
     /// Links the present pair to the next backup name.
@@ -163,16 +184,14 @@ impl Storage {
         fs::write(&counter, ((number + 1) % BACKUPS).to_string())
     }
 
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-        let write = || {
-            let mut file = tempfile::Builder::new()
-                .permissions(fs::Permissions::from_mode(0o600))
-                .tempfile_in(&self.directory)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map(drop).map_err(|source| StorageError::File { path: path.to_path_buf(), source })
+    /// A temporary file with this content, synced.
+    fn prepare(&self, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(&self.directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(file)
     }
 }
 
@@ -187,6 +206,10 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 fn examine(path: &Path) -> Candidate {
+    examine_with(path, &signature_of(path))
+}
+
+fn examine_with(path: &Path, signature: &Path) -> Candidate {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Candidate::Absent,
@@ -200,7 +223,7 @@ fn examine(path: &Path) -> Candidate {
     if document.name(document.root()) != "cib" {
         return Candidate::Bad("it is not a configuration: its root is not 'cib'".to_owned());
     }
-    match fs::read_to_string(signature_of(path)) {
+    match fs::read_to_string(signature) {
         Ok(signature) if signature.trim() == file_digest(&document) => Candidate::Good { text, signed: true },
         Ok(_) => Candidate::Bad("its content does not fit its signature file".to_owned()),
         Err(_) => Candidate::Good { text, signed: false },
@@ -296,6 +319,17 @@ mod tests {
             assert_eq!(found.notices.len(), 3, "{found:?}");
             assert!(!storage.file().exists());
         }
+    }
+
+    #[test]
+    fn a_write_that_was_cut_short_between_its_two_files_is_mended() {
+        let (directory, storage) = stored(2);
+        let (text, digest) = cib(3);
+        fs::write(directory.path().join("cib.xml.sig.new"), digest).unwrap();
+        assert_eq!(storage.read().text, Some(cib(2).0), "the signature alone changes nothing");
+        fs::write(storage.file(), &text).unwrap();
+        assert_eq!(storage.read(), Found { text: Some(text), notices: vec![] });
+        assert!(directory.path().join("cib.xml.sig").exists() && !storage.coming_signature().exists());
     }
 
     #[test]

@@ -352,6 +352,10 @@ fn agents_of_a_killed_daemon_are_waited_for() {
         r#"<instance_attributes id="D-i"><nvpair id="D-s" name="op_sleep" value="3"/></instance_attributes>"#;
     change(&mut client, CibOperation::Create, "resources", &dummy("D", slow));
     wait("the first probe to run", || cluster.status(1).filter(|status| !status.operations.is_empty()));
+    let file = cluster.state(1).join("cib/cib.xml");
+    wait("the change to be on disk", || {
+        std::fs::read_to_string(&file).ok().filter(|text| text.contains("\"D\""))
+    });
     cluster.kill(1);
     cluster.start(1);
     cluster.settle(&[1]);
