@@ -4,3 +4,4 @@ pub mod api;
 pub mod simulation;
 pub mod status;
 pub mod summary;
+pub mod why;

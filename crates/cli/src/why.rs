@@ -1,0 +1,59 @@
+//! `systole why`: why a resource is where it is, and what would move it.
+
+use std::process::ExitCode;
+
+use crate::configuration::Configuration;
+use crate::session::{Problem, Session, parse, read_file};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  systole why Website            every node's score, and what it is made of\n  systole why Website node3      only that node\n  systole why Website -x cib.xml")]
+pub struct Arguments {
+    /// A primitive, group, clone or bundle
+    resource: String,
+    /// Only this node
+    node: Option<String>,
+    /// A saved CIB instead of the running cluster's
+    #[arg(short = 'x', long, value_name = "FILE")]
+    xml_file: Option<String>,
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    match answer(arguments) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("systole why: {problem}");
+            ExitCode::from(problem.code)
+        }
+    }
+}
+
+fn answer(arguments: &Arguments) -> Result<String, Problem> {
+    let document = match &arguments.xml_file {
+        Some(path) => parse(&read_file(std::path::Path::new(path))?)?,
+        None => Session::open(None)?.cib()?,
+    };
+    let configuration = Configuration::new(document);
+    if let Some(node) = &arguments.node {
+        let names = configuration.node_names();
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(node)) {
+            return Err(Problem::new(105, format!("there is no node '{node}'; there are {}", names.join(", "))));
+        }
+    }
+    let (cib, _) = cib::Cib::from_document(&configuration.document);
+    let now = jiff::Timestamp::now().as_second();
+    let found = view::why::why(&cib, now, &arguments.resource, arguments.node.as_deref());
+    found.map(|why| view::why::text(&why)).ok_or_else(|| unknown(&configuration, &arguments.resource))
+}
+
+fn unknown(configuration: &Configuration, id: &str) -> Problem {
+    let resources = configuration.resources();
+    let ids: Vec<&str> = resources.iter().map(|resource| configuration.id(*resource)).collect();
+    let hint = match cib::options::closest(ids.iter().copied(), id) {
+        Some(near) => format!("; did you mean '{near}'?"),
+        None => format!("; there are: {}", ids.join(", ")),
+    };
+    Problem::new(105, format!("there is no resource '{id}'{hint}"))
+}

@@ -1,0 +1,368 @@
+//! Why a resource is where it is, or nowhere: the scheduler's own scores and causes, in words.
+//!
+//! [`why`] runs the scheduler once with its reasons recorded and turns them into plain data; nothing is
+//! decided or guessed here.
+
+use cib::Cib;
+use cib::value::{Role, Score, Timestamp};
+use scheduler::model::{Cause, Change, Id, Model, Node, NodeId, PlanOptions, ResourceId};
+
+/// The whole answer about one resource (or each primitive inside one).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    pub parts: Vec<ResourceWhy>,
+}
+
+/// The answer about one primitive or instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceWhy {
+    pub name: String,
+    /// Where it is active.
+    pub active_on: Vec<String>,
+    pub role: Role,
+    /// Where it would be after the next plan, and in which role.
+    pub planned_on: Option<String>,
+    pub next_role: Role,
+    /// Unmanaged, blocked, failed, …: what keeps the cluster from acting on it.
+    pub remarks: Vec<String>,
+    pub nodes: Vec<NodeWhy>,
+    /// What the next plan does with it, and why.
+    pub actions: Vec<String>,
+    /// What would make it move, or start.
+    pub outlook: String,
+}
+
+/// One node as a place for a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeWhy {
+    pub name: String,
+    pub score: Score,
+    /// Why nothing can run there at all, if so.
+    pub unavailable: Option<String>,
+    /// What the score is made of, in the order in which it came about.
+    pub contributions: Vec<Contribution>,
+    pub chosen: bool,
+}
+
+/// One part of a score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contribution {
+    /// `+60`, `-INFINITY`, `= 0`.
+    pub change: String,
+    pub cause: String,
+}
+
+/// Answers for `id` (a primitive, group, clone, bundle or an instance); `None` if there is no such resource.
+/// With `node`, only that node is looked at.
+pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Why> {
+    let options = PlanOptions { record_reasons: true, ..PlanOptions::default() };
+    let mut model = scheduler::state::build(cib, now, options);
+    let before: Vec<(Role, Vec<NodeId>)> =
+        model.resources.values().map(|resource| (resource.current_role, resource.active_on.clone())).collect();
+    let resource = scheduler::state::find_resource(&model, id)?;
+    scheduler::schedule(&mut model);
+    let mut parts = Vec::new();
+    for leaf in leaves(&model, resource) {
+        let (role, active_on) = before.get(leaf.index()).cloned().unwrap_or_default();
+        parts.push(explain(&model, leaf, role, &active_on, node));
+    }
+    Some(Why { parts })
+}
+
+/// The primitives below a resource, surplus instances left out.
+fn leaves(model: &Model, resource: ResourceId) -> Vec<ResourceId> {
+    let it = &model.resources[resource];
+    if it.is_primitive() {
+        return if it.removed && it.active_on.is_empty() { Vec::new() } else { vec![resource] };
+    }
+    let children = it.children.clone();
+    children.into_iter().flat_map(|child| leaves(model, child)).collect()
+}
+
+fn explain(
+    model: &Model,
+    resource: ResourceId,
+    role: Role,
+    active_on: &[NodeId],
+    only: Option<&str>,
+) -> ResourceWhy {
+    let it = &model.resources[resource];
+    let node_name = |node: NodeId| model.nodes[node].name.to_string();
+    let runs = it.next_role > Role::Stopped;
+    let nodes: Vec<NodeWhy> = model
+        .node_order
+        .iter()
+        .filter(|node| only.is_none_or(|only| only.eq_ignore_ascii_case(&model.nodes[**node].name)))
+        .filter_map(|node| node_why(model, resource, *node))
+        .collect();
+    let planned_on = it.assigned.filter(|_| runs).map(node_name);
+    ResourceWhy {
+        name: it.printable_id().to_string(),
+        active_on: active_on.iter().copied().map(node_name).collect(),
+        role,
+        next_role: it.next_role,
+        remarks: remarks(model, resource),
+        actions: actions(model, resource),
+        outlook: outlook(&nodes, planned_on.as_deref()),
+        planned_on,
+        nodes,
+    }
+}
+
+fn node_why(model: &Model, resource: ResourceId, node: NodeId) -> Option<NodeWhy> {
+    let it = &model.resources[resource];
+    let score = it.allowed.score(node)?;
+    let mut contributions = Vec::new();
+    let mut sum = Score::ZERO;
+    let recorded = model.reasons.contributions.iter();
+    for part in recorded.filter(|part| part.resource == resource && part.node == node) {
+        let cause = cause(model, part.cause);
+        match part.change {
+            Change::Add(amount) => {
+                sum = sum + amount;
+                if amount != Score::ZERO {
+                    contributions.push(Contribution { change: signed(amount), cause });
+                }
+            }
+            Change::Set(value) if value == sum => {}
+            Change::Set(value) => {
+                sum = value;
+                contributions.push(Contribution { change: format!("= {value}"), cause });
+            }
+        }
+    }
+    Some(NodeWhy {
+        name: model.nodes[node].name.to_string(),
+        score,
+        unavailable: unavailable(&model.nodes[node]),
+        contributions,
+        chosen: it.assigned == Some(node),
+    })
+}
+
+fn signed(score: Score) -> String {
+    if score > Score::ZERO { format!("+{score}") } else { score.to_string() }
+}
+
+/// Why a node is not available (rule 2.4.1).
+fn unavailable(node: &Node) -> Option<String> {
+    let reasons = [
+        (!node.online, "offline"),
+        (node.unclean, "unclean: it must be fenced first"),
+        (node.shutdown, "shutting down"),
+        (node.pending, "still joining"),
+        (node.standby && !node.pending, "in standby"),
+        (node.maintenance, "in maintenance"),
+    ];
+    let words: Vec<&str> = reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, word)| word).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn remarks(model: &Model, resource: ResourceId) -> Vec<String> {
+    let it = &model.resources[resource];
+    let target = scheduler::state::target_role(model, resource).is_some_and(|role| role == Role::Stopped);
+    let all = [
+        (it.blocked, "blocked after a failure: 'cleanup' lets the cluster act again".to_owned()),
+        (!it.managed && !it.blocked, "unmanaged: the cluster does not touch it".to_owned()),
+        (it.failed, "it failed and is being recovered".to_owned()),
+        (target, "target-role is Stopped: somebody disabled it".to_owned()),
+        (it.removed, "it is not in the configuration any more".to_owned()),
+        (
+            it.lock_node.is_some(),
+            it.lock_node.map(|node| format!("locked to {} while that node is down", model.nodes[node].name)).unwrap_or_default(),
+        ),
+    ];
+    all.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect()
+}
+
+/// What the next plan does with the resource.
+fn actions(model: &Model, resource: ResourceId) -> Vec<String> {
+    let it = &model.resources[resource];
+    it.actions
+        .iter()
+        .map(|id| &model.actions[*id])
+        .filter(|action| !action.optional && !action.pseudo)
+        .filter(|action| !matches!(action.task, scheduler::model::Task::Monitor))
+        .map(|action| {
+            let on = action.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
+            let blocked = if action.runnable { "" } else { ", but it cannot be done" };
+            let reason = action.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("{}{on}{blocked}{reason}", action.task.name())
+        })
+        .collect()
+}
+
+/// What would make it move or start, from the scores alone.
+fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>) -> String {
+    let usable = |node: &&NodeWhy| node.unavailable.is_none() && node.score >= Score::ZERO;
+    let Some(chosen) = planned_on.and_then(|name| nodes.iter().find(|node| node.name == name)) else {
+        let banned: Vec<&str> = nodes.iter().filter(|node| !usable(node)).map(|node| node.name.as_str()).collect();
+        return if nodes.is_empty() {
+            "it has no node at all: a location constraint with a score of 0 or more would allow one".to_owned()
+        } else if banned.len() == nodes.len() {
+            "no node may run it: see the scores below -INFINITY or the states of the nodes".to_owned()
+        } else {
+            "a node would take it, but something else keeps it from running: see the remarks and actions".to_owned()
+        };
+    };
+    let next = nodes.iter().filter(|node| node.name != chosen.name).filter(usable).max_by_key(|node| node.score);
+    match next {
+        None => format!("it can only run on {}: if that node fails, it stays stopped", chosen.name),
+        Some(next) => {
+            let margin = chosen.score.value().saturating_sub(next.score.value());
+            if chosen.score >= Score::INFINITY {
+                format!("it stays on {} while that node is available; then it goes to {}", chosen.name, next.name)
+            } else {
+                format!(
+                    "it would move to {} if that gained more than {margin} over {}, or if {} became unavailable",
+                    next.name, chosen.name, chosen.name
+                )
+            }
+        }
+    }
+}
+
+/// A cause in words, with the id and line of the configuration that it comes from.
+pub fn cause(model: &Model, cause: Cause) -> String {
+    let resource = |id: ResourceId| model.resources[id].printable_id().to_string();
+    let node = |id: NodeId| model.nodes[id].name.to_string();
+    match cause {
+        Cause::Implicit => "the way the cluster works".to_owned(),
+        Cause::NodeBase(id) => format!("the node's own score ({})", node(id)),
+        Cause::SymmetricCluster => "symmetric-cluster: every node may run it".to_owned(),
+        Cause::Location(id) => {
+            let location = &model.locations[id];
+            format!("location constraint {}{}", location.id, line(model, location.source))
+        }
+        Cause::Colocation(id) => {
+            let it = &model.colocations[id];
+            let (dependent, primary) = (resource(it.dependent), resource(it.primary));
+            match it.source {
+                Some(_) => format!("colocation {} of {dependent} with {primary}{}", it.id, line(model, it.source)),
+                None => format!("{dependent} must be with {primary}"),
+            }
+        }
+        Cause::Stickiness(id) => format!("resource-stickiness of {}: it is active here", resource(id)),
+        Cause::FailureThreshold { resource: id, fail_count, .. } => {
+            format!("migration-threshold of {} reached ({fail_count} failures)", resource(id))
+        }
+        Cause::Failure { resource: id, node: on } => format!("{} failed on {}", resource(id), node(on)),
+        Cause::Ticket(id) => format!("ticket {}", model.tickets[id].id),
+        Cause::ShutdownLock { resource: id, node: on } => format!("{} is locked to {}", resource(id), node(on)),
+        Cause::ExclusiveDiscovery(id) => format!("{} may only be probed where a constraint says so", resource(id)),
+        Cause::NodeHealth(id) => format!("health of {}", node(id)),
+        Cause::Utilization(id) => format!("capacity for {}", resource(id)),
+        Cause::Unmanaged(id) => format!("{} is unmanaged and stays where it is", resource(id)),
+        Cause::Maintenance(id) => format!("{} is in maintenance", node(id)),
+        Cause::TargetRole(id) => format!("target-role of {}", resource(id)),
+        Cause::Removed(id) => format!("{} is not configured any more", resource(id)),
+        Cause::MultiplyActive(id) => format!("{} is active on several nodes", resource(id)),
+        Cause::PartOf(id) => format!("part of {}", resource(id)),
+        Cause::Launcher(id) => format!("needs {}", resource(id)),
+        Cause::NodeState(id) => {
+            let state = unavailable(&model.nodes[id]).unwrap_or_else(|| "its state".to_owned());
+            format!("{} is {state}", node(id))
+        }
+        Cause::NoQuorum => "this part of the cluster has no quorum".to_owned(),
+        Cause::Order(index) => format!("order constraint {}", constraint(model, index)),
+        Cause::Action(id) => format!("follows from {}", action(model, id)),
+        Cause::DefinitionChanged { resource: id, node: on } => {
+            format!("the definition of {} changed since it was started on {}", resource(id), node(on))
+        }
+        Cause::StateUnknown { resource: id, node: on } => {
+            format!("the state of {} on {} is not known yet", resource(id), node(on))
+        }
+        Cause::Transition(id) => format!("{} is not yet as it should be", resource(id)),
+        Cause::FencingRequested(id) => format!("fencing of {} was requested", node(id)),
+        Cause::Promotion(id) => format!("promotion score of {}", resource(id)),
+    }
+}
+
+fn action(model: &Model, id: scheduler::model::ActionId) -> String {
+    let it = &model.actions[id];
+    let resource = it.resource.map(|id| format!(" of {}", model.resources[id].printable_id())).unwrap_or_default();
+    let on = it.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
+    format!("{}{resource}{on}", it.task.name())
+}
+
+fn line(model: &Model, source: Option<u32>) -> String {
+    let constraints = &model.cib.configuration.constraints;
+    let found = source.and_then(|index| constraints.get(index as usize));
+    found.filter(|found| found.line() > 0).map(|found| format!(" (line {})", found.line())).unwrap_or_default()
+}
+
+fn constraint(model: &Model, index: u32) -> String {
+    match model.cib.configuration.constraints.get(index as usize) {
+        Some(found) => format!("{}{}", found.id(), line(model, Some(index))),
+        None => "that was removed".to_owned(),
+    }
+}
+
+/// The answer as text.
+pub fn text(why: &Why) -> String {
+    let mut out = String::new();
+    for part in &why.parts {
+        let now = match part.active_on.as_slice() {
+            [] => "stopped".to_owned(),
+            nodes => format!("{} on {}", part.role.name().to_lowercase(), nodes.join(", ")),
+        };
+        let then = match &part.planned_on {
+            Some(node) => format!("{} on {node}", part.next_role.name().to_lowercase()),
+            None => "stopped".to_owned(),
+        };
+        let verdict = if now == then { "and that is where it should be" } else { "and should be " };
+        let then = if now == then { String::new() } else { then };
+        out.push_str(&format!("{}: {now}, {verdict}{then}\n", part.name));
+        for remark in &part.remarks {
+            out.push_str(&format!("  ! {remark}\n"));
+        }
+        for action in &part.actions {
+            out.push_str(&format!("  next: {action}\n"));
+        }
+        for node in &part.nodes {
+            let mark = if node.chosen { '>' } else { ' ' };
+            let state = node.unavailable.as_ref().map(|state| format!("  ({state})")).unwrap_or_default();
+            out.push_str(&format!("  {mark} {}: {}{state}\n", node.name, node.score));
+            for contribution in &node.contributions {
+                out.push_str(&format!("      {:>9}  {}\n", contribution.change, contribution.cause));
+            }
+        }
+        out.push_str(&format!("  {}\n", part.outlook));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CIB: &str = r#"<cib validate-with="pacemaker-3.9" have-quorum="1" dc-uuid="1" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config><cluster_property_set id="o"><nvpair id="o-s" name="stonith-enabled" value="false"/></cluster_property_set></crm_config>
+<nodes><node id="1" uname="node1"/><node id="2" uname="node2"/></nodes>
+<resources><primitive id="A" class="ocf" provider="pacemaker" type="Dummy"/></resources>
+<constraints>
+<rsc_location id="likes" rsc="A" node="node2" score="60"/>
+</constraints></configuration>
+<status><node_state id="1" uname="node1" in_ccm="true" crmd="online" join="member" expected="member"/>
+<node_state id="2" uname="node2" in_ccm="true" crmd="online" join="member" expected="member"/></status></cib>"#;
+
+    fn answer(id: &str) -> Option<Why> {
+        let document = xml::Document::parse(CIB).unwrap();
+        let (cib, _) = Cib::from_document(&document);
+        why(&cib, 1_000_000, id, None)
+    }
+
+    #[test]
+    fn a_preference_is_named_with_its_line() {
+        let text = text(&answer("A").unwrap());
+        assert_eq!(
+            text,
+            "A: stopped, and should be started on node2\n  next: start on node2\n    node1: 0\n  > node2: 60\n            +60  location constraint likes (line 6)\n  it would move to node1 if that gained more than 60 over node2, or if node2 became unavailable\n"
+        );
+    }
+
+    #[test]
+    fn an_unknown_resource_has_no_answer() {
+        assert_eq!(answer("B"), None);
+    }
+}
