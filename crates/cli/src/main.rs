@@ -10,9 +10,11 @@ mod mon;
 mod outlook;
 mod pcs;
 mod session;
+mod simulate;
 mod tool;
 mod verify;
 mod watch;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +46,8 @@ enum Command {
     Status(mon::Arguments),
     /// Show the status, and draw it anew when something changes
     Watch,
+    /// Why a resource is where it is, and what would move it
+    Why(why::Arguments),
     /// Show what happened, and why
     Events(events::Arguments),
     /// Programs that shipped agents call
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Command::Bus(command) => run_bus(&command),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Status(arguments) => mon::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Watch => watch::run(),
         Command::Events(arguments) => events::run(&arguments),
         Command::Internal(command) => internal::run(command),
@@ -128,6 +133,7 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
         "pcs" => Some(pcs::run(arguments)),
         "cibadmin" => Some(cibadmin::run(arguments)),
         "crm_mon" => Some(mon::classic(arguments)),
+        "crm_simulate" => Some(simulate::run(arguments)),
         "crm_verify" => Some(verify::run(arguments)),
         _ => None,
     }

@@ -117,7 +117,8 @@ pub fn run(words: &[String]) -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let outcome = if let Some(folder) = &arguments.profile { profile(folder, &arguments) } else { one(&arguments) };
+    let outcome =
+        if let Some(folder) = &arguments.profile { profile(folder, &arguments) } else { one(&arguments) };
     match outcome {
         Ok(code) => code,
         Err(problem) => {

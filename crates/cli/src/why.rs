@@ -6,7 +6,9 @@ use crate::configuration::Configuration;
 use crate::session::{Problem, Session, parse, read_file};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  systole why Website            every node's score, and what it is made of\n  systole why Website node3      only that node\n  systole why Website -x cib.xml")]
+#[command(
+    after_help = "Examples:\n  systole why Website            every node's score, and what it is made of\n  systole why Website node3      only that node\n  systole why Website -x cib.xml"
+)]
 pub struct Arguments {
     /// A primitive, group, clone or bundle
     resource: String,
@@ -39,7 +41,10 @@ fn answer(arguments: &Arguments) -> Result<String, Problem> {
     if let Some(node) = &arguments.node {
         let names = configuration.node_names();
         if !names.iter().any(|name| name.eq_ignore_ascii_case(node)) {
-            return Err(Problem::new(105, format!("there is no node '{node}'; there are {}", names.join(", "))));
+            return Err(Problem::new(
+                105,
+                format!("there is no node '{node}'; there are {}", names.join(", ")),
+            ));
         }
     }
     let (cib, _) = cib::Cib::from_document(&configuration.document);

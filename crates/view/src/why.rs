@@ -57,8 +57,11 @@ pub struct Contribution {
 pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Why> {
     let options = PlanOptions { record_reasons: true, ..PlanOptions::default() };
     let mut model = scheduler::state::build(cib, now, options);
-    let before: Vec<(Role, Vec<NodeId>)> =
-        model.resources.values().map(|resource| (resource.current_role, resource.active_on.clone())).collect();
+    let before: Vec<(Role, Vec<NodeId>)> = model
+        .resources
+        .values()
+        .map(|resource| (resource.current_role, resource.active_on.clone()))
+        .collect();
     let resource = scheduler::state::find_resource(&model, id)?;
     scheduler::schedule(&mut model);
     let mut parts = Vec::new();
@@ -169,7 +172,9 @@ fn remarks(model: &Model, resource: ResourceId) -> Vec<String> {
         (it.removed, "it is not in the configuration any more".to_owned()),
         (
             it.lock_node.is_some(),
-            it.lock_node.map(|node| format!("locked to {} while that node is down", model.nodes[node].name)).unwrap_or_default(),
+            it.lock_node
+                .map(|node| format!("locked to {} while that node is down", model.nodes[node].name))
+                .unwrap_or_default(),
         ),
     ];
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect()
@@ -196,22 +201,29 @@ fn actions(model: &Model, resource: ResourceId) -> Vec<String> {
 fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>) -> String {
     let usable = |node: &&NodeWhy| node.unavailable.is_none() && node.score >= Score::ZERO;
     let Some(chosen) = planned_on.and_then(|name| nodes.iter().find(|node| node.name == name)) else {
-        let banned: Vec<&str> = nodes.iter().filter(|node| !usable(node)).map(|node| node.name.as_str()).collect();
+        let banned: Vec<&str> =
+            nodes.iter().filter(|node| !usable(node)).map(|node| node.name.as_str()).collect();
         return if nodes.is_empty() {
-            "it has no node at all: a location constraint with a score of 0 or more would allow one".to_owned()
+            "it has no node at all: a location constraint with a score of 0 or more would allow one"
+                .to_owned()
         } else if banned.len() == nodes.len() {
             "no node may run it: see the scores below -INFINITY or the states of the nodes".to_owned()
         } else {
-            "a node would take it, but something else keeps it from running: see the remarks and actions".to_owned()
+            "a node would take it, but something else keeps it from running: see the remarks and actions"
+                .to_owned()
         };
     };
-    let next = nodes.iter().filter(|node| node.name != chosen.name).filter(usable).max_by_key(|node| node.score);
+    let next =
+        nodes.iter().filter(|node| node.name != chosen.name).filter(usable).max_by_key(|node| node.score);
     match next {
         None => format!("it can only run on {}: if that node fails, it stays stopped", chosen.name),
         Some(next) => {
             let margin = chosen.score.value().saturating_sub(next.score.value());
             if chosen.score >= Score::INFINITY {
-                format!("it stays on {} while that node is available; then it goes to {}", chosen.name, next.name)
+                format!(
+                    "it stays on {} while that node is available; then it goes to {}",
+                    chosen.name, next.name
+                )
             } else {
                 format!(
                     "it would move to {} if that gained more than {margin} over {}, or if {} became unavailable",
@@ -238,7 +250,9 @@ pub fn cause(model: &Model, cause: Cause) -> String {
             let it = &model.colocations[id];
             let (dependent, primary) = (resource(it.dependent), resource(it.primary));
             match it.source {
-                Some(_) => format!("colocation {} of {dependent} with {primary}{}", it.id, line(model, it.source)),
+                Some(_) => {
+                    format!("colocation {} of {dependent} with {primary}{}", it.id, line(model, it.source))
+                }
                 None => format!("{dependent} must be with {primary}"),
             }
         }
@@ -248,8 +262,12 @@ pub fn cause(model: &Model, cause: Cause) -> String {
         }
         Cause::Failure { resource: id, node: on } => format!("{} failed on {}", resource(id), node(on)),
         Cause::Ticket(id) => format!("ticket {}", model.tickets[id].id),
-        Cause::ShutdownLock { resource: id, node: on } => format!("{} is locked to {}", resource(id), node(on)),
-        Cause::ExclusiveDiscovery(id) => format!("{} may only be probed where a constraint says so", resource(id)),
+        Cause::ShutdownLock { resource: id, node: on } => {
+            format!("{} is locked to {}", resource(id), node(on))
+        }
+        Cause::ExclusiveDiscovery(id) => {
+            format!("{} may only be probed where a constraint says so", resource(id))
+        }
         Cause::NodeHealth(id) => format!("health of {}", node(id)),
         Cause::Utilization(id) => format!("capacity for {}", resource(id)),
         Cause::Unmanaged(id) => format!("{} is unmanaged and stays where it is", resource(id)),
@@ -280,7 +298,8 @@ pub fn cause(model: &Model, cause: Cause) -> String {
 
 fn action(model: &Model, id: scheduler::model::ActionId) -> String {
     let it = &model.actions[id];
-    let resource = it.resource.map(|id| format!(" of {}", model.resources[id].printable_id())).unwrap_or_default();
+    let resource =
+        it.resource.map(|id| format!(" of {}", model.resources[id].printable_id())).unwrap_or_default();
     let on = it.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
     format!("{}{resource}{on}", it.task.name())
 }
@@ -288,7 +307,10 @@ fn action(model: &Model, id: scheduler::model::ActionId) -> String {
 fn line(model: &Model, source: Option<u32>) -> String {
     let constraints = &model.cib.configuration.constraints;
     let found = source.and_then(|index| constraints.get(index as usize));
-    found.filter(|found| found.line() > 0).map(|found| format!(" (line {})", found.line())).unwrap_or_default()
+    found
+        .filter(|found| found.line() > 0)
+        .map(|found| format!(" (line {})", found.line()))
+        .unwrap_or_default()
 }
 
 fn constraint(model: &Model, index: u32) -> String {
