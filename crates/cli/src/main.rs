@@ -3,6 +3,7 @@
 mod cib_file;
 mod cibadmin;
 mod configuration;
+mod crm;
 mod demo;
 mod events;
 mod internal;
@@ -135,7 +136,7 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
         "crm_mon" => Some(mon::classic(arguments)),
         "crm_simulate" => Some(simulate::run(arguments)),
         "crm_verify" => Some(verify::run(arguments)),
-        _ => None,
+        _ => crm::run(name, arguments),
     }
 }
 

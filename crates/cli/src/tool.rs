@@ -20,8 +20,7 @@ pub mod exit {
 /// Reads the words of a classic tool; prints help, version or the error as the field expects.
 pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
     if words.iter().take_while(|word| *word != "--").any(|word| matches!(word.as_str(), "--version" | "-$")) {
-        println!("Pacemaker 2.1.5 (Systole {})", env!("CARGO_PKG_VERSION"));
-        println!("Written by the Systole project");
+        print_version();
         return Err(ExitCode::SUCCESS);
     }
     let words = std::iter::once(OsString::from(tool)).chain(words.iter().map(OsString::from).map(help_alias));
@@ -37,6 +36,12 @@ pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
             ExitCode::from(exit::USAGE)
         }
     })
+}
+
+/// The two lines of `--version` (rule 5a.1.2): other tools read the second word of the first.
+pub fn print_version() {
+    println!("Pacemaker 2.1.5 (Systole {})", env!("CARGO_PKG_VERSION"));
+    println!("Written by the Systole project");
 }
 
 fn help_alias(word: OsString) -> OsString {

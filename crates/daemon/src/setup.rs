@@ -29,25 +29,31 @@ pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
 const MAX_SOCKET_PATH: usize = 107;
 
 /// The classic names under which agents call the tools.
-const TOOLS: [&str; 18] = [
+const TOOLS: [&str; 24] = [
     "systole",
-    "crm_attribute",
-    "crm_master",
     "attrd_updater",
-    "crm_node",
-    "crm_resource",
+    "cibadmin",
+    "cibsecret",
+    "crm_attribute",
+    "crm_diff",
+    "crm_error",
     "crm_failcount",
+    "crm_master",
+    "crm_mon",
+    "crm_node",
+    "crm_report",
+    "crm_resource",
+    "crm_rule",
+    "crm_shadow",
+    "crm_simulate",
     "crm_standby",
     "crm_ticket",
-    "crm_mon",
-    "crm_simulate",
     "crm_verify",
-    "crm_error",
     "crmadmin",
-    "cibadmin",
-    "stonith_admin",
+    "iso8601",
     "pacemakerd",
     "pcs",
+    "stonith_admin",
 ];
 
 /// Runs the daemon until its node ends. Gives the process's exit code (0, or 100: stay down).
