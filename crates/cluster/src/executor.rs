@@ -152,8 +152,8 @@ struct Running {
 #[derive(Debug)]
 enum What {
     Order(Box<Order>),
-    /// A recurring operation that is due again.
-    Repeat(String),
+    /// A recurring operation that is due, with its order if it has had no result yet.
+    Repeat(String, Option<Box<Order>>),
     /// From an earlier run of the daemon, until the moment given.
     Leftover {
         action: String,
@@ -226,30 +226,49 @@ impl Executor {
     pub fn order(&mut self, order: Order, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let resource = order.resource.clone();
         let slot = self.resources.entry(resource.clone()).or_default();
+        let mut ended = Vec::new();
         if order.changes_state() {
-            slot.end_recurring(|_| true, out);
+            ended = slot.end_recurring(|_| true, out);
         } else if order.interval > 0 {
-            slot.end_recurring(|key| key == order.key, out);
+            ended = slot.end_recurring(|key| key == order.key, out);
         }
         slot.queue.push_back(order);
-        self.advance(&resource, now, out)
+        let mut finished = self.cancelled(ended);
+        finished.append(&mut self.advance(&resource, now, out));
+        finished
     }
 
-    /// Ends a recurring operation. True if there was one.
-    pub fn cancel(&mut self, resource: &str, key: &str, out: &mut Outbox) -> bool {
-        let Some(slot) = self.resources.get_mut(resource) else { return false };
-        let known = slot.recurring.contains_key(key) || slot.queue.iter().any(|order| order.key == key);
-        slot.end_recurring(|candidate| candidate == key, out);
-        slot.queue.retain(|order| order.interval == 0 || order.key != key);
-        known
+    /// Ends a recurring operation. Returns the results of what never ran.
+    pub fn cancel(&mut self, resource: &str, key: &str, out: &mut Outbox) -> Vec<Finished> {
+        self.end(resource, |candidate| candidate == key, out)
     }
 
     /// Ends all recurring operations of a resource, whose history is being forgotten.
-    pub fn forget(&mut self, resource: &str, out: &mut Outbox) {
-        if let Some(slot) = self.resources.get_mut(resource) {
-            slot.end_recurring(|_| true, out);
-            slot.queue.retain(|order| order.interval == 0);
-        }
+    /// Returns the results of what never ran.
+    pub fn forget(&mut self, resource: &str, out: &mut Outbox) -> Vec<Finished> {
+        self.end(resource, |_| true, out)
+    }
+
+    fn end(&mut self, resource: &str, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Finished> {
+        let Some(slot) = self.resources.get_mut(resource) else { return Vec::new() };
+        let mut ended = slot.end_recurring(&which, out);
+        let (dropped, kept) = std::mem::take(&mut slot.queue)
+            .into_iter()
+            .partition(|order: &Order| order.interval > 0 && which(&order.key));
+        slot.queue = kept;
+        let dropped: VecDeque<Order> = dropped;
+        ended.extend(dropped);
+        self.cancelled(ended)
+    }
+
+    /// Results of recurring operations that were ended before they had any.
+    fn cancelled(&self, orders: Vec<Order>) -> Vec<Finished> {
+        let result = OperationResult::plain(OperationId(0), ExecutionStatus::Cancelled, 0, "");
+        let finished = |order: Order| {
+            let entry = self.entry(&order, &result, -1, 0);
+            Finished { order, entry, repeated: false }
+        };
+        orders.into_iter().map(finished).collect()
     }
 
     /// Takes the end of a run. Returns the results to be told.
@@ -261,8 +280,11 @@ impl Executor {
         };
         let mut finished = match running.what {
             What::Leftover { .. } => Vec::new(),
-            What::Repeat(key) => self.repeated(&resource, &key, running.cancelled, &result, now),
-            What::Order(order) if running.cancelled && order.interval > 0 => vec![],
+            What::Repeat(_, first) if running.cancelled => {
+                self.cancelled(first.into_iter().map(|order| *order).collect())
+            }
+            What::Repeat(key, _) => self.repeated(&resource, &key, &result, now),
+            What::Order(order) if running.cancelled && order.interval > 0 => self.cancelled(vec![*order]),
             What::Order(order) => self.conclude(*order, result, running.since_epoch, now),
         };
         finished.append(&mut self.advance(&resource, now, out));
@@ -347,7 +369,7 @@ impl Executor {
             let running = slot.running.as_ref()?;
             let (action, interval) = match &running.what {
                 What::Order(order) => (order.operation.clone(), order.interval),
-                What::Repeat(key) => slot
+                What::Repeat(key, _) => slot
                     .recurring
                     .get(key)
                     .map_or((key.clone(), 0), |one| (one.order.operation.clone(), one.order.interval)),
@@ -382,8 +404,8 @@ impl Executor {
                 } else {
                     self.start(resource, What::Order(Box::new(order)), now, out);
                 }
-            } else if let Some(key) = slot.due(now.monotonic) {
-                self.start(resource, What::Repeat(key), now, out);
+            } else if let Some((key, first)) = slot.due(now.monotonic) {
+                self.start(resource, What::Repeat(key, first), now, out);
             } else {
                 if slot.recurring.is_empty() {
                     self.resources.remove(resource);
@@ -418,7 +440,7 @@ impl Executor {
     fn start(&mut self, resource: &str, what: What, now: Now, out: &mut Outbox) {
         let order = match &what {
             What::Order(order) => Order::clone(order),
-            What::Repeat(key) => {
+            What::Repeat(key, _) => {
                 let slot = self.resources.get_mut(resource);
                 let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return };
                 recurring.due = None;
@@ -522,20 +544,10 @@ impl Executor {
     }
 
     /// The end of a repeated run: told only if it differs from the last (rule 4.29.2, `last-rc-change`).
-    fn repeated(
-        &mut self,
-        resource: &str,
-        key: &str,
-        cancelled: bool,
-        result: &OperationResult,
-        now: Now,
-    ) -> Vec<Finished> {
+    fn repeated(&mut self, resource: &str, key: &str, result: &OperationResult, now: Now) -> Vec<Finished> {
         let call = self.next_call;
         let slot = self.resources.get_mut(resource);
         let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return Vec::new() };
-        if cancelled {
-            return Vec::new();
-        }
         recurring.due = Some(now.monotonic + recurring.order.interval);
         let essence = essence(result);
         let first = recurring.last.is_none();
@@ -595,12 +607,20 @@ impl Executor {
 }
 
 impl Slot {
-    /// Ends recurring operations with such keys: forgets them, and ends their run if there is one.
-    fn end_recurring(&mut self, which: impl Fn(&str) -> bool, out: &mut Outbox) {
-        self.recurring.retain(|key, _| !which(key));
-        let Some(running) = &mut self.running else { return };
+    /// Ends recurring operations with such keys: forgets them, and ends their run if there is one. Returns
+    /// the orders of those that neither run nor ever ran.
+    fn end_recurring(&mut self, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Order> {
+        let mut never_ran = Vec::new();
+        self.recurring.retain(|key, one| {
+            let ends = which(key);
+            if ends && one.last.is_none() && one.due.is_some() {
+                never_ran.push(one.order.clone());
+            }
+            !ends
+        });
+        let Some(running) = &mut self.running else { return never_ran };
         let ends = match &running.what {
-            What::Repeat(key) => which(key),
+            What::Repeat(key, _) => which(key),
             What::Order(order) => order.interval > 0 && which(&order.key),
             What::Leftover { .. } => false,
         };
@@ -608,12 +628,16 @@ impl Slot {
             running.cancelled = true;
             out.push(Output::Cancel(running.id));
         }
+        never_ran
     }
 
-    /// The recurring operation that is due longest.
-    fn due(&self, now: u64) -> Option<String> {
+    /// The recurring operation that is due longest, with its order if it has had no result yet.
+    fn due(&self, now: u64) -> Option<(String, Option<Box<Order>>)> {
         let due = self.recurring.iter().filter_map(|(key, one)| one.due.map(|at| (at, key)));
-        due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key.clone())
+        let key = due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key.clone())?;
+        let first = self.recurring.get(&key).filter(|one| one.last.is_none());
+        let first = first.map(|one| Box::new(one.order.clone()));
+        Some((key, first))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::Request;
+use cluster::{AttributeUpdate, CibChange, CibOperation, Client, Input, Request};
 
 use crate::demo;
 use crate::invariants::{group_runs_once, replicas_agree, stays_at_rest};
@@ -78,7 +78,7 @@ fn settle(world: &mut World, most: u64) -> Result<(), String> {
 
 fn fault(world: &mut World, names: &[String], random: &mut Random) {
     let Some(name) = random.pick(names).cloned() else { return };
-    match random.between(0, 11) {
+    match random.between(0, 15) {
         0 | 1 => world.kill(&name),
         2 | 3 => world.start(&name),
         4 => {
@@ -102,6 +102,7 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
         9 => {
             world.agents.hangs = random.between(0, 3);
             world.agents.fence_fails = random.between(0, 40);
+            world.agents.fails = random.between(0, 5);
             world.note(
                 "agents",
                 &format!("hang {} %, fences fail {} %", world.agents.hangs, world.agents.fence_fails),
@@ -113,6 +114,23 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
                 &name,
                 Request::Standby { node: name.clone(), on, until_restart: random.chance(30) },
             );
+        }
+        11 => {
+            let id = world.id(&name);
+            world.note(&name, "told to shut down");
+            world.step(id, Input::Shutdown { escalate: random.chance(10) });
+        }
+        12 => {
+            world.kill(&name);
+            world.start(&name);
+        }
+        13 => change(world, &name, random),
+        14 => {
+            let update = AttributeUpdate {
+                dampening: Some(random.between(0, 3000)),
+                ..AttributeUpdate::set(&name, "pingd", &random.between(0, 100).to_string())
+            };
+            world.request(&name, Request::UpdateAttribute(update));
         }
         _ => {
             world.request(
@@ -127,6 +145,19 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
             );
         }
     }
+}
+
+/// An administrator changes the configuration somewhere, split or not.
+fn change(world: &mut World, name: &str, random: &mut Random) {
+    let score = random.between(0, 200);
+    let xml = format!(
+        "<constraints><rsc_location id='moved' rsc='site' node='node{}' score='{score}'/></constraints>",
+        random.between(1, 3)
+    );
+    let operation = CibOperation::Modify { scope: None, xpath: None, xml, allow_create: true, score: false };
+    let client = Client { program: "cibadmin".to_owned(), ..Client::default() };
+    world.note(name, "the configuration is changed");
+    world.request(name, Request::Change(CibChange { operation, client, dry_run: false }));
 }
 
 /// Ends all faults: agents work, the network is whole, every daemon runs, nobody is in standby, failures

@@ -120,7 +120,7 @@ pub struct FenceRecord {
     pub state: FenceState,
     /// Epoch seconds of the end; of the request while pending.
     pub at: i64,
-    /// Why it failed.
+    /// While it is pending, why it was asked for; then why it failed (empty if it did not).
     pub reason: String,
     /// The run of the target's daemon that was acted on: a node that came back since is not the one fenced.
     pub target_incarnation: Option<String>,

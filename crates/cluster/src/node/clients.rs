@@ -134,7 +134,8 @@ impl Node {
         if let Some(record) = recent {
             self.reply(id, Reply::Fenced(record), out);
         } else if self.is_joined() && !self.is_leaving() {
-            self.start_fence(request, crate::fencing::owner::Waiting::Client(id), out);
+            let reason = format!("requested by {}", request.client);
+            self.start_fence(request, reason, crate::fencing::owner::Waiting::Client(id), out);
         } else {
             let text = "this node is not in the cluster now: ask another one".to_owned();
             self.reply(id, refused(RefusalCode::Busy, text), out);

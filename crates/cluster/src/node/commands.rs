@@ -246,7 +246,7 @@ impl Node {
     fn on_execute(&mut self, plan: &PlanNotice, work: Vec<Work>, out: &mut Outbox) {
         self.settled = false;
         if plan.first {
-            let causes = Vec::from_iter(self.journal.view.take());
+            let causes = self.journal.take_reasons(&plan.because);
             let kind = EventKind::Planned {
                 transition: plan.transition,
                 actions: plan.actions,
@@ -324,7 +324,8 @@ impl Node {
                 self.tell_results(finished, out);
             }
             Task::Cancel { resource, key } => {
-                self.executor.cancel(&resource, &key, out);
+                let finished = self.executor.cancel(&resource, &key, out);
+                self.tell_results(finished, out);
                 let key = InFlightKey { node: self.config.id, resource, key };
                 self.send(Body::Cancelled { key }, out);
             }
@@ -338,10 +339,17 @@ impl Node {
             resource: result.resource.clone(),
             key: result.entry.key.clone(),
         };
-        let was_in_flight = !result.repeated && self.history.in_flight.remove(&key).is_some();
+        let same_order = |operation: &InFlight| operation.entry.transition_key == result.entry.transition_key;
+        let was_in_flight = !result.repeated && self.history.in_flight.get(&key).is_some_and(same_order);
+        if was_in_flight {
+            self.history.in_flight.remove(&key);
+        }
         let known = self.already_recorded(&result);
         if result.recorded && result.entry.status != ExecutionStatus::Cancelled {
             self.record(&result);
+        } else if was_in_flight {
+            let changes = self.history_changes(result.node, &result.resource);
+            self.write_status(&changes);
         }
         let event = self.journal_result(&key, &result, out);
         self.on_result_as_dc(&key, &result, was_in_flight, known, event, out);
@@ -456,7 +464,8 @@ impl Node {
                     all.remove(resource);
                 }
                 if node == self.config.id {
-                    self.executor.forget(resource, out);
+                    let finished = self.executor.forget(resource, out);
+                    self.tell_results(finished, out);
                 }
                 if self.history.pending(node, resource).any(|(_, operation)| operation.recorded) {
                     changes.append(&mut self.history_changes(node, resource));

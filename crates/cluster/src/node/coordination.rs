@@ -34,7 +34,6 @@ pub struct Coordinator {
     recheck_at: Option<u64>,
     /// Why a plan is needed; empty if none is.
     triggers: Vec<String>,
-    causes: Vec<EventId>,
     pub(super) runner: Option<Runner>,
     /// The replica when the last announcement of rest was delivered.
     pub(super) checked: Option<(Version, String)>,
@@ -66,6 +65,9 @@ impl Node {
 
     /// Something happened that may change what should be done.
     pub(super) fn trigger(&mut self, what: &str, cause: Option<EventId>) {
+        if let Some(event) = cause {
+            self.journal.note_reason(what, event);
+        }
         if self.coordinator.is_none() {
             return;
         }
@@ -76,7 +78,6 @@ impl Node {
             if !coordinator.triggers.iter().any(|known| known == what) {
                 coordinator.triggers.push(what.to_owned());
             }
-            coordinator.causes.extend(cause);
             coordinator.delay_until = (delay > 0).then_some(now + delay);
         });
     }
@@ -178,7 +179,6 @@ impl Node {
         let (planned, assumed) = self.plan_around_operations();
         let Some(coordinator) = &mut self.coordinator else { return };
         let because = std::mem::take(&mut coordinator.triggers);
-        coordinator.causes.clear();
         coordinator.recheck_at = None;
         if !planned.violations.is_empty() {
             let text = format!(
@@ -313,8 +313,12 @@ impl Node {
         event: EventId,
         out: &mut Outbox,
     ) {
-        let Some(coordinator) = &mut self.coordinator else { return };
         let failed = result.entry.is_failure();
+        let word = if failed { "failed" } else { "changed" };
+        let node = self.name_of(result.node);
+        let what = format!("{} of {} {word} on {node}", result.entry.operation, result.resource);
+        self.journal.note_reason(&what, event);
+        let Some(coordinator) = &mut self.coordinator else { return };
         let resolution = match (&mut coordinator.runner, was_in_flight) {
             (Some(runner), true) => runner.resolve(key, !failed),
             _ => Resolution::Unknown,
@@ -327,11 +331,7 @@ impl Node {
         }
         let expected = matches!(resolution, Resolution::Awaited | Resolution::PlannedAround) && !failed;
         if !expected && result.entry.status != ExecutionStatus::Cancelled {
-            let entry = &result.entry;
-            let node = self.name_of(result.node);
-            let word = if failed { "failed" } else { "changed" };
-            let what = format!("{} of {} {word} on {node}", entry.operation, result.resource);
-            self.trigger(&what, Some(event));
+            self.trigger(&what, None);
         }
     }
 

@@ -17,7 +17,14 @@ use crate::request::{AttributeUpdate, FenceRequest, RefusalCode, Reply};
 
 impl Node {
     /// Begins a fencing operation, or waits for an equal one that is under way (rule 4.61.1).
-    pub(super) fn start_fence(&mut self, request: FenceRequest, waiting: Waiting, out: &mut Outbox) {
+    /// `reason`: why it is asked for.
+    pub(super) fn start_fence(
+        &mut self,
+        request: FenceRequest,
+        reason: String,
+        waiting: Waiting,
+        out: &mut Outbox,
+    ) {
         let same = |record: &&FenceRecord| {
             record.state == FenceState::Pending
                 && record.target.eq_ignore_ascii_case(&request.target)
@@ -40,7 +47,7 @@ impl Node {
             executor: None,
             state: FenceState::Pending,
             at: self.now.epoch(),
-            reason: String::new(),
+            reason,
             target_incarnation: self.incarnation_of(&request.target),
         };
         self.send(Body::FenceStarted(record.clone()), out);
@@ -137,7 +144,8 @@ impl Node {
         self.settled = false;
         if self.fence_history.take(&record) {
             let causes = Vec::from_iter(self.journal.plan);
-            self.event(EventKind::FenceStarted(record), None, causes, out);
+            let why = Some(record.reason.clone()).filter(|reason| !reason.is_empty());
+            self.event(EventKind::FenceStarted(record), why, causes, out);
         }
     }
 

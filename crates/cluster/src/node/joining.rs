@@ -19,6 +19,9 @@ use crate::replica::{Version, node_state_path};
 use crate::request::{AttributeUpdate, CibOperation, Phase};
 use crate::text::Fragment;
 
+/// The reason of the first plan after a round.
+const MEMBERSHIP_CHANGED: &str = "the membership changed";
+
 /// The attribute that asks for an orderly leave.
 pub const SHUTDOWN: &str = "shutdown";
 
@@ -462,12 +465,13 @@ impl Node {
             cib_from: hellos.get(&decision.cib_from).map_or_else(String::new, |hello| hello.name.clone()),
         };
         let joined = self.event(kind, None, view, out);
+        self.journal.note_reason(MEMBERSHIP_CHANGED, joined);
         if self.is_dc() {
             let had_quorum = hellos.values().any(|hello| hello.had_quorum) || self.had_quorum;
             self.had_quorum |= had_quorum;
             let hold = self.start_hold();
             self.coordinator = Some(Coordinator::new(hold));
-            self.trigger("the membership changed", Some(joined));
+            self.trigger(MEMBERSHIP_CHANGED, None);
         }
         let unsent = std::mem::take(&mut self.unsent);
         for body in unsent {

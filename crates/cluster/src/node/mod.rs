@@ -32,6 +32,9 @@ use coordination::Coordinator;
 /// Most commands that may wait while a join round is under way; further client requests are refused.
 const MOST_WAITING: usize = 1024;
 
+/// How many events are remembered as possible reasons of plans.
+const REASONS_KEPT: usize = 256;
+
 /// A cluster node. See the crate documentation for the calling discipline.
 #[derive(Debug)]
 pub struct Node {
@@ -112,6 +115,31 @@ struct Journal {
     /// The event of the current plan.
     plan: Option<EventId>,
     view: Option<EventId>,
+    /// What lately happened that may be a reason to plan, with its event: bounded, oldest first.
+    reasons: VecDeque<(String, EventId)>,
+}
+
+impl Journal {
+    /// Remembers an event as a possible reason of a plan.
+    fn note_reason(&mut self, what: &str, event: EventId) {
+        self.reasons.push_back((what.to_owned(), event));
+        if self.reasons.len() > REASONS_KEPT {
+            self.reasons.pop_front();
+        }
+    }
+
+    /// The events behind the reasons of a plan, oldest first.
+    fn take_reasons(&mut self, because: &[String]) -> Vec<EventId> {
+        let mut causes = Vec::new();
+        self.reasons.retain(|(what, event)| {
+            let is_cause = because.contains(what);
+            if is_cause {
+                causes.push(*event);
+            }
+            !is_cause
+        });
+        causes
+    }
 }
 
 /// What is on disk.

@@ -370,7 +370,8 @@ impl Node {
                     tolerance: 0,
                     client: "systole".to_owned(),
                 };
-                self.start_fence(request, Waiting::Action(transition, action.id), out);
+                let reason = action.reason.as_deref().unwrap_or_default().to_owned();
+                self.start_fence(request, reason, Waiting::Action(transition, action.id), out);
             }
             Effect::Forget(resource, node) => {
                 let what = Forget {

@@ -122,3 +122,27 @@ fn status_tells_what_is_going_on() {
     );
     assert!(status.running.iter().any(|running| running.resource == "WEB" && running.action == "stop"));
 }
+
+#[test]
+fn a_cleanup_ends_a_monitor_that_has_not_answered_yet() {
+    let mut world = configured(57, &dummies(&["a"], ""));
+    let place = world.active_on("a")[0].clone();
+    world.agents.durations.insert("a:monitor".to_owned(), 100_000_000);
+    change(&mut world, "node1", modify("<op id='a-monitor' interval='5s' name='monitor'/>"));
+    world.run(2000);
+    world.agents.durations.clear();
+    world.request(
+        "node2",
+        Request::Cleanup {
+            resource: Some("a".to_owned()),
+            node: None,
+            operation: None,
+            interval: None,
+            only_failed: false,
+        },
+    );
+    world.run(100);
+    settled(&mut world, 60_000);
+    active(&world, "a", &[&place]);
+    assert_eq!(world.node(&place).status().recurring, 1, "{}", world.timeline_text());
+}
