@@ -5,8 +5,23 @@ use super::{Finality, colocation, criteria, output, place as place_any, tables};
 use crate::model::{Cause, Colocation, Model, NodeId, Replica, ResourceId};
 use cib::value::{Role, Score};
 
+/// How often a bundle may be asked for from inside its own placement. The rule knows no limit, but bundles
+/// that are colocated in a circle would ask for each other once for every order of their containers.
+const MOST_NESTED: u8 = 2;
+
 /// Places everything in the bundle. Asked again, it places again what is still open, and prints again.
 pub fn place(model: &mut Model, bundle: ResourceId, preferred: Option<NodeId>, finality: Finality) {
+    let nesting = &mut model.placement.marks_mut(bundle).nesting;
+    if *nesting > MOST_NESTED {
+        return;
+    }
+    *nesting += 1;
+    place_all(model, bundle, preferred, finality);
+    model.placement.marks_mut(bundle).nesting -= 1;
+}
+
+/// Rule 2.22.4.
+fn place_all(model: &mut Model, bundle: ResourceId, preferred: Option<NodeId>, finality: Finality) {
     let Some(it) = model.resources[bundle].bundle() else { return };
     let (child, node_max, replicas) = (it.child, it.replicas_per_host, it.replicas.clone());
     model.resources[bundle].placing = true;

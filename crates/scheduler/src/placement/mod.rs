@@ -67,6 +67,8 @@ struct Marks {
     merging: bool,
     /// The last merge that had it as a source.
     last_merge: u32,
+    /// How many placements of this bundle are going on, each asked for by the one before.
+    nesting: u8,
     /// A promotable clone whose promotion sorting has begun (rule 2.16.8).
     promotion_sorting: bool,
     /// The score of the entry at the moment the resource was put on its node (rule 2.17.6 a).

@@ -329,6 +329,30 @@ fn loops_and_self_references_end() {
     assert_eq!(outcome.place("A"), outcome.place("B"));
 }
 
+/// Groups whose members need not be together still lead to what they are colocated with.
+#[test]
+fn circles_of_loose_groups_and_bundles_end() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.options = vec![("placement-strategy", "balanced")];
+    cluster.nodes[0].1 = "<utilization id='U'><nvpair id='U-c' name='c' value='15'/></utilization>";
+    for id in ["G", "H"] {
+        let member = primitive(&format!("{id}-m"), &pairs_in("utilization", id, &[("c", "1")]));
+        cluster.resources +=
+            &format!("<group id='{id}'>{}{member}</group>", meta(id, &[("collocated", "false")]));
+    }
+    for id in ["X", "Y"] {
+        cluster.resources += &format!(
+            "<bundle id='{id}'><docker image='i' replicas='9' replicas-per-host='9'/><network \
+             ip-range-start='10.0.0.1'/>{}</bundle>",
+            dummy(&format!("{id}-p"))
+        );
+    }
+    for (dependent, primary) in [("G", "H"), ("H", "G"), ("X", "Y"), ("Y", "X")] {
+        cluster.constraints += &colocate(dependent, primary, "INFINITY");
+    }
+    assert_eq!(cluster.placed().places.get("G-m").map(String::as_str), Some("n1"));
+}
+
 /// A net of colocations has more paths than could ever be walked.
 #[test]
 fn a_dense_net_of_colocations_ends() {

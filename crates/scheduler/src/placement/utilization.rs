@@ -141,15 +141,15 @@ fn has_room(model: &Model, node: NodeId, demand: &Amounts) -> bool {
 struct ColocatedSet {
     members: Vec<ResourceId>,
     known: FxHashSet<ResourceId>,
+    /// Groups that are only followed.
+    followed: FxHashSet<ResourceId>,
 }
 
 impl ColocatedSet {
-    fn add(&mut self, resource: ResourceId) -> bool {
-        let new = self.known.insert(resource);
-        if new {
+    fn add(&mut self, resource: ResourceId) {
+        if self.known.insert(resource) {
             self.members.push(resource);
         }
-        new
     }
     fn contains(&self, resource: ResourceId) -> bool {
         self.known.contains(&resource)
@@ -168,7 +168,9 @@ fn follow(model: &Model, resource: ResourceId, origin: ResourceId, set: &mut Col
     }
     match &model.resources[resource].kind {
         ResourceKind::Group(group) if !(group.colocated || is_cloned(model, resource)) => {
-            follow_links(model, resource, origin, set);
+            if set.followed.insert(resource) {
+                follow_links(model, resource, origin, set);
+            }
         }
         ResourceKind::Group(_) => {
             set.add(resource);
