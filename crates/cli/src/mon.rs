@@ -50,6 +50,30 @@ struct Classic {
     /// Also node attributes
     #[arg(short = 'A', long)]
     show_node_attributes: bool,
+    /// Resources below their nodes
+    #[arg(short = 'n', long)]
+    group_by_node: bool,
+    /// Primitives gathered by agent
+    #[arg(short = 'b', long)]
+    brief: bool,
+    /// Also operations
+    #[arg(short = 'o', long)]
+    operations: bool,
+    /// Operations with their times
+    #[arg(short = 't', long)]
+    timing_details: bool,
+    /// Also tickets
+    #[arg(short = 'c', long)]
+    tickets: bool,
+    /// Also location constraints that forbid nodes (with ids that start so)
+    #[arg(short = 'L', long, value_name = "PREFIX", num_args = 0..=1, default_missing_value = "")]
+    neg_locations: Option<String>,
+    /// Also these sections (a list with commas)
+    #[arg(short = 'I', long, value_name = "SECTIONS")]
+    include: Vec<String>,
+    /// All but these sections
+    #[arg(short = 'U', long, value_name = "SECTIONS")]
+    exclude: Vec<String>,
     /// More detail
     #[arg(short = 'R', long)]
     show_detail: bool,
@@ -92,7 +116,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish("systole status", show(sections))
+    finish("systole status", show(&sections))
 }
 
 /// `crm_mon` by its own name.
@@ -114,21 +138,44 @@ pub fn classic(words: &[String]) -> ExitCode {
     if !arguments.one_shot {
         return crate::watch::run();
     }
-    let sections = Sections {
-        summary: !arguments.hide_headers,
-        times: !arguments.quiet,
-        attributes: arguments.show_node_attributes,
-        fail_counts: arguments.failcounts,
-        inactive: arguments.inactive,
-        detail: arguments.show_detail,
+    let sections = match sections(&arguments) {
+        Ok(sections) => sections,
+        Err(usage) => {
+            eprintln!("crm_mon: {usage}");
+            return ExitCode::from(tool::exit::USAGE);
+        }
     };
-    match show(sections) {
+    match show(&sections) {
         Err(problem) if problem.code == tool::exit::NOT_CONNECTED => {
             eprintln!("crm_mon: Connection to cluster failed: {problem}");
             ExitCode::from(problem.code)
         }
         outcome => finish("crm_mon", outcome),
     }
+}
+
+/// What the options of `crm_mon` ask for; lists of sections have the last word (rule 5b.1.3).
+fn sections(arguments: &Classic) -> Result<Sections, String> {
+    let mut sections = Sections {
+        attributes: arguments.show_node_attributes,
+        fail_counts: arguments.failcounts || arguments.operations,
+        operations: arguments.operations || arguments.timing_details,
+        timing: arguments.timing_details,
+        tickets: arguments.tickets,
+        bans: arguments.neg_locations.clone(),
+        inactive: arguments.inactive,
+        detail: arguments.show_detail,
+        by_node: arguments.group_by_node,
+        brief: arguments.brief,
+        ..Sections::default()
+    };
+    if arguments.hide_headers {
+        sections.set_summary(false);
+    }
+    sections.times &= !arguments.quiet;
+    arguments.include.iter().try_for_each(|list| sections.include(list))?;
+    arguments.exclude.iter().try_for_each(|list| sections.exclude(list))?;
+    Ok(sections)
 }
 
 fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
@@ -141,7 +188,7 @@ fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
     }
 }
 
-fn show(sections: Sections) -> Result<(), Problem> {
+fn show(sections: &Sections) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
     let document = session.cib()?;
     let host =
@@ -212,8 +259,14 @@ fn universal_time(seconds: i64) -> String {
         .unwrap_or_default()
 }
 
-fn screen(outlook: &Outlook, document: &::xml::Document, sections: Sections, host: Option<String>) -> String {
-    monitor::screen(&outlook.status, &facts(document, host), &outlook.fail_counts, sections, &ctime)
+fn screen(
+    outlook: &Outlook,
+    document: &::xml::Document,
+    sections: &Sections,
+    host: Option<String>,
+) -> String {
+    let history = if sections.operations { Outlook::history(document) } else { Vec::new() };
+    monitor::screen(&outlook.status, &facts(document, host), &outlook.fail_counts, &history, sections, &ctime)
 }
 
 /// `crm_mon -s` (rule 5b.2.3).
@@ -259,7 +312,7 @@ pub fn text(outlook: &Outlook, document: &::xml::Document, detail: Detail) -> St
     let full = detail == Detail::Full;
     let sections =
         Sections { inactive: true, attributes: full, fail_counts: full, detail: full, ..Sections::default() };
-    screen(outlook, document, sections, None)
+    screen(outlook, document, &sections, None)
 }
 
 /// What the root and the options of a CIB say about the cluster as a whole.
@@ -306,7 +359,7 @@ fn is_fence_device(resource: &view::status::ResourceStatus) -> bool {
 
 /// The lines of the summary.
 pub fn summary_lines(outlook: &Outlook, document: &::xml::Document) -> Vec<String> {
-    monitor::summary(&outlook.status, &facts(document, None), Sections::default())
+    monitor::summary(&outlook.status, &facts(document, None), &Sections::default())
         .unwrap_or_default()
         .lines()
         .map(str::to_owned)

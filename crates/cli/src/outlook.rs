@@ -32,9 +32,10 @@ impl Outlook {
     pub fn of(document: &xml::Document) -> Result<Outlook, Problem> {
         let (cib, _) = Cib::from_document(document);
         let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
-        let status = Status::of(&model);
+        let mut status = Status::of(&model);
         let fail_counts = fail_counts(&mut model);
         let graph = scheduler::schedule(&mut model);
+        status.bans = view::status::bans(&model);
         let planned = graph
             .synapses
             .iter()

@@ -1,8 +1,8 @@
 //! From the scheduler's model to [`Status`].
 
 use super::{
-    ActiveOn, BundleStatus, CloneStatus, Common, Counts, Failure, FreeNode, GroupStatus, InstanceStatus,
-    NodeStatus, PrimitiveStatus, ReplicaStatus, ResourceStatus, Status, TargetRole,
+    ActiveOn, Ban, BundleStatus, CloneStatus, Common, Counts, Failure, FreeNode, GroupStatus, InstanceStatus,
+    NodeStatus, PrimitiveStatus, ReplicaStatus, ResourceStatus, Status, TargetRole, TicketStatus,
 };
 use cib::value::Role;
 use scheduler::model::{Agent, ContainerKind, Model, NodeId, NodeKind, ResourceId, ResourceKind};
@@ -17,12 +17,52 @@ impl Status {
             resources: model.top.iter().map(|resource| collector.resource(*resource)).collect(),
             failures: model.state.failed.iter().map(|failed| collector.failure(failed)).collect(),
             counts: collector.counts(),
+            tickets: tickets(model),
+            bans: Vec::new(),
             maintenance_mode: model.options.maintenance_mode,
             stop_all_resources: model.options.stop_all_resources,
             quorate: model.quorate,
             options: model.options.clone(),
         }
     }
+}
+
+/// Tickets with a state, the last mention of each.
+fn tickets(model: &Model) -> Vec<TicketStatus> {
+    let mut tickets: Vec<TicketStatus> = Vec::new();
+    for state in &model.cib.status.tickets {
+        tickets.retain(|known| *known.id != *state.id);
+        tickets.push(TicketStatus {
+            id: state.id.to_string(),
+            granted: state.granted,
+            standby: state.standby,
+            last_granted: state.last_granted.filter(|at| *at > 0),
+            attributes: state
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
+        });
+    }
+    tickets
+}
+
+/// The bans of a model whose constraints have been read (rule 5b.11.2).
+pub fn bans(model: &Model) -> Vec<Ban> {
+    let configured = model.locations.values().filter(|location| location.source.is_some());
+    let mut bans = Vec::new();
+    for location in configured {
+        for (node, score) in location.nodes.iter().filter(|(_, score)| score.value() < 0) {
+            bans.push(Ban {
+                constraint: location.id.to_string(),
+                resource: model.resources[location.resource].id.to_string(),
+                node: model.nodes[*node].name.to_string(),
+                weight: score.value(),
+                promoted_only: location.role == Role::Promoted,
+            });
+        }
+    }
+    bans
 }
 
 struct Collector<'m, 'a> {

@@ -62,14 +62,14 @@ impl Operation {
     }
 }
 
-/// The history of all online nodes, in the order of the status section.
+/// The history of all online nodes that have any, in the order of the status section.
 pub fn of(model: &Model) -> Vec<NodeHistory> {
     let nodes = model.cib.status.nodes.iter().filter_map(|state| {
         let by_name = || state::find_node(model, state.uname.as_deref()?);
         state::find_node_by_id(model, &state.id).or_else(by_name)
     });
     let online = nodes.filter(|node| model.nodes[*node].online);
-    online.map(|node| of_node(model, node)).collect()
+    online.map(|node| of_node(model, node)).filter(|node| !node.resources.is_empty()).collect()
 }
 
 fn of_node(model: &Model, node: NodeId) -> NodeHistory {

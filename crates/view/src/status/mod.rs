@@ -4,14 +4,17 @@
 //! It must never decide anything: what is active, failed or blocked is the scheduler's word.
 
 mod collect;
+mod grouped;
 pub mod history;
 pub mod monitor;
+pub mod sections;
 #[cfg(test)]
 mod tests;
 pub mod text;
 pub mod words;
 pub mod xml;
 
+pub use collect::bans;
 use scheduler::model::NodeKind;
 use scheduler::state::Health;
 
@@ -25,6 +28,10 @@ pub struct Status {
     /// Recorded failures in the order of discovery (rule 1.13.6).
     pub failures: Vec<Failure>,
     pub counts: Counts,
+    pub tickets: Vec<TicketStatus>,
+    /// Where location constraints forbid resources to run; empty until [`bans`] is asked, after constraints
+    /// were read.
+    pub bans: Vec<Ban>,
     pub maintenance_mode: bool,
     pub stop_all_resources: bool,
     pub quorate: bool,
@@ -38,6 +45,29 @@ pub struct Counts {
     pub instances: usize,
     pub disabled: usize,
     pub blocked: usize,
+}
+
+/// A ticket of a geo cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketStatus {
+    pub id: String,
+    pub granted: bool,
+    pub standby: bool,
+    /// Epoch seconds.
+    pub last_granted: Option<i64>,
+    /// All state attributes as they are.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// A location constraint that keeps a resource off a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    pub constraint: String,
+    pub resource: String,
+    pub node: String,
+    /// Negative; -1000000 for -INFINITY.
+    pub weight: i32,
+    pub promoted_only: bool,
 }
 
 /// One node.

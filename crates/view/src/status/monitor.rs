@@ -1,8 +1,11 @@
 //! The sections of `crm_mon` as text (chapter 5b), from a [`Status`] and what the CIB's root says.
 
+use super::history::{NodeHistory, Operation, ResourceOperations};
+pub use super::sections::Sections;
 use super::text::{self, Items};
-use super::words;
 use super::{Failure, NodeStatus, PrimitiveStatus, ResourceStatus, Status};
+use super::{grouped, words};
+use cib::options::{ClusterOptions, NoQuorumPolicy};
 use scheduler::model::NodeKind;
 
 /// What the summary says beside the status itself; texts that are empty are left out.
@@ -36,52 +39,49 @@ pub struct FailCount {
     pub last_failure: Option<i64>,
 }
 
-/// Which sections are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sections {
-    pub summary: bool,
-    pub times: bool,
-    pub attributes: bool,
-    pub fail_counts: bool,
-    pub inactive: bool,
-    pub detail: bool,
-}
-
-impl Default for Sections {
-    fn default() -> Sections {
-        Sections {
-            summary: true,
-            times: true,
-            attributes: false,
-            fail_counts: false,
-            inactive: false,
-            detail: false,
-        }
-    }
-}
-
 /// The whole screen; `clock` writes epoch seconds as local time.
 pub fn screen(
     status: &Status,
     facts: &Facts,
     fail_counts: &[FailCount],
-    sections: Sections,
+    history: &[NodeHistory],
+    sections: &Sections,
     clock: &dyn Fn(i64) -> String,
 ) -> String {
     let mut parts = Vec::new();
-    if sections.summary {
-        parts.push(section("Cluster Summary", summary(status, facts, sections)) + &maintenance(status));
+    let mut add = |wanted: bool, title: &str, body: &dyn Fn() -> String| {
+        if wanted {
+            parts.push(section(title, Some(body())));
+        }
+    };
+    let head = |wanted: bool| if wanted { maintenance(status) } else { String::new() };
+    add(sections.has_summary(), "Cluster Summary", &|| {
+        summary(status, facts, sections).unwrap_or_default() + &head(sections.maintenance)
+    });
+    add(sections.nodes, "Node List", &|| nodes(status, sections));
+    let (wanted, title) = match (sections.by_node, sections.inactive) {
+        (false, false) => (true, "Active Resources"),
+        (false, true) => (true, "Full List of Resources"),
+        (true, inactive) => (inactive, "Inactive Resources"),
+    };
+    add(sections.resources && wanted, title, &|| resources(status, sections));
+    add(sections.attributes, "Node Attributes", &|| attributes(status));
+    let (wanted, title) = match (sections.operations, sections.fail_counts) {
+        (true, _) => (true, "Operations"),
+        (false, wanted) => (wanted, "Migration Summary"),
+    };
+    add(wanted, title, &|| {
+        if sections.operations {
+            operations(history, fail_counts, sections.timing, clock)
+        } else {
+            migration_summary(status, fail_counts, clock)
+        }
+    });
+    add(sections.failures, "Failed Resource Actions", &|| failures(status, sections.detail, clock));
+    add(sections.tickets, "Tickets", &|| tickets(status, clock));
+    if let Some(prefix) = &sections.bans {
+        add(true, "Negative Location Constraints", &|| bans(status, prefix));
     }
-    parts.push(section("Node List", Some(nodes(status))));
-    let title = if sections.inactive { "Full List of Resources" } else { "Active Resources" };
-    parts.push(section(title, Some(resources(status, sections))));
-    if sections.attributes {
-        parts.push(section("Node Attributes", Some(attributes(status))));
-    }
-    if sections.fail_counts {
-        parts.push(section("Migration Summary", Some(migration_summary(status, fail_counts, clock))));
-    }
-    parts.push(section("Failed Resource Actions", Some(failures(status, sections.detail, clock))));
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
 }
@@ -94,21 +94,45 @@ fn section(title: &str, body: Option<String>) -> String {
 }
 
 /// The lines of the summary (rule 5b.3).
-pub fn summary(status: &Status, facts: &Facts, sections: Sections) -> Option<String> {
+pub fn summary(status: &Status, facts: &Facts, sections: &Sections) -> Option<String> {
     let mut items = Items::new(1);
     let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
     let state = if facts.state.is_empty() { String::new() } else { format!(" ({})", facts.state) };
-    items.item(&format!("Stack: {}{state}", or_unknown(&facts.stack)));
-    items.item(&current_dc(status, facts, sections.detail));
+    if sections.stack {
+        items.item(&format!("Stack: {}{state}", or_unknown(&facts.stack)));
+    }
+    if sections.dc {
+        items.item(&current_dc(status, facts, sections.detail));
+    }
     if sections.times {
         let on = if facts.host.is_empty() { String::new() } else { format!(" on {}", facts.host) };
         items.item(&format!("Last updated: {}{on}", facts.updated));
         items.item(&last_change(facts));
     }
-    let plural = if status.counts.nodes == 1 { "" } else { "s" };
-    items.item(&format!("{} node{plural} configured", status.counts.nodes));
-    items.item(&instances(status));
+    if sections.counts {
+        let plural = if status.counts.nodes == 1 { "" } else { "s" };
+        items.item(&format!("{} node{plural} configured", status.counts.nodes));
+        items.item(&instances(status));
+    }
+    if sections.options {
+        options(&status.options, &mut items);
+    }
     Some(items.into_text())
+}
+
+/// The options that matter most, in words (rule 5b.3.2).
+fn options(options: &ClusterOptions, items: &mut Items) {
+    let fencing = if options.fencing_enabled { "enabled" } else { "disabled" };
+    items.item(&format!("Fencing of failed nodes {fencing}"));
+    items.item(&format!("Cluster is {}", if options.symmetric_cluster { "symmetric" } else { "asymmetric" }));
+    let policy = match options.no_quorum_policy {
+        NoQuorumPolicy::Freeze => "Freeze resources",
+        NoQuorumPolicy::Stop => "Stop ALL resources",
+        NoQuorumPolicy::Demote => "Demote promotable resources and stop all other resources",
+        NoQuorumPolicy::Ignore => "Ignore",
+        NoQuorumPolicy::Fence => "Fence nodes in partition",
+    };
+    items.item(&format!("No quorum policy: {policy}"));
 }
 
 fn current_dc(status: &Status, facts: &Facts, detail: bool) -> String {
@@ -154,22 +178,26 @@ fn maintenance(status: &Status) -> String {
     }
 }
 
-fn nodes(status: &Status) -> String {
+fn nodes(status: &Status, sections: &Sections) -> String {
     let mut items = Items::new(1);
-    text::nodes(status, &mut items);
+    if sections.by_node {
+        grouped::nodes(status, sections, &mut items);
+    } else {
+        text::nodes(status, &mut items);
+    }
     items.into_text()
 }
 
-fn resources(status: &Status, sections: Sections) -> String {
+fn resources(status: &Status, sections: &Sections) -> String {
     let mut items = Items::new(1);
     let options = text::Options { inactive: sections.inactive, pending: true, detail: sections.detail };
-    text::resources(status, options, &mut items);
-    let body = items.into_text();
-    if !body.is_empty() {
-        return body;
+    if sections.by_node {
+        grouped::inactive_resources(status, options, &mut items);
+    } else if sections.brief {
+        grouped::brief_resources(status, options, &mut items);
+    } else {
+        text::resources(status, options, &mut items);
     }
-    let mut items = Items::new(1);
-    items.item(if sections.inactive { "No resources" } else { "No active resources" });
     items.into_text()
 }
 
@@ -256,6 +284,104 @@ fn migration_summary(status: &Status, fail_counts: &[FailCount], clock: &dyn Fn(
         });
     }
     items.into_text()
+}
+
+/// `granted` or `revoked`, and since when (rule 5b.11.1).
+fn tickets(status: &Status, clock: &dyn Fn(i64) -> String) -> String {
+    let mut items = Items::new(1);
+    for ticket in &status.tickets {
+        let state = if ticket.granted { "granted" } else { "revoked" };
+        let standby = if ticket.standby { " [standby]" } else { "" };
+        let last =
+            ticket.last_granted.map(|at| format!(" last-granted=\"{}\"", clock(at))).unwrap_or_default();
+        items.item(&format!("{}\t{state}{standby}{last}", ticket.id));
+    }
+    items.into_text()
+}
+
+/// Rule 5b.11.2.
+fn bans(status: &Status, prefix: &str) -> String {
+    let mut items = Items::new(1);
+    for ban in status.bans.iter().filter(|ban| ban.constraint.starts_with(prefix)) {
+        let role = if ban.promoted_only { "in Promoted role " } else { "" };
+        items.item(&format!(
+            "{}\tprevents {} from running {role}on {}",
+            ban.constraint, ban.resource, ban.node
+        ));
+    }
+    items.into_text()
+}
+
+/// What was done on each node (rules 5b.8.2, 5b.8.3).
+fn operations(
+    history: &[NodeHistory],
+    fail_counts: &[FailCount],
+    timing: bool,
+    clock: &dyn Fn(i64) -> String,
+) -> String {
+    let mut items = Items::new(1);
+    for node in history {
+        items.list(&format!("Node: {}", node.name), |items| {
+            for resource in &node.resources {
+                let count = fail_counts.iter().find(|count| {
+                    count.node == node.name && count.resource == resource.id && count.count > 0
+                });
+                items.list(&operations_title(resource, count, clock), |items| {
+                    for operation in &resource.operations {
+                        items.item(&operation_line(operation, timing, clock));
+                    }
+                });
+            }
+        });
+    }
+    items.into_text()
+}
+
+fn operations_title(
+    resource: &ResourceOperations,
+    count: Option<&FailCount>,
+    clock: &dyn Fn(i64) -> String,
+) -> String {
+    let Some(threshold) = resource.threshold else { return format!("{}: orphan", resource.id) };
+    let mut title = format!("{}: migration-threshold={threshold}", resource.id);
+    if let Some(count) = count {
+        title.push_str(&format!(" fail-count={}", count.count));
+        if let Some(at) = count.last_failure {
+            title.push_str(&format!(" last-failure='{}'", clock(at)));
+        }
+    }
+    title
+}
+
+fn operation_line(operation: &Operation, timing: bool, clock: &dyn Fn(i64) -> String) -> String {
+    let task = if operation.is_probe() { "probe" } else { &operation.task };
+    let mut line = format!("({}) {task}", operation.call);
+    let interval = if operation.interval > 0 {
+        format!(" interval=\"{}ms\"", operation.interval)
+    } else {
+        String::new()
+    };
+    if !timing {
+        if !interval.is_empty() {
+            line.push(':');
+        }
+        line.push_str(&interval);
+        return line;
+    }
+    line.push(':');
+    line.push_str(&interval);
+    let parts = [
+        ("last-rc-change", operation.last_rc_change.map(clock)),
+        ("exec-time", operation.exec_time.map(|took| format!("{took}ms"))),
+        ("queue-time", operation.queue_time.map(|took| format!("{took}ms"))),
+    ];
+    for (name, value) in parts {
+        if let Some(value) = value {
+            line.push_str(&format!(" {name}=\"{value}\""));
+        }
+    }
+    line.push_str(&format!(" rc={} ({})", operation.rc, words::result(operation.rc)));
+    line
 }
 
 fn failures(status: &Status, detail: bool, clock: &dyn Fn(i64) -> String) -> String {

@@ -299,3 +299,45 @@ fn tools_read_the_status_as_xml() {
         assert!(lines.contains(&expected), "{expected} is missing in\n{text}");
     }
 }
+
+/// The screen that these sections make.
+fn screen(scenario: &Scenario, sections: &super::sections::Sections) -> String {
+    let document = xml::Document::parse(&scenario.xml()).expect("the scenario is well-formed");
+    let (cib, _) = cib::Cib::from_document(&document);
+    let model = scheduler::state::build(&cib, scenario.now, Default::default());
+    let history = super::history::of(&model);
+    let clock = |at| format!("T{at}");
+    super::monitor::screen(&Status::of(&model), &Default::default(), &[], &history, sections, &clock)
+}
+
+#[test]
+fn resources_below_their_nodes() {
+    use super::sections::Sections;
+    let history = [vec![entry("start", 0, 1)], vec![]];
+    let scenario = Scenario { history, ..Default::default() };
+    let mut sections = Sections { by_node: true, inactive: true, ..Sections::none() };
+    assert_eq!(sections.include("nodes,resources"), Ok(()));
+    assert_eq!(
+        screen(&scenario, &sections),
+        "Node List:\n  * Node n1: online:\n    * Resources:\n      * vm\t(ocf:heartbeat:Xen):\t Started\n  * Node n2: online:\n\n\
+         Inactive Resources:\n  * No inactive resources\n"
+    );
+    sections.brief = true;
+    sections.inactive = false;
+    assert_eq!(
+        screen(&scenario, &sections),
+        "Node List:\n  * Node n1: online:\n    * Resources:\n      * 1\t(ocf:heartbeat:Xen):\tActive \n"
+    );
+}
+
+#[test]
+fn operations_of_each_node() {
+    use super::sections::Sections;
+    let history = [vec![entry("start", 0, 1), monitor(0, 2)], vec![entry("monitor", 7, 1)]];
+    let scenario = Scenario { history, ..Default::default() };
+    let sections = Sections { operations: true, ..Sections::none() };
+    assert_eq!(
+        screen(&scenario, &sections),
+        "Operations:\n  * Node: n1:\n    * vm: migration-threshold=1000000:\n      * (1) start\n      * (2) monitor: interval=\"10000ms\"\n"
+    );
+}

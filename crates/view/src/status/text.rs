@@ -198,7 +198,7 @@ pub fn resources(status: &Status, options: Options, items: &mut Items) {
     }
 }
 
-fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
+pub(super) fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
     match resource {
         ResourceStatus::Primitive(it) => items.item(&primitive(it, options)),
         ResourceStatus::Group(it) => group(it, options, items),
@@ -221,6 +221,16 @@ pub fn primitive(it: &PrimitiveStatus, options: Options) -> String {
     let node = it.current_node.as_deref().or(it.pending_node.as_deref()).or(it.locked_to.as_deref());
     let lost = node.is_some_and(|node| is_unclean(it, node));
     primitive_line(it, &Line { name: it.common.name.clone(), node, lost }, options)
+}
+
+/// The same in a list below a node: the node is not repeated, the description is.
+pub(super) fn primitive_without_node(it: &PrimitiveStatus, options: Options) -> String {
+    let mut text =
+        primitive_line(it, &Line { name: it.common.name.clone(), node: None, lost: false }, options);
+    if let Some(description) = it.common.description.as_ref().filter(|_| it.nodes.len() < 2) {
+        text.push_str(&format!(" ({description})"));
+    }
+    text
 }
 
 /// Whether the node that a primitive may be shown on is offline and unclean.

@@ -85,6 +85,8 @@ fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
     writer.node_attributes(root, input.status);
     writer.node_history(root, input);
     writer.failures(root, input);
+    writer.tickets(root, input);
+    writer.bans(root, input.status);
 }
 
 struct Writer<'d> {
@@ -384,6 +386,46 @@ impl Writer<'_> {
         self.set(id, "last-rc-change", it.last_rc_change.map(|at| (input.local)(at)).as_deref());
         self.set(id, "exec-time", milliseconds(it.exec_time).as_deref());
         self.set(id, "queue-time", milliseconds(it.queue_time).as_deref());
+    }
+
+    /// Rule 5b.11.1.
+    fn tickets(&mut self, root: NodeId, input: &Input<'_>) {
+        if input.status.tickets.is_empty() {
+            return;
+        }
+        let list = self.element(root, "tickets", &[]);
+        for ticket in &input.status.tickets {
+            let state = if ticket.granted { "granted" } else { "revoked" };
+            let attributes =
+                [("id", ticket.id.as_str()), ("status", state), ("standby", word(ticket.standby))];
+            let id = self.element(list, "ticket", &attributes);
+            self.set(id, "last-granted", ticket.last_granted.map(|at| (input.local)(at)).as_deref());
+            let known = ["id", "standby", "last-granted"];
+            for (name, value) in ticket.attributes.iter().filter(|(name, _)| !known.contains(&name.as_str()))
+            {
+                self.set(id, name, Some(value));
+            }
+        }
+    }
+
+    /// Rule 5b.11.2.
+    fn bans(&mut self, root: NodeId, status: &Status) {
+        if status.bans.is_empty() {
+            return;
+        }
+        let list = self.element(root, "bans", &[]);
+        for ban in &status.bans {
+            let promoted = word(ban.promoted_only);
+            let attributes = [
+                ("id", ban.constraint.as_str()),
+                ("resource", &ban.resource),
+                ("node", &ban.node),
+                ("weight", &ban.weight.to_string()),
+                ("promoted-only", promoted),
+                ("master_only", promoted),
+            ];
+            self.element(list, "ban", &attributes);
+        }
     }
 
     /// Rule 5b.9.2.

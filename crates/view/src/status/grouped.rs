@@ -1,0 +1,104 @@
+//! Resources below their nodes, or gathered by agent (rules 5b.4.4, 5b.5.6).
+
+use super::monitor::primitives;
+use super::sections::Sections;
+use super::text::{self, Items, Options};
+use super::{NodeStatus, PrimitiveStatus, ResourceStatus, Status};
+use std::collections::BTreeMap;
+
+/// Every node with what is active on it.
+pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
+    let all = primitives(status);
+    for node in &status.nodes {
+        let active: Vec<&PrimitiveStatus> =
+            all.iter().copied().filter(|it| it.nodes.iter().any(|on| on.name == node.name)).collect();
+        if sections.brief && active.is_empty() {
+            continue;
+        }
+        items.list(&node_line(node, sections.detail), |items| {
+            if !active.is_empty() {
+                items.list("Resources", |items| {
+                    if sections.brief {
+                        brief_node(&active, items);
+                    } else {
+                        let options = Options { inactive: true, pending: true, detail: sections.detail };
+                        active.iter().for_each(|it| items.item(&text::primitive_without_node(it, options)));
+                    }
+                });
+            }
+        });
+    }
+}
+
+fn node_line(node: &NodeStatus, detail: bool) -> String {
+    let mut name = node.name.clone();
+    if detail && node.kind == scheduler::model::NodeKind::Guest {
+        name.push_str(&format!("@{}", node.host.as_deref().unwrap_or_default()));
+    }
+    if detail && node.id != node.name {
+        name.push_str(&format!(" ({})", node.id));
+    }
+    let set = node.feature_set.as_ref().filter(|_| detail);
+    let set = set.map(|set| format!(", feature set {set}")).unwrap_or_default();
+    format!("{} {name}: {}{set}", text::node_word(node.kind), text::node_state(node))
+}
+
+/// `2<t>(ocf:pacemaker:Dummy):<t>Active `, sorted by agent.
+fn brief_node(active: &[&PrimitiveStatus], items: &mut Items) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for it in active {
+        *counts.entry(&it.agent).or_default() += 1;
+    }
+    for (agent, count) in counts {
+        items.item(&format!("{count}\t({agent}):\tActive "));
+    }
+}
+
+/// What is not fully active.
+pub(super) fn inactive_resources(status: &Status, options: Options, items: &mut Items) {
+    let mut printed = false;
+    for resource in &status.resources {
+        let common = resource.common();
+        if !common.fully_active && !common.internal && !common.removed {
+            text::resource(resource, options, items);
+            printed = true;
+        }
+    }
+    if !printed {
+        items.item("No inactive resources");
+    }
+}
+
+/// Top-level primitives by agent and node, then the other resources as usual.
+pub(super) fn brief_resources(status: &Status, options: Options, items: &mut Items) {
+    let shown = |resource: &&ResourceStatus| {
+        let common = resource.common();
+        !common.internal && !(common.removed && !common.fully_active) && (options.inactive || common.active)
+    };
+    let shown: Vec<&ResourceStatus> = status.resources.iter().filter(shown).collect();
+    let top =
+        shown.iter().filter_map(|it| if let ResourceStatus::Primitive(it) = it { Some(it) } else { None });
+    let mut agents: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
+    for it in top {
+        let (total, active) = agents.entry(&it.agent).or_default();
+        *total += 1;
+        for node in &it.nodes {
+            *active.entry(&node.name).or_default() += 1;
+        }
+    }
+    for (agent, (total, active)) in &agents {
+        let of = if options.inactive { format!("/{total}") } else { String::new() };
+        for (node, count) in active {
+            items.item(&format!("{count}{of}\t({agent}):\tActive {node}"));
+        }
+        if active.is_empty() && options.inactive {
+            items.item(&format!("0{of}\t({agent}):\tActive"));
+        }
+    }
+    for resource in shown.iter().filter(|it| !matches!(it, ResourceStatus::Primitive(_))) {
+        text::resource(resource, options, items);
+    }
+    if shown.is_empty() {
+        items.item(if options.inactive { "No resources" } else { "No active resources" });
+    }
+}
