@@ -204,6 +204,7 @@ impl CibDocument {
     ) -> Result<Applied, Refusal> {
         let before = Version::of(old);
         let touched = edit::perform(&mut self.document, prepared, origin.restricted.as_ref())?;
+        self.has_its_parts()?;
         let wanted = Version::of(&self.document);
         if !touched.any() && !prepared.forces_epoch() {
             return Ok(Applied { before, after: before, touched, warnings: Vec::new() });
@@ -229,6 +230,17 @@ impl CibDocument {
             self.document.compact();
         }
         Ok(Applied { before, after, touched, warnings })
+    }
+
+    /// Whatever a request does, configuration and status stay: nothing else checks changes of status.
+    fn has_its_parts(&self) -> Result<(), Refusal> {
+        let root = self.document.root();
+        for part in ["configuration", "status"] {
+            if self.document.child(root, part).is_none() {
+                return Err(Refusal::new(RefusalCode::Schema, format!("cib needs an element {part}")));
+            }
+        }
+        Ok(())
     }
 
     fn write_origin(&mut self, origin: &Origin) {

@@ -293,6 +293,38 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(one, 1..12)
 }
 
+/// Documents nobody would write: attributes lost or swapped, elements doubled, moved and renamed.
+fn mangled() -> impl Strategy<Value = Document> {
+    let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..7u8);
+    proptest::collection::vec(edit, 1..12).prop_map(|edits| {
+        let mut document = Document::parse(START).expect("sample");
+        for (one, other, kind) in edits {
+            let all: Vec<_> = document.descendants(document.root()).collect();
+            let (one, other) = (*one.get(&all), *other.get(&all));
+            let names: Vec<String> = document.attributes(other).map(|(name, _)| name.to_owned()).collect();
+            match kind {
+                0 => names.iter().take(1).for_each(|name| {
+                    document.remove_attribute(other, name);
+                }),
+                1 => names.iter().for_each(|name| document.set_attribute(one, name, "a")),
+                2 => document.remove(one),
+                3 if document.subtree(one).count() < 30 => {
+                    document.duplicate(other, Some(0), one);
+                }
+                4 => {
+                    document.move_to(one, other, None);
+                }
+                5 if one != document.root() => {
+                    let name = document.name(other).to_owned();
+                    document.set_name(one, &name);
+                }
+                _ => document.set_text(one, "text"),
+            }
+        }
+        document
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -316,5 +348,34 @@ proptest! {
             }
             prop_assert_eq!(&first, &follower);
         }
+    }
+
+    /// However broken a document is: it is judged, shown and changed without panic, and what is not taken
+    /// leaves no trace.
+    #[test]
+    fn nothing_panics_on_mangled_documents(document in mangled(), operations in operations(), other in mangled()) {
+        let user = acl::User { name: "a".into(), groups: vec!["g".into()] };
+        schema::validate(&document);
+        acl::show(&document, &user, acl::Style::Text);
+        let Ok(mut cib) = CibDocument::from_document(document) else { return Ok(()) };
+        let whole = vec![
+            replace(None, &other.to_string()),
+            modify(&other.to_string(), true),
+            create(Some("resources"), &other.to_string()),
+            Operation::Patch { xml: Patchset::between(cib.document(), &other).to_document().to_string() },
+            Operation::Upgrade,
+        ];
+        for operation in operations.iter().chain(&whole) {
+            for restricted in [Some(user.clone()), None] {
+                let before = cib.clone();
+                let origin = Origin { restricted, ..origin() };
+                match cib.apply(operation, &origin) {
+                    Ok(applied) => prop_assert!(applied.after >= applied.before),
+                    Err(_) => prop_assert_eq!(&cib, &before),
+                }
+                let _ = cib.query(&Query { restricted: origin.restricted, ..Query::default() });
+            }
+        }
+        prop_assert_eq!(&CibDocument::parse(&cib.to_file()).expect("still a CIB"), &cib);
     }
 }
