@@ -122,7 +122,7 @@ fn node_why(model: &Model, resource: ResourceId, node: NodeId) -> Option<NodeWhy
         let cause = cause(model, part.cause);
         match part.change {
             Change::Add(amount) => {
-                sum = sum + amount;
+                sum += amount;
                 if amount != Score::ZERO {
                     contributions.push(Contribution { change: signed(amount), cause });
                 }

@@ -22,7 +22,7 @@ pub fn start(options: &Options, nodes: &[&str]) -> Result<ExitCode> {
         };
         for name in names {
             println!("{name}: Starting Cluster...");
-            demo.start(&name).map_err(Problem::from)?;
+            demo.start(&name)?;
         }
         return Ok(ExitCode::SUCCESS);
     }

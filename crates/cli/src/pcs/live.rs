@@ -443,11 +443,7 @@ pub fn debug(
         .flat_map(|set| configuration.pairs(set))
         .collect();
     let outcome = catalog.run_once(&agent, id, action, &parameters)?;
-    let name = match action {
-        "monitor" => "monitor",
-        other => other,
-    };
-    println!("Operation force-{name} for {id} ({agent}) returned: '{}' ({})", outcome.text, outcome.code);
+    println!("Operation force-{action} for {id} ({agent}) returned: '{}' ({})", outcome.text, outcome.code);
     if full || outcome.code != 0 {
         for line in outcome.output.lines() {
             println!(" >  {line}");

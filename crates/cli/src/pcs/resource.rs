@@ -1102,7 +1102,7 @@ pub fn group_add(configuration: &mut Configuration, words: &[String], options: &
     let beside =
         options.value("before").map(|id| (id, 0)).or_else(|| options.value("after").map(|id| (id, 1)));
     let existing = configuration.children(group);
-    let mut index = match beside {
+    let first = match beside {
         None => existing.len(),
         Some((id, offset)) => {
             existing
@@ -1112,10 +1112,9 @@ pub fn group_add(configuration: &mut Configuration, words: &[String], options: &
                 + offset
         }
     };
-    for element in elements {
+    for (index, element) in (first..).zip(elements) {
         let old = configuration.container(element);
         configuration.document.move_to(element, group, Some(index));
-        index += 1;
         remove_if_empty_group(configuration, old);
     }
     Ok(Told::default())
@@ -1155,10 +1154,9 @@ pub fn group_remove(configuration: &mut Configuration, words: &[String]) -> Resu
         return Err(format!("there is no resource '{missing}' in the group '{group_id}'").into());
     }
     let parent = configuration.document.parent(group).ok_or("a group without parent")?;
-    let mut index = configuration.children(parent).iter().position(|child| *child == group).unwrap_or(0) + 1;
-    for child in leaving {
+    let first = configuration.children(parent).iter().position(|child| *child == group).unwrap_or(0) + 1;
+    for (index, child) in (first..).zip(leaving) {
         configuration.document.move_to(child, parent, Some(index));
-        index += 1;
     }
     remove_if_empty_group(configuration, Some(group));
     Ok(Told::default())
