@@ -30,7 +30,8 @@ pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
     }
 }
 
-fn node_line(node: &NodeStatus, detail: bool) -> String {
+/// A node with its ids, where it runs, and its feature set where these are asked for (rule 5b.4.3).
+pub(super) fn node_line(node: &NodeStatus, detail: bool) -> String {
     let mut name = node.name.clone();
     if detail && node.kind == scheduler::model::NodeKind::Guest {
         name.push_str(&format!("@{}", node.host.as_deref().unwrap_or_default()));
@@ -71,11 +72,8 @@ pub(super) fn inactive_resources(status: &Status, options: Options, items: &mut 
 
 /// Top-level primitives by agent and node, then the other resources as usual.
 pub(super) fn brief_resources(status: &Status, options: Options, items: &mut Items) {
-    let shown = |resource: &&ResourceStatus| {
-        let common = resource.common();
-        !common.internal && !(common.removed && !common.fully_active) && (options.inactive || common.active)
-    };
-    let shown: Vec<&ResourceStatus> = status.resources.iter().filter(shown).collect();
+    let shown = status.resources.iter().filter(|resource| text::is_listed(resource.common(), options));
+    let shown: Vec<&ResourceStatus> = shown.collect();
     let top =
         shown.iter().filter_map(|it| if let ResourceStatus::Primitive(it) = it { Some(it) } else { None });
     let mut agents: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();

@@ -182,6 +182,8 @@ fn nodes(status: &Status, sections: &Sections) -> String {
     let mut items = Items::new(1);
     if sections.by_node {
         grouped::nodes(status, sections, &mut items);
+    } else if sections.detail {
+        status.nodes.iter().for_each(|node| items.item(&grouped::node_line(node, true)));
     } else {
         text::nodes(status, &mut items);
     }

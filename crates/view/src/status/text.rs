@@ -184,11 +184,7 @@ pub fn node_state(node: &NodeStatus) -> String {
 pub fn resources(status: &Status, options: Options, items: &mut Items) {
     let mut printed = false;
     for resource in &status.resources {
-        let common = resource.common();
-        let hidden = common.internal
-            || (common.removed && !common.fully_active)
-            || (!options.inactive && !common.active);
-        if !hidden {
+        if is_listed(resource.common(), options) {
             self::resource(resource, options, items);
             printed = true;
         }
@@ -196,6 +192,13 @@ pub fn resources(status: &Status, options: Options, items: &mut Items) {
     if !printed {
         items.item(if options.inactive { "No resources" } else { "No active resources" });
     }
+}
+
+/// Whether a top-level resource is in the list: internal ones never are, removed ones while they are fully
+/// active (rule 1.20.4).
+pub(super) fn is_listed(common: &Common, options: Options) -> bool {
+    let exists = !common.removed || common.fully_active;
+    exists && !common.internal && (options.inactive || common.active)
 }
 
 pub(super) fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
