@@ -2,6 +2,7 @@
 
 use super::request::{self};
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Task};
+use crate::ordering::summary;
 use crate::state;
 
 /// Meta-attribute with the delay of rule 3.14.10, in seconds.
@@ -188,8 +189,9 @@ fn fence_guest(model: &mut Model<'_>, node: NodeId) {
     let mut stop = None;
     let mut operation = "off";
     if let Some(launcher) = launcher {
-        stop = request::find(model, launcher, &Task::Stop, 0, None);
-        if request::find(model, launcher, &Task::Start, 0, None).is_some() {
+        // of several stops the newest counts
+        stop = summary::find_first(model, launcher, &Task::Stop, None);
+        if summary::find_first(model, launcher, &Task::Start, None).is_some() {
             operation = "reboot";
         }
     }

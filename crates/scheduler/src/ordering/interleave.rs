@@ -71,15 +71,15 @@ fn matches(model: &Model<'_>, candidate: ResourceId, node: NodeId, current: bool
         && state::location(model, candidate, current) == Some(node)
 }
 
-/// Takes an instance without partner off its node (rule 3.6.11). Returns whether it had one.
+/// Takes an instance without partner off its node (rule 3.6.11); of a group, its members. Returns whether it
+/// had one.
 pub(super) fn unassign(model: &mut Model<'_>, instance: ResourceId) -> bool {
-    let mut had_node = false;
-    for index in 0..model.resources[instance].children.len() {
-        let child = model.resources[instance].children[index];
-        had_node |= unassign(model, child);
+    if !model.resources[instance].children.is_empty() {
+        let members = model.resources[instance].children.clone();
+        return members.into_iter().fold(false, |had_node, member| unassign(model, member) || had_node);
     }
     let resource = &mut model.resources[instance];
-    had_node |= resource.assigned.take().is_some();
+    let had_node = resource.assigned.take().is_some();
     resource.next_role = Role::Stopped;
     crate::actions::adapt_to_no_node(model, instance);
     super::state_changed(model);
