@@ -25,6 +25,19 @@ pub struct Outlook {
     /// What the next plan would do, one line for each action that is not a mere ordering point.
     planned: Vec<String>,
     places: Vec<Place>,
+    locations: Vec<Location>,
+}
+
+/// What a location constraint means for one node, rules evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    pub id: String,
+    pub resource: String,
+    pub node: String,
+    /// `1000000` for INFINITY.
+    pub score: i32,
+    /// The role that it is about, if not any.
+    pub role: Option<String>,
 }
 
 impl Outlook {
@@ -46,7 +59,12 @@ impl Outlook {
                 None => action.key.to_string(),
             })
             .collect();
-        Ok(Outlook { status, fail_counts, planned, places: places(&model) })
+        Ok(Outlook { status, fail_counts, planned, places: places(&model), locations: locations(&model) })
+    }
+
+    /// The location constraints, one entry a node.
+    pub fn locations(&self) -> &[Location] {
+        &self.locations
     }
 
     /// What was done on each node that is online.
@@ -129,6 +147,23 @@ fn places(model: &Model) -> Vec<Place> {
             }
         })
         .collect()
+}
+
+fn locations(model: &Model) -> Vec<Location> {
+    let mut found = Vec::new();
+    // what node health adds comes from no constraint
+    for (_, location) in model.locations.iter().filter(|(_, location)| location.source.is_some()) {
+        for (node, score) in &location.nodes {
+            found.push(Location {
+                id: location.id.to_string(),
+                resource: model.resources[location.resource].id.to_string(),
+                node: model.nodes[*node].name.to_string(),
+                score: score.value(),
+                role: (location.role != Role::Unknown).then(|| location.role.name().to_owned()),
+            });
+        }
+    }
+    found
 }
 
 fn names(model: &Model, resource: ResourceId) -> Vec<String> {

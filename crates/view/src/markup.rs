@@ -56,12 +56,17 @@ impl Markup {
 
     /// Takes over what another text of this kind has, at the current depth.
     pub fn append(&mut self, other: &Markup) {
-        if other.text.is_empty() {
+        self.append_text(&other.text);
+    }
+
+    /// Takes over XML text that begins at depth 0, at the current depth.
+    pub fn append_text(&mut self, text: &str) {
+        if text.is_empty() {
             return;
         }
         self.end_start_tag();
         let mut literal = false;
-        for line in other.text.lines() {
+        for line in text.lines() {
             if !literal {
                 self.indent();
             }

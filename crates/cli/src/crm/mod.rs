@@ -9,6 +9,7 @@ mod listing;
 mod node;
 mod options;
 mod output;
+mod resource;
 mod target;
 mod wrappers;
 
@@ -28,6 +29,7 @@ pub fn run(name: &str, words: &[String]) -> Option<ExitCode> {
         "crm_failcount" => wrappers::failcount(words),
         "crm_master" => wrappers::master(words),
         "crm_node" => node::run(words),
+        "crm_resource" => resource::run(words),
         "crm_standby" => wrappers::standby(words),
         _ => return None,
     })

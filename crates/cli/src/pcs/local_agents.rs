@@ -40,6 +40,21 @@ impl LocalAgents {
         self.runtime.as_ref().ok_or_else(|| "agents cannot be run here".to_owned())
     }
 
+    /// Where agents are.
+    pub fn search(&self) -> &SearchPath {
+        &self.agents.search
+    }
+
+    /// Metadata as the agent prints it.
+    pub fn metadata_text(&self, agent: &Agent) -> Result<String, String> {
+        self.runtime()?.block_on(self.agents.metadata_text(agent)).map_err(|error| error.to_string())
+    }
+
+    /// Runs an agent and tells all about it.
+    pub fn run(&self, run: &Run) -> Result<agents::Outcome, String> {
+        Ok(self.runtime()?.block_on(self.agents.run(run, Control::default())))
+    }
+
     /// Runs one action of an agent, outside the cluster's control.
     pub fn run_once(
         &self,

@@ -4,7 +4,7 @@ mod catalog;
 mod cluster;
 mod constraint;
 mod live;
-mod local_agents;
+pub(crate) mod local_agents;
 mod property;
 mod resource;
 mod show;

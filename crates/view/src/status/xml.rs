@@ -89,6 +89,18 @@ fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
     writer.bans(root, input.status);
 }
 
+/// The resource list alone, below a root `resources`.
+pub fn resources(status: &Status) -> Document {
+    let mut document = Document::new("resources");
+    let root = document.root();
+    let mut writer = Writer { document: &mut document };
+    let shown = |common: &Common| !common.internal && (!common.removed || common.active);
+    for resource in status.resources.iter().filter(|it| shown(it.common())) {
+        writer.resource(root, resource);
+    }
+    document
+}
+
 struct Writer<'d> {
     document: &'d mut Document,
 }

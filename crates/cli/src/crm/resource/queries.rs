@@ -1,0 +1,519 @@
+//! What can be asked about resources (rules 5a.5.2, 5a.5.3, 5a.5.8).
+
+use cib::value::Role;
+use view::markup::{Markup, boolean};
+use view::status::text::{self, Items};
+use view::status::{PrimitiveStatus, ResourceStatus, Status, words};
+use xml::Element;
+
+use super::{Call, find};
+use crate::crm::output::Output;
+use crate::session::Problem;
+
+/// One level, without node names (`-L`).
+pub fn list(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
+    let mut status = call.status().clone();
+    if let Some(id) = call.given.value("resource") {
+        status.resources.retain(|resource| resource.common().id == id);
+    }
+    status.resources.iter_mut().for_each(without_nodes);
+    let mut items = Items::new(1);
+    text::resources(&status, options(), &mut items);
+    out.line("Full List of Resources:");
+    out.block(&items.into_text());
+    if out.is_xml {
+        let document = view::status::xml::resources(call.status());
+        for line in document.children(document.root()) {
+            out.xml.append_text(&document.element_to_pretty(line));
+        }
+    }
+    Ok(0)
+}
+
+fn options() -> text::Options {
+    text::Options { inactive: true, pending: true, detail: false }
+}
+
+/// Takes the node names away that a line would show.
+fn without_nodes(resource: &mut ResourceStatus) {
+    let blank = |it: &mut PrimitiveStatus| {
+        it.current_node = None;
+        it.pending_node = None;
+        it.locked_to = None;
+    };
+    match resource {
+        ResourceStatus::Primitive(it) => blank(it),
+        ResourceStatus::Group(it) => it.members.iter_mut().for_each(blank),
+        _ => {}
+    }
+}
+
+/// Ids of what is instantiated.
+pub fn list_raw(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
+    let parts = view::status::monitor::primitives(call.status());
+    let ids: Vec<&str> = parts.into_iter().map(|part| part.common.id.as_str()).collect();
+    if ids.is_empty() {
+        out.error("NO resources configured");
+        return Ok(105);
+    }
+    out.xml.open("resources", &[]);
+    for id in ids {
+        out.line(id);
+        out.xml.leaf("resource", &[("id", id)]);
+    }
+    out.xml.close();
+    Ok(0)
+}
+
+/// Rule 5a.5.2, `-O` and `-o`.
+pub fn operations(call: &Call<'_>, command: &str, out: &mut Output) -> Result<u8, Problem> {
+    let status = call.document.root_element().child("status");
+    let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
+    out.xml.open("operations", &[]);
+    for state in states {
+        let node = state.attr("uname").or_else(|| state.attr("id")).unwrap_or_default();
+        if call.given.value("node").is_some_and(|asked| asked != node) {
+            continue;
+        }
+        let is_online = call.status().nodes.iter().any(|known| known.name == node && known.online);
+        if !is_online && command == "list-operations" {
+            continue;
+        }
+        for history in state.descendants().filter(|element| element.name() == "lrm_resource") {
+            let id = history.attr("id").unwrap_or_default();
+            if call.given.value("resource").is_some_and(|asked| asked != id) {
+                continue;
+            }
+            for entry in entries(history, command == "list-operations") {
+                operation(call, id, node, history, entry, out);
+            }
+        }
+    }
+    out.xml.close();
+    Ok(0)
+}
+
+/// Entries in the order of their calls; for active resources only those since the last start.
+fn entries(history: Element<'_>, only_active: bool) -> Vec<Element<'_>> {
+    let number = |entry: &Element<'_>, name: &str| {
+        entry.attr(name).and_then(|text| text.parse::<i64>().ok()).unwrap_or(-1)
+    };
+    let mut entries: Vec<Element<'_>> = history.children_named("lrm_rsc_op").collect();
+    entries.sort_by_key(|entry| number(entry, "call-id"));
+    if !only_active {
+        return entries;
+    }
+    let last = |tasks: &[&str]| {
+        entries.iter().rposition(|entry| {
+            tasks.contains(&entry.attr("operation").unwrap_or_default()) && number(entry, "rc-code") == 0
+        })
+    };
+    let begin = last(&["start", "migrate_from"]).or_else(|| last(&["promote", "demote", "monitor"]));
+    match (begin, last(&["stop"])) {
+        (Some(begin), Some(stop)) if stop > begin => Vec::new(),
+        (Some(begin), _) => entries.split_off(begin),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => entries,
+    }
+}
+
+fn operation(
+    call: &Call<'_>,
+    id: &str,
+    node: &str,
+    history: Element<'_>,
+    entry: Element<'_>,
+    out: &mut Output,
+) {
+    let get = |name: &str| entry.attr(name).unwrap_or_default();
+    let parts = call.parts(id);
+    let part = parts.iter().find(|part| part.nodes.iter().any(|on| on.name == node)).or(parts.first());
+    let agent = part.map_or_else(
+        || {
+            let words = ["class", "provider", "type"].into_iter().filter_map(|name| history.attr(name));
+            words.collect::<Vec<_>>().join(":")
+        },
+        |part| part.agent.clone(),
+    );
+    let role = part.map_or("Stopped", |part| part.role.name());
+    let changed = get("last-rc-change").parse::<i64>().ok().filter(|at| *at > 0).map(crate::mon::ctime);
+    let took = entry.attr("exec-time").filter(|text| *text != "0");
+    let status = words::execution(get("op-status").parse().unwrap_or(-2));
+    let key = entry.attr("operation_key").unwrap_or_else(|| get("id"));
+    let mut line = format!(
+        "{id}\t({agent}):\t {role}: {key} (node={node}, call={}, rc={}",
+        get("call-id"),
+        get("rc-code")
+    );
+    if let Some(at) = &changed {
+        line.push_str(&format!(", last-rc-change='{at}'"));
+    }
+    if let Some(took) = took {
+        line.push_str(&format!(", exec={took}ms"));
+    }
+    out.line(format!("{line}): {status}"));
+    let mut attributes = vec![
+        ("op", key),
+        ("node", node),
+        ("call", get("call-id")),
+        ("rc", get("rc-code")),
+        ("status", status),
+        ("rsc", id),
+        ("agent", &agent),
+    ];
+    attributes.extend(changed.as_deref().map(|at| ("last-rc-change", at)));
+    attributes.extend(took.map(|took| ("exec-time", took)));
+    out.xml.leaf("operation", &attributes);
+}
+
+/// A status line and the element; with the template's content if `expanded`.
+pub fn xml(call: &Call<'_>, expanded: bool, out: &mut Output) -> Result<u8, Problem> {
+    let id = call.resource()?;
+    let base = id.split_once(':').map_or(id, |(base, _)| base);
+    let element = call.element(id).or_else(|| call.element(base));
+    let element = element.ok_or_else(|| Problem::new(105, format!("Resource '{id}' is not configured")))?;
+    let text = if expanded { expand(call, element) } else { element.doc.element_to_pretty(element.id()) };
+    if let Some(resource) = find(call.status(), id) {
+        let mut status = call.status().clone();
+        status.resources = vec![resource.clone()];
+        let mut items = Items::new(0);
+        text::resources(&status, options(), &mut items);
+        for line in items.into_text().lines() {
+            out.line(line.strip_prefix("* ").unwrap_or(line));
+        }
+        out.xml.open("resource_config", &[]);
+        let document = view::status::xml::resources(&status);
+        for line in document.children(document.root()) {
+            out.xml.append_text(&document.element_to_pretty(line));
+        }
+    } else {
+        out.xml.open("resource_config", &[]);
+        if let Some(part) = call.parts(id).first() {
+            out.line(text::primitive(part, options()));
+        }
+    }
+    out.line("Resource XML:");
+    out.block(&text);
+    out.xml.literal("xml", &[], &text);
+    out.xml.close();
+    Ok(0)
+}
+
+/// The element with what its template adds.
+fn expand(call: &Call<'_>, element: Element<'_>) -> String {
+    let mut copy = element.doc.extract(element.id());
+    let Some(template) = element.attr("template").and_then(|id| call.element(id)) else {
+        return copy.to_pretty();
+    };
+    let root = copy.root();
+    copy.remove_attribute(root, "template");
+    for (name, value) in template.attributes().filter(|(name, _)| *name != "id") {
+        copy.set_attribute(root, name, value);
+    }
+    for (index, child) in template.children().enumerate() {
+        copy.import(root, Some(index), template.doc, child.id());
+    }
+    copy.to_pretty()
+}
+
+/// Rule 5a.5.2, `-W`.
+pub fn locate(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
+    let id = call.resource()?;
+    let mut places: Vec<(&str, bool)> = Vec::new();
+    for part in call.parts(id) {
+        for on in &part.nodes {
+            match places.iter_mut().find(|(name, _)| *name == on.name) {
+                Some((_, promoted)) => *promoted |= part.role == Role::Promoted,
+                None => places.push((&on.name, part.role == Role::Promoted)),
+            }
+        }
+    }
+    places.sort_by(|a, b| cib::value::compare_node_names(a.0, b.0));
+    if places.is_empty() {
+        out.error(format!("resource {id} is NOT running"));
+    }
+    out.xml.open("nodes", &[("resource", id)]);
+    for (node, promoted) in places {
+        if out.quiet {
+            out.line(node);
+        } else {
+            let role = if promoted { " Promoted" } else { "" };
+            out.line(format!("resource {id} is running on: {node}{role}"));
+        }
+        let attributes: &[(&str, &str)] = if promoted { &[("state", "promoted")] } else { &[] };
+        out.xml.text("node", attributes, node);
+    }
+    out.xml.close();
+    Ok(0)
+}
+
+// ---- constraints
+
+/// Rule 5a.5.3.
+pub fn constraints(call: &Call<'_>, recursive: bool, out: &mut Output) -> Result<u8, Problem> {
+    let asked = call.resource()?;
+    let id = if call.given.has("force") { asked.to_owned() } else { call.top(asked) };
+    let mut seen = vec![id.clone()];
+    out.xml.open("constraints", &[]);
+    let mut lines = Vec::new();
+    section(call, &id, recursive, 0, &mut seen, &mut lines, &mut out.xml);
+    out.xml.close();
+    for line in lines {
+        out.line(line);
+    }
+    Ok(0)
+}
+
+fn section(
+    call: &Call<'_>,
+    id: &str,
+    recursive: bool,
+    depth: usize,
+    seen: &mut Vec<String>,
+    lines: &mut Vec<String>,
+    xml: &mut Markup,
+) {
+    let pad = "  ".repeat(depth);
+    locations(call, id, &pad, lines, xml);
+    let Some(constraints) =
+        call.document.root_element().child("configuration").and_then(|it| it.child("constraints"))
+    else {
+        return;
+    };
+    let sides = [
+        ("with-rsc", "rsc", format!("Resources colocated with {id}:")),
+        ("rsc", "with-rsc", format!("Resources {id} is colocated with:")),
+    ];
+    for (own, other, title) in sides {
+        let mut titled = false;
+        for constraint in constraints.children_named("rsc_colocation") {
+            let (Some(this), Some(that)) = (constraint.attr(own), constraint.attr(other)) else { continue };
+            if call.top(this) != id && this != id {
+                continue;
+            }
+            let next = call.top(that);
+            if depth > 0 && seen.contains(&next) {
+                continue;
+            }
+            if !titled {
+                lines.push(format!("{pad}{title}"));
+                titled = true;
+            }
+            let get = |name: &str| constraint.attr(name);
+            let score = get("score").unwrap_or("INFINITY");
+            let mut line = format!("{pad}  * {that} (score={score}");
+            if let Some(role) = get("rsc-role").filter(|_| own == "with-rsc") {
+                line.push_str(&format!(", needs role={role}"));
+            }
+            if let Some(role) = get("with-rsc-role").filter(|_| own == "rsc") {
+                line.push_str(&format!(", with-rsc-role={role}"));
+            }
+            let name = get("id").unwrap_or_default();
+            lines.push(format!("{line}, id={name})"));
+            let mut attributes = vec![
+                ("id", name),
+                ("rsc", get("rsc").unwrap_or_default()),
+                ("with-rsc", get("with-rsc").unwrap_or_default()),
+                ("score", score),
+            ];
+            for optional in ["node-attribute", "rsc-role", "with-rsc-role"] {
+                attributes.extend(get(optional).map(|value| (optional, value)));
+            }
+            xml.leaf("rsc_colocation", &attributes);
+            let deeper = recursive || own == "rsc";
+            if deeper && !seen.contains(&next) {
+                seen.push(next.clone());
+                section(call, &next, recursive, depth + 2, seen, lines, xml);
+            }
+        }
+    }
+}
+
+/// What the scheduler made of the location constraints, so that rules are evaluated.
+fn locations(call: &Call<'_>, id: &str, pad: &str, lines: &mut Vec<String>, xml: &mut Markup) {
+    let mut titled = false;
+    for location in call.outlook.locations() {
+        if call.top(&location.resource) != id && location.resource != id {
+            continue;
+        }
+        if !titled {
+            lines.push(format!("{pad}Locations:"));
+            titled = true;
+        }
+        let score = score_text(location.score);
+        let role = location.role.as_ref().map(|role| format!(", role={role}")).unwrap_or_default();
+        lines.push(format!(
+            "{pad}  * Node {} (score={score}, id={}, rsc={}{role})",
+            location.node, location.id, location.resource
+        ));
+        let mut attributes = vec![
+            ("node", &*location.node),
+            ("rsc", &*location.resource),
+            ("id", &*location.id),
+            ("score", &*score),
+        ];
+        attributes.extend(location.role.as_deref().map(|role| ("role", role)));
+        xml.leaf("rsc_location", &attributes);
+    }
+}
+
+fn score_text(score: i32) -> String {
+    match score {
+        1_000_000.. => "INFINITY".to_owned(),
+        i32::MIN..=-1_000_000 => "-INFINITY".to_owned(),
+        score => score.to_string(),
+    }
+}
+
+// ---- why
+
+/// Rule 5a.5.8.
+pub fn why(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
+    let node = call.given.value("node");
+    let ids: Vec<String> = match call.given.value("resource") {
+        Some(id) => vec![id.to_owned()],
+        None => call
+            .status()
+            .resources
+            .iter()
+            .map(ResourceStatus::common)
+            .filter(|common| !common.internal)
+            .map(|common| common.id.clone())
+            .collect(),
+    };
+    let single = call.given.has("resource");
+    let mut checks = Markup::new();
+    for id in ids {
+        let on: Vec<&str> = call
+            .parts(&id)
+            .into_iter()
+            .flat_map(|part| part.nodes.iter().map(|on| on.name.as_str()))
+            .collect();
+        let running = node.map_or(!on.is_empty(), |node| on.contains(&node));
+        let word = if running { "running" } else { "not running" };
+        let host = node.map(|node| format!(" on host {node}")).unwrap_or_default();
+        let elsewhere = node
+            .filter(|node| !running && call.outlook.planned_on(&id).iter().any(|planned| planned == node));
+        match elsewhere {
+            Some(node) => {
+                out.line(format!("Resource {id} is assigned to host {node} but not running"));
+            }
+            None => out.line(format!("Resource {id} is {word}{host}")),
+        }
+        if !single {
+            let mut attributes = vec![("id", &*id), ("running", boolean(running))];
+            attributes.extend(node.map(|node| ("host", node)));
+            checks.open("resource", &attributes);
+        }
+        check(call, &id, &mut checks, out);
+        if !single {
+            checks.close();
+        } else {
+            let mut attributes = vec![("running", boolean(running))];
+            attributes.extend(node.map(|node| ("host", node)));
+            out.xml.open("reason", &attributes);
+        }
+    }
+    if single {
+        out.xml.append(&checks);
+        out.xml.close();
+    } else {
+        out.xml.open("reason", &[]);
+        out.xml.open("resources", &[]);
+        out.xml.append(&checks);
+        out.xml.close();
+        out.xml.close();
+    }
+    Ok(0)
+}
+
+fn check(call: &Call<'_>, id: &str, xml: &mut Markup, out: &mut Output) {
+    let mut attributes = vec![("id", id)];
+    let parts = call.parts(id);
+    let common = find(call.status(), id)
+        .map(ResourceStatus::common)
+        .or_else(|| parts.first().map(|part| &part.common));
+    if let Some(common) = common {
+        match &common.target_role {
+            Some(view::status::TargetRole::Stopped) => {
+                out.line(format!("Configuration specifies '{id}' should remain stopped"));
+                attributes.push(("remain_stopped", "true"));
+            }
+            Some(view::status::TargetRole::Unpromoted(_)) => {
+                out.line(format!("Configuration specifies '{id}' should not be promoted"));
+                attributes.push(("unpromotable", "true"));
+            }
+            None => {}
+        }
+        if !common.managed {
+            out.line(format!("Configuration prevents cluster from stopping or starting unmanaged '{id}'"));
+            attributes.push(("unmanaged", "true"));
+        }
+    }
+    let lock = parts.iter().find_map(|part| part.locked_to.as_deref());
+    if let Some(node) = lock {
+        out.line(format!("Resource '{id}' is locked to node '{node}' due to shutdown"));
+        attributes.push(("locked-to", node));
+    }
+    if is_on_unhealthy(call.status(), &parts) {
+        out.line(format!("'{id}' cannot run on unhealthy nodes due to node-health-strategy"));
+        attributes.push(("unhealthy", "true"));
+    }
+    xml.leaf("check", &attributes);
+}
+
+fn is_on_unhealthy(status: &Status, parts: &[&PrimitiveStatus]) -> bool {
+    let stopped = !parts.is_empty() && parts.iter().all(|part| part.nodes.is_empty());
+    stopped && status.nodes.iter().any(|node| node.health == scheduler::state::Health::Red)
+}
+
+/// Rule 5a.5.10.
+pub fn digests(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
+    let (id, node) = (call.resource()?, call.node()?);
+    let mut parameters: std::collections::BTreeMap<String, String> =
+        super::parameters::values(call, id, "instance_attributes").into_iter().collect();
+    let (mut interval, mut task) = ("0".to_owned(), "start".to_owned());
+    for word in &call.given.words {
+        let (name, value) = word
+            .split_once('=')
+            .ok_or_else(|| crate::crm::usage(format!("'{word}' is not a parameter; NAME=VALUE is needed")))?;
+        match name {
+            "CRM_meta_interval" => {
+                value.clone_into(&mut interval);
+                if value != "0" {
+                    "monitor".clone_into(&mut task);
+                }
+            }
+            name if name.starts_with("CRM_meta_") => {}
+            name => {
+                parameters.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+    let private = super::agents::marked_parameters(call, id);
+    let kinds: [(&str, &str, &[String]); 3] = [
+        ("all", "all parameters", &[]),
+        ("nonprivate", "non-private parameters", &private.private),
+        ("nonreloadable", "non-reloadable parameters", &private.reloadable),
+    ];
+    let interval = format!("{interval}ms");
+    out.xml.open("digests", &[("resource", id), ("node", node), ("task", &task), ("interval", &interval)]);
+    for (kind, title, left_out) in kinds {
+        if kind == "nonreloadable" && private.reloadable.is_empty() {
+            continue;
+        }
+        let mut document = xml::Document::new("parameters");
+        let root = document.root();
+        for (name, value) in parameters.iter().filter(|(name, _)| !left_out.contains(name)) {
+            document.set_attribute(root, name, value);
+        }
+        let hash = cib::digest::on_disk_element(&document, root);
+        out.line(format!("{hash} ({title})"));
+        out.xml.open("digest", &[("type", kind), ("hash", &hash)]);
+        let attributes: Vec<(&str, &str)> = document.attributes(root).collect();
+        out.xml.leaf("parameters", &attributes);
+        out.xml.close();
+    }
+    out.xml.close();
+    Ok(0)
+}
