@@ -47,6 +47,25 @@ pub const CONFIGURATION: &str = r#"<configuration>
   </rsc_defaults>
 </configuration>"#;
 
+/// The same with a promotable clone that wants to be told of everything.
+#[must_use]
+pub fn with_database() -> String {
+    let database = r#"<clone id="dbs">
+      <meta_attributes id="dbs-meta">
+        <nvpair id="dbs-promotable" name="promotable" value="true"/>
+        <nvpair id="dbs-notify" name="notify" value="true"/>
+      </meta_attributes>
+      <primitive id="db" class="ocf" provider="systole" type="Stateful">
+        <operations>
+          <op id="db-monitor" name="monitor" interval="10s" timeout="20s"/>
+          <op id="db-monitor-promoted" name="monitor" role="Promoted" interval="11s" timeout="20s"/>
+        </operations>
+      </primitive>
+    </clone>
+  </resources>"#;
+    CONFIGURATION.replace("</resources>", database)
+}
+
 /// The request that loads a configuration.
 #[must_use]
 pub fn load(configuration: &str) -> Request {

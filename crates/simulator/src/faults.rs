@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cluster::{AttributeUpdate, CibChange, CibOperation, Client, Input, Request};
 
 use crate::demo;
-use crate::invariants::{group_runs_once, replicas_agree, stays_at_rest};
+use crate::invariants::{group_runs_once, promoted_once, replicas_agree, stays_at_rest};
 use crate::random::Random;
 use crate::world::{AgentRules, MakePlanner, World};
 
@@ -17,11 +17,13 @@ pub struct Plan {
     pub faults: u32,
     /// Longest pause between two faults, in milliseconds.
     pub pause: u64,
+    /// With a promotable clone beside the demonstration's group.
+    pub database: bool,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { hosts: 3, faults: 15, pause: 8000 }
+        Plan { hosts: 3, faults: 15, pause: 8000, database: false }
     }
 }
 
@@ -49,7 +51,9 @@ fn disturb(world: &mut World, seed: u64, plan: &Plan) -> Result<(), String> {
         world.run(random.between(0, 500));
     }
     settle(world, 120_000)?;
-    world.request("node1", demo::load(demo::CONFIGURATION));
+    let configuration = if plan.database { demo::with_database() } else { demo::CONFIGURATION.to_owned() };
+    world.request("node1", demo::load(&configuration));
+    prefer(world, "node1", "10");
     settle(world, 120_000)?;
     group_runs_once(world, &demo::RESOURCES)?;
     for _ in 0..plan.faults {
@@ -60,6 +64,11 @@ fn disturb(world: &mut World, seed: u64, plan: &Plan) -> Result<(), String> {
     make_peace(world, &names);
     settle(world, 1_800_000)?;
     group_runs_once(world, &demo::RESOURCES)?;
+    if plan.database {
+        prefer(world, "node1", "10");
+        settle(world, 120_000)?;
+        promoted_once(world, "db")?;
+    }
     stays_at_rest(world, 600_000)
 }
 
@@ -131,6 +140,7 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
                 ..AttributeUpdate::set(&name, "pingd", &random.between(0, 100).to_string())
             };
             world.request(&name, Request::UpdateAttribute(update));
+            prefer(world, &name, &random.between(1, 20).to_string());
         }
         _ => {
             world.request(
@@ -145,6 +155,13 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
             );
         }
     }
+}
+
+/// The database's agent says how much it wants to be promoted on a node.
+fn prefer(world: &mut World, name: &str, score: &str) {
+    let update = AttributeUpdate::set(name, "master-db", score);
+    world.request(name, Request::UpdateAttribute(update));
+    world.run(100);
 }
 
 /// An administrator changes the configuration somewhere, split or not.

@@ -37,6 +37,19 @@ pub fn group_runs_once(world: &World, resources: &[&str]) -> Result<(), String> 
     Ok(())
 }
 
+/// In a settled whole cluster the clone runs everywhere and is promoted once.
+pub fn promoted_once(world: &World, resource: &str) -> Result<(), String> {
+    let running = world.active_on(resource).len();
+    let promoted: Vec<&str> = (world.hosts.values())
+        .filter(|host| host.promoted.iter().any(|one| one == resource))
+        .map(|host| host.name.as_str())
+        .collect();
+    if running == world.hosts.len() && promoted.len() == 1 {
+        return Ok(());
+    }
+    Err(format!("{resource} runs on {running} nodes and is promoted on {promoted:?}"))
+}
+
 /// In a settled cluster time changes nothing: no plan, no version of the CIB, no start.
 pub fn stays_at_rest(world: &mut World, milliseconds: u64) -> Result<(), String> {
     let state = |world: &World| {

@@ -462,6 +462,9 @@ impl World {
         if operation.action == "start" && !anonymous {
             self.check_exclusive(id, &operation.resource);
         }
+        if operation.action == "promote" {
+            self.check_promoted(id, &operation.resource);
+        }
         let time = self.time;
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let timeout_at = time + operation.timeout;
@@ -496,6 +499,18 @@ impl World {
             let name = &self.hosts[&id].name;
             let text = format!("{resource} is started on {name} while it may be active on {other}");
             self.violations.push(text);
+        }
+    }
+
+    /// Nobody else may be promoted when it is promoted here.
+    fn check_promoted(&mut self, id: NodeId, resource: &str) {
+        let others: Vec<String> = (self.hosts.values())
+            .filter(|host| host.id != id && host.promoted.iter().any(|one| one == resource))
+            .map(|host| host.name.clone())
+            .collect();
+        for other in others {
+            let name = &self.hosts[&id].name;
+            self.violations.push(format!("{resource} is promoted on {name} while it is promoted on {other}"));
         }
     }
 

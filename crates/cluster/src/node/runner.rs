@@ -206,6 +206,22 @@ impl Runner {
         begun
     }
 
+    /// Whether operations on this node are still to be done: a probe may yet find what must be stopped
+    /// before the node leaves (its history may have been forgotten a moment ago).
+    fn has_work_on(&self, node: &str) -> bool {
+        let failed = |trigger: &std::sync::Arc<transition::Head>| {
+            self.walker.outcome(trigger.id) == Some(Outcome::Failed)
+        };
+        self.walker.graph().synapses.iter().any(|synapse| {
+            let action = &synapse.action;
+            action.work() == Kind::Operation
+                && action.interval() == 0
+                && action.head.executor().is_some_and(|executor| executor.name.eq_ignore_ascii_case(node))
+                && self.walker.outcome(action.id).is_none()
+                && !synapse.triggers.iter().any(failed)
+        })
+    }
+
     /// Whether the action's resource has an operation under way that the plan does not want.
     fn is_blocked(&self, action: &Action, node: Option<NodeId>) -> bool {
         let Some(primitive) = &action.primitive else { return false };
@@ -290,9 +306,13 @@ impl Node {
             runner.blocked.push(action);
             return;
         }
+        let node_name = action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default();
+        if kind == Kind::Shutdown && runner.has_work_on(&node_name) {
+            runner.blocked.push(action);
+            return;
+        }
         let reason = action.reason.as_ref().map(ToString::to_string);
         let hand = |task: Task, node: NodeId| Work { node, action: action.id, task, reason: reason.clone() };
-        let node_name = action.node.as_ref().map(|node| node.name.to_string()).unwrap_or_default();
         let resource =
             action.primitive.as_ref().map(|one| one.id.to_string()).or_else(|| history_name(&action));
         match (kind, executor) {

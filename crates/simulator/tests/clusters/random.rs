@@ -18,8 +18,9 @@ fn fixed_and_fresh_seeds_end_well() {
         }
     };
     for seed in seeds {
-        // the seed decides about the size as well
-        let plan = Plan { hosts: if seed % 5 == 0 { 5 } else { 3 }, ..Plan::default() };
+        // the seed decides about size and configuration as well
+        let plan =
+            Plan { hosts: if seed % 5 == 0 { 5 } else { 3 }, database: seed % 3 == 0, ..Plan::default() };
         if let Err(problem) = run(seed, &plan, planner) {
             panic!("{problem}\n\nrepeat with SEED={seed}");
         }

@@ -184,3 +184,20 @@ fn death_of_any_node_at_every_point_of_a_transition_ends_with_one_running_group(
         }
     }
 }
+
+#[test]
+fn a_node_whose_histories_are_forgotten_while_it_leaves_is_probed_before_it_may_go() {
+    let mut world = demo_cluster(22);
+    world.agents.durations.insert("WEB:stop".to_owned(), 3000);
+    let id = world.id("node1");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    world.run(100);
+    world.request(
+        "node2",
+        Request::Cleanup { resource: None, node: None, operation: None, interval: None, only_failed: false },
+    );
+    wait(&mut world, 60_000, |world| world.host("node1").ended.is_some());
+    settled(&mut world, 60_000);
+    active(&world, "VIP", &["node2"]);
+    active(&world, "WEB", &["node2"]);
+}
