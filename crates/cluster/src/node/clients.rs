@@ -15,8 +15,8 @@ use crate::text::{Fragment, as_id};
 
 impl Node {
     pub(super) fn on_request(&mut self, id: RequestId, request: Request, out: &mut Outbox) {
-        if self.unsent.len() >= MOST_WAITING {
-            let text = "too many requests wait for the end of a join round: try again in a moment".to_owned();
+        if self.unsent.len() >= MOST_WAITING || self.settle_waiters.len() >= MOST_WAITING {
+            let text = "too many requests are waiting: try again in a moment".to_owned();
             self.reply(id, refused(RefusalCode::Busy, text), out);
             return;
         }

@@ -252,6 +252,8 @@ impl Node {
             self.history.nodes.extend(hello.history.nodes.clone());
             self.history.in_flight.extend(hello.history.in_flight.clone());
         }
+        let in_flight = &self.history.in_flight;
+        self.journal.starts.retain(|key, _| in_flight.contains_key(key));
         for (node, resource, history) in locked {
             self.history.nodes.entry(node).or_default().entry(resource).or_insert(history);
         }
