@@ -76,7 +76,8 @@ fn matches(model: &Model<'_>, candidate: ResourceId, node: NodeId, current: bool
 pub(super) fn unassign(model: &mut Model<'_>, instance: ResourceId) -> bool {
     if !model.resources[instance].children.is_empty() {
         let members = model.resources[instance].children.clone();
-        return members.into_iter().fold(false, |had_node, member| unassign(model, member) || had_node);
+        let had_node: Vec<bool> = members.into_iter().map(|member| unassign(model, member)).collect();
+        return had_node.contains(&true);
     }
     let resource = &mut model.resources[instance];
     let had_node = resource.assigned.take().is_some();
