@@ -291,8 +291,7 @@ pub(super) fn count_failure(
     record: &Record<'_>,
     start_failure_is_fatal: bool,
 ) -> Vec<String> {
-    let expected = if record.task == "monitor" && record.interval == 0 { 7 } else { 0 };
-    if record.status == 0 || record.status == expected {
+    if record.status == 0 || (record.status == 7 && record.interval == 0) {
         return Vec::new();
     }
     let suffix = format!("{resource}#{}_{}", record.task, record.interval);

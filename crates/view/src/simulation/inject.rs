@@ -43,14 +43,15 @@ impl Injections {
     }
 }
 
-/// Applies all changes in their order; `lines` say what was done.
+/// Applies all changes in their order; `lines` say what was done. Operations that cannot be are left out
+/// and returned.
 pub(super) fn apply(
     document: &mut Document,
     injections: &Injections,
     now: Timestamp,
     clock: Timestamp,
     lines: &mut Vec<String>,
-) -> Result<(), SpecError> {
+) -> Vec<SpecError> {
     let root = document.root();
     if let Some(quorum) = &injections.quorum {
         lines.push(format!("Setting quorum: {quorum}"));
@@ -62,11 +63,13 @@ pub(super) fn apply(
     }
     nodes(document, injections, lines);
     tickets(document, injections, clock, lines);
+    let mut errors = Vec::new();
     for text in &injections.operations {
         lines.push(format!("Injecting {text} into the configuration"));
-        operation(document, &OperationSpec::parse(text)?, now, clock, lines)?;
+        let done = OperationSpec::parse(text).and_then(|spec| operation(document, &spec, now, clock, lines));
+        errors.extend(done.err());
     }
-    Ok(())
+    errors
 }
 
 fn nodes(document: &mut Document, injections: &Injections, lines: &mut Vec<String>) {

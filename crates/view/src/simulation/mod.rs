@@ -110,7 +110,7 @@ impl Run<'_> {
             self.show_current_status(&document);
         }
         if !self.options.injections.is_empty() {
-            self.inject(&mut document)?;
+            self.inject(&mut document);
         }
         self.outcome.input = Some(document.clone());
         if !self.options.plans() {
@@ -195,25 +195,23 @@ impl Run<'_> {
         }
     }
 
-    fn inject(&mut self, document: &mut Document) -> Result<(), i32> {
+    fn inject(&mut self, document: &mut Document) {
         if !self.options.quiet {
             self.say("");
             self.say("Performing Requested Modifications:");
         }
         let mut lines = Vec::new();
-        let result =
+        let errors =
             inject::apply(document, &self.options.injections, self.now, self.options.clock, &mut lines);
         if !self.options.quiet {
             for line in &lines {
                 self.say(&format!("  * {line}"));
             }
         }
-        if let Err(error) = result {
+        for error in errors {
             self.complain(&error.to_string());
-            return Err(EXIT_BAD_INPUT);
         }
         self.say_date();
-        Ok(())
     }
 
     /// Makes the plan and shows what was asked for of it. Returns the graph and the names of resources.

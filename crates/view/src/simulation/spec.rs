@@ -17,7 +17,7 @@ pub struct OperationSpec {
 /// Why a text is no such specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpecError {
-    /// Only so many of the five fields were found.
+    /// Only so many of the three parts (key, node, status) were found.
     Incomplete {
         text: String,
         fields: usize,
@@ -42,13 +42,14 @@ impl OperationSpec {
     /// Reads a specification.
     ///
     /// # Errors
-    /// Some of the five fields are missing or no numbers.
+    /// A part is missing or no number, or the key is none.
     pub fn parse(text: &str) -> Result<OperationSpec, SpecError> {
         let incomplete = |fields: usize| SpecError::Incomplete { text: text.to_owned(), fields };
-        let (key, target) = text.split_once('@').ok_or_else(|| incomplete(usize::from(!text.is_empty())))?;
-        let (resource, task, interval) = split_key(key).ok_or_else(|| incomplete(1))?;
-        let (node, status) = target.split_once('=').ok_or_else(|| incomplete(4))?;
-        let status = status.trim().parse().map_err(|_| incomplete(4))?;
+        let (key, target) = text.split_once('@').ok_or_else(|| incomplete(1))?;
+        let (node, status) = target.split_once('=').ok_or_else(|| incomplete(2))?;
+        let status = status.trim().parse().map_err(|_| incomplete(2))?;
+        let unknown = || SpecError::UnknownResource(key.to_owned());
+        let (resource, task, interval) = split_key(key).ok_or_else(unknown)?;
         Ok(OperationSpec {
             resource: resource.to_owned(),
             task: task.to_owned(),
@@ -90,7 +91,7 @@ mod tests {
     fn missing_fields_are_counted() {
         assert_eq!(
             OperationSpec::parse("db_monitor_10000@n").unwrap_err().to_string(),
-            "Invalid operation spec: db_monitor_10000@n.  Only found 4 fields"
+            "Invalid operation spec: db_monitor_10000@n.  Only found 2 fields"
         );
     }
 }
