@@ -654,3 +654,131 @@ fn succeeded(result: &OperationResult) -> bool {
 fn essence(result: &OperationResult) -> (ExecutionStatus, i32, String) {
     (result.status, result.exit_code, result.exit_reason.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(operation: &str, interval: u64) -> Order {
+        Order {
+            resource: "web".to_owned(),
+            agent: AgentName { class: "lsb".to_owned(), provider: None, agent_type: "web".to_owned() },
+            operation: operation.to_owned(),
+            key: format!("web_{operation}_{interval}"),
+            interval,
+            timeout: 20_000,
+            start_delay: 0,
+            parameters: BTreeMap::new(),
+            expected: 0,
+            transition_key: "1:1:0:uuid".to_owned(),
+            feature_set: "3.20.5".to_owned(),
+            on_node: "node1".to_owned(),
+            container: None,
+            shutdown_lock: None,
+            anonymous: false,
+        }
+    }
+
+    fn at(milliseconds: u64) -> Now {
+        Now { monotonic: milliseconds, epoch_ms: milliseconds as i64 }
+    }
+
+    fn runs(out: &mut Outbox) -> Vec<(OperationId, String)> {
+        let run = |output: Output| match output {
+            Output::Run(operation) => Some((operation.id, operation.action)),
+            _ => None,
+        };
+        std::mem::take(out).into_iter().filter_map(run).collect()
+    }
+
+    fn ended(id: OperationId, code: i32) -> OperationResult {
+        OperationResult::plain(id, ExecutionStatus::Done, code, "")
+    }
+
+    #[test]
+    fn operations_of_a_resource_run_one_after_the_other() {
+        let mut executor = Executor::new("node1", Vec::new());
+        let mut out = Vec::new();
+        executor.order(order("stop", 0), at(0), &mut out);
+        executor.order(order("start", 0), at(0), &mut out);
+        let first = runs(&mut out);
+        assert_eq!(first[0].1, "stop");
+        assert_eq!(first.len(), 1);
+        let finished = executor.done(ended(first[0].0, 0), at(5), &mut out);
+        assert_eq!(finished[0].entry.operation, "stop");
+        assert_eq!(runs(&mut out)[0].1, "start");
+    }
+
+    #[test]
+    fn a_recurring_monitor_tells_only_changes() {
+        let mut executor = Executor::new("node1", Vec::new());
+        let mut out = Vec::new();
+        executor.order(order("monitor", 10_000), at(0), &mut out);
+        let mut told = Vec::new();
+        for (round, code) in [0, 0, 7, 7, 0].into_iter().enumerate() {
+            let id = runs(&mut out)[0].0;
+            let now = at(round as u64 * 10_000);
+            told.push(executor.done(ended(id, code), now, &mut out).len());
+            assert_eq!(executor.next_deadline(), Some(now.monotonic + 10_000));
+            executor.deadline(at(now.monotonic + 10_000), &mut out);
+        }
+        assert_eq!(told, [1, 0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn a_stop_ends_the_monitor_and_says_so_if_it_never_answered() {
+        let mut executor = Executor::new("node1", Vec::new());
+        let mut out = Vec::new();
+        executor.order(order("monitor", 10_000), at(0), &mut out);
+        let monitor = runs(&mut out)[0].0;
+        executor.order(order("stop", 0), at(5), &mut out);
+        assert_eq!(out, [Output::Cancel(monitor)]);
+        out.clear();
+        let finished = executor.done(ended(monitor, 0), at(6), &mut out);
+        assert_eq!(finished[0].entry.status, ExecutionStatus::Cancelled);
+        assert_eq!(runs(&mut out)[0].1, "stop");
+        assert_eq!(executor.recurring(), 0);
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_behind_goes_first() {
+        let leftover = Leftover {
+            id: OperationId(7),
+            resource: "web".to_owned(),
+            action: "stop".to_owned(),
+            remaining: 500,
+        };
+        let mut executor = Executor::new("node1", vec![leftover]);
+        let mut out = Vec::new();
+        executor.begin(at(1000), &mut out);
+        executor.order(order("monitor", 0), at(1000), &mut out);
+        assert!(runs(&mut out).is_empty());
+        assert_eq!(executor.next_deadline(), Some(1500));
+        executor.deadline(at(1500), &mut out);
+        assert_eq!(out, [Output::Cancel(OperationId(7))]);
+        out.clear();
+        executor.done(ended(OperationId(7), 0), at(1501), &mut out);
+        assert_eq!(runs(&mut out)[0].1, "monitor");
+    }
+
+    #[test]
+    fn results_wait_for_the_metadata_their_digests_need() {
+        let mut executor = Executor::new("node1", Vec::new());
+        let mut out = Vec::new();
+        let agent =
+            AgentName { class: "ocf".to_owned(), provider: Some("x".to_owned()), agent_type: "y".to_owned() };
+        let mut start = Order { agent, ..order("start", 0) };
+        start.parameters.insert("password".to_owned(), "secret".to_owned());
+        executor.order(start, at(0), &mut out);
+        let Output::FetchMetadata { id: metadata, .. } = out[0] else { panic!("{out:?}") };
+        let id = runs(&mut out)[0].0;
+        assert!(executor.done(ended(id, 0), at(5), &mut out).is_empty());
+        let parameter = crate::AgentParameter { name: "password".to_owned(), ..Default::default() };
+        let known = AgentMetadata { parameters: vec![parameter], ..AgentMetadata::default() };
+        let finished = executor.metadata(metadata, Some(known), at(6));
+        assert_eq!(
+            finished[0].entry.digests.secure.as_ref().map(|(names, _)| names.as_str()),
+            Some(" password ")
+        );
+    }
+}

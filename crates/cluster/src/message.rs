@@ -194,3 +194,33 @@ pub struct Forget {
     /// On behalf of an administrator: the configuration notes it (rule 4.36.6).
     pub by_administrator: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn another_protocol_is_told_from_a_malformed_message() {
+        let message = Message {
+            protocol: PROTOCOL,
+            from: NodeId(1),
+            view: ViewId(u64::MAX),
+            round: 0,
+            body: Body::Rejoin { reason: "<\"&\u{1f600}".to_owned() },
+        };
+        let mut bytes = message.encode();
+        assert_eq!(Message::decode(&bytes), Ok(message));
+        assert_eq!(Message::decode(b"{\"protocol\":7,\"new\":{}}"), Err(MessageError::Protocol(7)));
+        bytes.pop();
+        assert!(matches!(Message::decode(&bytes), Err(MessageError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Message::decode(&bytes).is_err());
+        }
+    }
+}

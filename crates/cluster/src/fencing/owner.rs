@@ -269,3 +269,93 @@ fn limit(levels: &[Level], request: &FenceRequest, devices: &Devices) -> u64 {
     let sum: u64 = levels.iter().flat_map(|level| &level.steps).map(of_step).sum();
     6 * sum.max(request.timeout) / 5 + request.delay.unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fencing::FenceState;
+    use crate::replica::Replica;
+
+    const BOTH: &str = "<cib validate-with='pacemaker-4.0'><configuration><crm_config/><nodes/><resources>\
+        <primitive id='a' class='stonith' type='fence_a'/><primitive id='b' class='stonith' type='fence_b'/>\
+        </resources><constraints/>LEVELS</configuration><status/></cib>";
+
+    fn devices(levels: &str) -> Devices {
+        let (replica, problems) = Replica::load(Some(&BOTH.replace("LEVELS", levels)));
+        assert!(problems.is_empty(), "{problems:?}");
+        replica.devices(0)
+    }
+
+    fn operation(devices: &Devices, action: &str) -> Operation {
+        let member = |id: u32, verified: &[&str]| Candidate {
+            id: NodeId(id),
+            name: format!("node{id}"),
+            verified: verified.iter().map(|id| String::from(*id)).collect(),
+        };
+        let members = [member(1, &[]), member(2, &["b"]), member(3, &[])];
+        let record = FenceRecord {
+            id: "x".to_owned(),
+            target: "node3".to_owned(),
+            action: action.to_owned(),
+            client: String::new(),
+            origin: "node1".to_owned(),
+            executor: None,
+            state: FenceState::Pending,
+            at: 0,
+            reason: String::new(),
+            target_incarnation: None,
+        };
+        let request = FenceRequest {
+            target: "node3".to_owned(),
+            action: action.to_owned(),
+            timeout: 60_000,
+            delay: Some(5000),
+            tolerance: 0,
+            client: String::new(),
+        };
+        Operation::new(record, request, Waiting::Action(1, 1), devices, &members, 0)
+    }
+
+    /// The orders until the end, with the device, action, node and delay of each; `fails` names devices.
+    fn walk(devices: &Devices, action: &str, fails: &[&str]) -> (Vec<String>, bool) {
+        let mut operation = operation(devices, action);
+        let members = [NodeId(1), NodeId(2)];
+        let mut orders = Vec::new();
+        loop {
+            match operation.next(devices, &members, 0) {
+                Next::Order(order) => {
+                    let delay = order.delay.unwrap_or_default();
+                    orders.push(format!("{} {} node{} {delay}", order.device, order.action, order.executor));
+                    let success = !fails.contains(&order.device.as_str());
+                    assert!(operation.result(order.attempt, success, "broken"));
+                }
+                Next::Succeeded => return (orders, true),
+                Next::Failed(_) => return (orders, false),
+            }
+        }
+    }
+
+    #[test]
+    fn a_verified_device_goes_first_and_only_the_first_waits() {
+        let devices = devices("");
+        assert_eq!(walk(&devices, "reboot", &[]), (vec!["b reboot node2 5000".to_owned()], true));
+        let (orders, success) = walk(&devices, "off", &["b"]);
+        assert_eq!(orders, ["b off node2 5000", "b off node1 0", "a off node1 0"]);
+        assert!(success);
+    }
+
+    #[test]
+    fn all_devices_of_a_level_must_succeed_and_a_reboot_of_two_is_off_and_on() {
+        let levels = "<fencing-topology>\
+            <fencing-level id='l1' target='node3' index='1' devices='a,b'/>\
+            <fencing-level id='l2' target='node3' index='2' devices='b'/></fencing-topology>";
+        let devices = devices(levels);
+        let (orders, success) = walk(&devices, "reboot", &[]);
+        assert_eq!(orders, ["a off node1 5000", "b off node2 0", "a on node1 0", "b on node2 0"]);
+        assert!(success);
+        let (orders, success) = walk(&devices, "reboot", &["a"]);
+        assert_eq!(orders, ["a off node1 5000", "a off node2 0", "b reboot node2 0"]);
+        assert!(success);
+        assert!(!walk(&devices, "reboot", &["a", "b"]).1);
+    }
+}
