@@ -100,8 +100,10 @@ impl Refusal {
     }
 }
 
+/// First the words that scripts know, then what is wrong and where.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.code.text())?;
         if self.line > 0 {
             write!(f, "line {}, column {}: ", self.line, self.column)?;
         }
@@ -124,5 +126,17 @@ impl From<xml::ParseError> for Refusal {
 impl From<xml::xpath::XPathError> for Refusal {
     fn from(error: xml::xpath::XPathError) -> Refusal {
         Refusal::new(RefusalCode::Invalid, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn begins_with_what_scripts_match() {
+        let refusal = Refusal::new(RefusalCode::Exists, "node '1' exists already").at(3, 7).at_path("/cib/x");
+        assert_eq!(refusal.to_string(), "File exists: line 3, column 7: node '1' exists already (/cib/x)");
+        assert_eq!(refusal.code.exit_status(), 108);
     }
 }
