@@ -241,6 +241,14 @@ impl Edit<'_> {
         named.filter(|child| document.attribute(*child, "id-ref").is_none()).nth(position)
     }
 
+    /// The node that stands where the twin is expected, if it is the twin by its id.
+    fn expected_twin(&self, expected: Option<NodeId>, xml: &Document, given: NodeId) -> Option<NodeId> {
+        let id = xml.attribute(given, "id")?;
+        expected.filter(|node| {
+            self.document.name(*node) == xml.name(given) && self.document.attribute(*node, "id") == Some(id)
+        })
+    }
+
     fn merge(&mut self, target: NodeId, xml: &Document, given: NodeId) -> Result<(), Refusal> {
         for (name, value) in xml.attributes(given) {
             self.set(target, name, value);
@@ -250,6 +258,8 @@ impl Edit<'_> {
         }
         // position of each child among those that only their name tells apart
         let mut anonymous: Vec<(&str, usize)> = Vec::new();
+        // long lists mostly come in the order in which they stand here
+        let mut expected = self.document.first_node(target);
         for child in xml.nodes(given) {
             match xml.kind(child) {
                 NodeKind::Text => {}
@@ -259,8 +269,12 @@ impl Edit<'_> {
                         xml.attribute(child, "id").is_none() && xml.attribute(child, "id-ref").is_none();
                     let position =
                         if is_anonymous { next_position(&mut anonymous, xml.name(child)) } else { 0 };
-                    match self.twin(target, xml, child, position) {
-                        Some(twin) => self.merge(twin, xml, child)?,
+                    let twin = self.expected_twin(expected, xml, child);
+                    match twin.or_else(|| self.twin(target, xml, child, position)) {
+                        Some(twin) => {
+                            self.merge(twin, xml, child)?;
+                            expected = self.document.next_sibling(twin);
+                        }
                         None => self.add(target, xml, child)?,
                     }
                 }
