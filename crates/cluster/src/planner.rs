@@ -92,12 +92,16 @@ pub struct SchedulerPlanner;
 impl Planner for SchedulerPlanner {
     fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
         let plan = scheduler::plan(cib, now, scheduler::model::PlanOptions::default());
-        let violations = plan.violations();
+        let world = scheduler::graph::world(&plan.model);
+        let mut graph = plan.graph;
+        let stuck = transition::remove_stuck(&mut graph);
+        let violations = transition::check(&graph, &world);
+        let changes = graph.actions().filter(|action| !action.is_pseudo()).map(in_words);
         Planned {
-            summary: plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words).collect(),
+            summary: changes.chain(stuck.iter().map(ToString::to_string)).collect(),
             severity: None,
             violations: violations.iter().map(ToString::to_string).collect(),
-            graph: Arc::new(plan.graph),
+            graph: Arc::new(graph),
         }
     }
 }

@@ -88,6 +88,54 @@ pub fn check(graph: &Graph, world: &World) -> Vec<Violation> {
     violations
 }
 
+/// An action that would never run, and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    pub key: Name,
+    pub waits_for: Name,
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is held back: it waits for {}, which is not going to happen", self.key, self.waits_for)
+    }
+}
+
+/// Takes out of the graph what would never run: actions that wait for one that is not in the graph, for each
+/// other, or for such an action. A walker would leave them over (rule 3.52.7); everything else goes on
+/// without them. What still runs then waits for all that it waited for before.
+pub fn remove_stuck(graph: &mut Graph) -> Vec<Stuck> {
+    let inputs = Inputs::of(graph);
+    let mut missing: Vec<usize> = graph.synapses.iter().map(|synapse| synapse.triggers.len()).collect();
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); missing.len()];
+    for (index, firsts) in inputs.inputs.iter().enumerate() {
+        firsts.iter().for_each(|first| followers[*first].push(index));
+    }
+    let mut will_run = vec![false; missing.len()];
+    let mut ready: Vec<usize> = (0..missing.len()).filter(|index| missing[*index] == 0).collect();
+    while let Some(index) = ready.pop() {
+        will_run[index] = true;
+        for follower in &followers[index] {
+            missing[*follower] -= 1;
+            if missing[*follower] == 0 {
+                ready.push(*follower);
+            }
+        }
+    }
+    let is_lost = |id: u32| inputs.position.get(&id).is_none_or(|index| !will_run[*index]);
+    let stuck = graph
+        .synapses
+        .iter()
+        .filter_map(|synapse| {
+            let lost = synapse.triggers.iter().find(|trigger| is_lost(trigger.id))?;
+            Some(Stuck { key: synapse.action.own_key().clone(), waits_for: lost.own_key().clone() })
+        })
+        .collect();
+    let mut runs = will_run.into_iter();
+    graph.synapses.retain(|_| runs.next().unwrap_or(false));
+    stuck
+}
+
 /// Triggers as positions in the graph.
 struct Inputs {
     position: BTreeMap<u32, usize>,
@@ -305,6 +353,25 @@ mod tests {
         let found = check(&loops, &World::default());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].to_string(), "actions wait for each other: b_start_0 -> a_start_0");
+    }
+
+    #[test]
+    fn what_would_never_run_is_taken_out_and_the_rest_goes_on() {
+        let mut stuck = graph(vec![
+            step(1, "a", "start", "n", &[]),
+            step(2, "b", "start", "n", &[1, 9]),
+            step(3, "c", "start", "n", &[2]),
+            step(4, "d", "start", "n", &[5]),
+            step(5, "e", "start", "n", &[4]),
+            step(6, "f", "start", "n", &[1]),
+        ]);
+        let told: Vec<String> = remove_stuck(&mut stuck).iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 4);
+        assert_eq!(told[0], "b_start_0 is held back: it waits for 9, which is not going to happen");
+        let left: Vec<u32> = stuck.actions().map(|action| action.id).collect();
+        assert_eq!(left, [1, 6]);
+        assert_eq!(check(&stuck, &World::default()), []);
+        assert_eq!(remove_stuck(&mut stuck), []);
     }
 
     #[test]

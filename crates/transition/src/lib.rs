@@ -11,7 +11,7 @@ pub mod graph;
 mod print;
 pub mod walker;
 
-pub use check::{Need, Violation, World, check};
+pub use check::{Need, Stuck, Violation, World, check, remove_stuck};
 pub use graph::{Action, Graph, Head, Kind, NodeRef, Primitive, Synapse, Work};
 pub use walker::{Limits, Outcome, Progress, Walker};
 
