@@ -327,8 +327,9 @@ fn with_flags(title: String, flags: &[&str]) -> String {
     if flags.is_empty() { title } else { format!("{title} ({})", flags.join(", ")) }
 }
 
+/// A collective is disabled by any target role that keeps it from its best role.
 fn disabled_flag(common: &Common) -> Option<&'static str> {
-    (common.target_role == Some(TargetRole::Stopped)).then_some("disabled")
+    common.target_role.is_some().then_some("disabled")
 }
 
 /// Rule 1.20.8.
@@ -416,12 +417,17 @@ fn is_shown_in_full(it: &CloneStatus, instance: &InstanceStatus, options: Option
                 || instance.location_lost))
 }
 
+/// The target role of the clone, else of its first instance.
+fn configured_target(it: &CloneStatus) -> Option<&TargetRole> {
+    let first = || it.instances.first().and_then(|instance| instance.resource.common().target_role.as_ref());
+    it.common.target_role.as_ref().or_else(first)
+}
+
 fn started_title(it: &CloneStatus) -> &'static str {
     if !it.promotable {
         return "Started";
     }
-    let first = || it.instances.first().and_then(|instance| instance.resource.common().target_role.as_ref());
-    match it.common.target_role.as_ref().or_else(first) {
+    match configured_target(it) {
         Some(TargetRole::Unpromoted(_)) => "Unpromoted (target-role)",
         _ => "Unpromoted",
     }
@@ -429,7 +435,7 @@ fn started_title(it: &CloneStatus) -> &'static str {
 
 fn free_nodes_by_state(it: &CloneStatus) -> BTreeMap<String, Vec<&str>> {
     let mut states: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let disabled = it.common.target_role == Some(TargetRole::Stopped);
+    let disabled = configured_target(it) == Some(&TargetRole::Stopped);
     for node in &it.free_nodes {
         let state = match node.failed_probe {
             Some(rc) => format!("Stopped ({})", words::result(rc)),

@@ -4,7 +4,7 @@ use super::history::NodeHistory;
 use super::monitor::{Facts, FailCount};
 use super::{
     BundleStatus, CloneStatus, Common, Failure, GroupStatus, NodeStatus, PrimitiveStatus, ResourceStatus,
-    Status, TargetRole, words,
+    Status, words,
 };
 use cib::options::{ClusterOptions, NoQuorumPolicy};
 use scheduler::model::NodeKind;
@@ -288,7 +288,7 @@ impl Writer<'_> {
     fn collective(&mut self, id: NodeId, common: &Common) {
         self.set(id, "maintenance", Some(word(common.maintenance)));
         self.set(id, "managed", Some(word(common.managed)));
-        self.set(id, "disabled", Some(word(common.target_role == Some(TargetRole::Stopped))));
+        self.set(id, "disabled", Some(word(common.target_role.is_some())));
     }
 
     fn clone_set(&mut self, parent: NodeId, it: &CloneStatus) {
