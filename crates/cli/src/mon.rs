@@ -193,7 +193,7 @@ fn show(sections: &Sections) -> Result<(), Problem> {
     let document = session.cib()?;
     let host =
         session.is_live().then(|| session.client().ok()?.status().ok()).flatten().map(|status| status.node);
-    print!("{}", screen(&Outlook::of(&document)?, &document, sections, host));
+    print!("{}", screen(&Outlook::current(&document)?, &document, sections, host));
     Ok(())
 }
 
@@ -204,7 +204,7 @@ fn show_xml(words: &[String], legacy: bool) -> ExitCode {
         let document = session.cib()?;
         let host =
             if session.is_live() { session.client()?.status().ok().map(|status| status.node) } else { None };
-        Ok((Outlook::of(&document)?, Outlook::history(&document), facts(&document, host)))
+        Ok((Outlook::current(&document)?, Outlook::history(&document), facts(&document, host)))
     });
     match outcome {
         Ok((outlook, history, facts)) => {
@@ -271,8 +271,9 @@ fn screen(
 
 /// `crm_mon -s` (rule 5b.2.3).
 fn simple_status() -> ExitCode {
-    let outcome =
-        Session::open(None).and_then(|mut session| session.cib()).and_then(|document| Outlook::of(&document));
+    let outcome = Session::open(None)
+        .and_then(|mut session| session.cib())
+        .and_then(|document| Outlook::current(&document));
     let outlook = match outcome {
         Ok(outlook) => outlook,
         Err(problem) => {

@@ -41,6 +41,23 @@ pub struct Location {
 }
 
 impl Outlook {
+    /// Reads a CIB without planning: what is, not what would be done.
+    pub fn current(document: &xml::Document) -> Result<Outlook, Problem> {
+        let (cib, _) = Cib::from_document(document);
+        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let mut status = Status::of(&model);
+        let fail_counts = fail_counts(&mut model);
+        scheduler::placement::unpack_constraints(&mut model);
+        status.bans = view::status::bans(&model);
+        Ok(Outlook {
+            status,
+            fail_counts,
+            planned: Vec::new(),
+            places: places(&model),
+            locations: locations(&model),
+        })
+    }
+
     /// Reads a CIB and plans once, as of now.
     pub fn of(document: &xml::Document) -> Result<Outlook, Problem> {
         let (cib, _) = Cib::from_document(document);

@@ -40,7 +40,7 @@ fn watch() -> Result<(), Problem> {
 fn draw() -> Result<(), Problem> {
     let mut client = Client::connect(Client::default_socket())?;
     let document = parse(&client.cib(&api::CibQuery::default())?)?;
-    let text = crate::mon::text(&Outlook::of(&document)?, &document, crate::mon::Detail::Normal);
+    let text = crate::mon::text(&Outlook::current(&document)?, &document, crate::mon::Detail::Normal);
     let mut out = std::io::stdout().lock();
     if out.is_terminal() {
         // from the top, each line cleared to its end, and what is left below cleared

@@ -222,7 +222,7 @@ fn status_lines(place: &Place) -> Vec<String> {
     let read = || -> Result<Vec<String>, Problem> {
         let mut client = place.any_client()?;
         let document = crate::session::parse(&client.cib(&api::CibQuery::default())?)?;
-        let outlook = Outlook::of(&document)?;
+        let outlook = Outlook::current(&document)?;
         let text = crate::mon::text(&outlook, &document, crate::mon::Detail::Normal);
         Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
     };

@@ -49,7 +49,7 @@ pub fn print_status(session: &mut Session, options: &Options) -> Result<ExitCode
     })?;
     let name = cluster_name(session, &document);
     println!("Cluster name: {name}");
-    let outlook = Outlook::of(&document)?;
+    let outlook = Outlook::current(&document)?;
     let detail = if options.flag("--full") { crate::mon::Detail::Full } else { crate::mon::Detail::Normal };
     print!("{}", crate::mon::text(&outlook, &document, detail));
     Ok(ExitCode::SUCCESS)
@@ -71,7 +71,7 @@ fn cluster_name(session: &mut Session, document: &xml::Document) -> String {
 /// `pcs resource [status]` and `pcs stonith [status]`.
 pub fn print_resource_status(session: &mut Session, fence_devices: bool) -> Result<ExitCode> {
     let document = session.cib()?;
-    let lines = crate::mon::resource_lines(&Outlook::of(&document)?, fence_devices);
+    let lines = crate::mon::resource_lines(&Outlook::current(&document)?, fence_devices);
     if lines.is_empty() {
         println!(
             "{}",
@@ -87,7 +87,7 @@ pub fn print_resource_status(session: &mut Session, fence_devices: bool) -> Resu
 /// `pcs cluster status` and `pcs status cluster`.
 pub fn print_cluster_status(session: &mut Session) -> Result<ExitCode> {
     let document = session.cib()?;
-    let outlook = Outlook::of(&document)?;
+    let outlook = Outlook::current(&document)?;
     println!("Cluster Status:");
     for line in crate::mon::summary_lines(&outlook, &document) {
         println!(" {line}");
