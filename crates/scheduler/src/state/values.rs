@@ -55,12 +55,15 @@ pub(super) fn meta(
         values.set("clone", number.to_string(), Source::default());
     }
     unpack(model, &definition.meta, &input, &mut values);
+    // on their own: what an ancestor resets it does not reset for its children
+    let mut inherited = Values::new();
     let mut above = parent;
     while let Some(ancestor) = above {
-        let inherited = model.state.definitions[model.resources[ancestor].definition].meta.clone();
-        unpack(model, &inherited, &input, &mut values);
+        let blocks = model.state.definitions[model.resources[ancestor].definition].meta.clone();
+        unpack(model, &blocks, &input, &mut inherited);
         above = model.resources[ancestor].parent;
     }
+    values.add_all(&inherited);
     unpack(model, &cib.configuration.rsc_defaults, &input, &mut values);
     if let Some(parent) = parent {
         for (name, value) in &model.resources[parent].meta {

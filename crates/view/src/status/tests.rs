@@ -341,3 +341,13 @@ fn operations_of_each_node() {
         "Operations:\n  * Node: n1:\n    * vm: migration-threshold=1000000:\n      * (1) start\n      * (2) monitor: interval=\"10000ms\"\n"
     );
 }
+
+#[test]
+fn what_a_clone_resets_its_child_keeps() {
+    let resource = "<clone id='c'><meta_attributes id='m1'>\
+        <nvpair id='p' name='promotable' value='true'/><nvpair id='d' name='target-role' value='#default'/>\
+        </meta_attributes><primitive id='vm' class='ocf' provider='p' type='t'><meta_attributes id='m2'>\
+        <nvpair id='t' name='target-role' value='Unpromoted'/></meta_attributes></primitive></clone>";
+    let status = Scenario { resource, ..Default::default() }.status();
+    assert_eq!(status.counts.disabled, 2);
+}
