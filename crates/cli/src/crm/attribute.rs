@@ -299,9 +299,8 @@ fn correct_from_memory(
     let asked = AttributeQuery { node: subject.node.clone(), name: Some(name.clone()) };
     // what is private is in memory only, and not shown here
     if let (Ok(known), [pair]) = (session.client()?.attributes(&asked), pairs.as_mut_slice()) {
-        match known.as_slice() {
-            [one] => pair.value.clone_from(&one.value),
-            _ => {}
+        if let [one] = known.as_slice() {
+            pair.value.clone_from(&one.value);
         }
     }
     Ok(())
