@@ -4,12 +4,14 @@ mod cib_file;
 mod cibadmin;
 mod configuration;
 mod crm;
+mod daemons;
 mod demo;
 mod events;
 mod internal;
 mod mon;
 mod outlook;
 mod pcs;
+mod schemas;
 mod session;
 mod simulate;
 mod tool;
@@ -51,6 +53,8 @@ enum Command {
     Why(why::Arguments),
     /// Show what happened, and why
     Events(events::Arguments),
+    /// Write the schemas as files, for clients that read them
+    InstallSchemas(schemas::Arguments),
     /// Programs that shipped agents call
     #[command(hide = true, subcommand)]
     Internal(internal::Command),
@@ -59,7 +63,7 @@ enum Command {
     Classic(Vec<String>),
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  systole daemon                                     on a host with its own configuration\n  systole bus create /tmp/bus demo node1 node2       a cluster on one machine, then for each node:\n  systole daemon --bus /tmp/bus --node node1 --state-dir /tmp/node1"
 )]
@@ -119,6 +123,7 @@ fn main() -> ExitCode {
         Command::Why(arguments) => why::run(&arguments),
         Command::Watch => watch::run(),
         Command::Events(arguments) => events::run(&arguments),
+        Command::InstallSchemas(arguments) => schemas::run(&arguments),
         Command::Internal(command) => internal::run(command),
         Command::Classic(words) => {
             let name = words.first().map(String::as_str).unwrap_or_default();
@@ -136,7 +141,7 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
         "crm_mon" => Some(mon::classic(arguments)),
         "crm_simulate" => Some(simulate::run(arguments)),
         "crm_verify" => Some(verify::run(arguments)),
-        _ => crm::run(name, arguments),
+        _ => crm::run(name, arguments).or_else(|| daemons::run(name, arguments)),
     }
 }
 

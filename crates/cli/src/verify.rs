@@ -82,9 +82,13 @@ pub fn run(words: &[String]) -> ExitCode {
 
 fn check(arguments: &Arguments) -> Result<ExitCode, Problem> {
     let text = input(arguments)?;
-    let document = parse(&text).map_err(|problem| {
+    let mut document = parse(&text).map_err(|problem| {
         Problem::new(exit::CONFIG, format!("Verification failed: Unable to parse CIB XML ({problem})"))
     })?;
+    // clients check configurations that have no status yet (rule 5c.6.1)
+    if document.name(document.root()) == "cib" && document.child(document.root(), "status").is_none() {
+        document.append_element(document.root(), "status");
+    }
     if let Some(path) = &arguments.save_xml {
         replace_file(std::path::Path::new(path), &document.to_pretty())?;
     }

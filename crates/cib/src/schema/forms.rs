@@ -101,6 +101,20 @@ pub(super) fn name_value_pair<'a>(validator: &mut Validator<'a>, element: Elemen
     }
 }
 
+/// Ids of nodes are no IDs of the document (they may be numbers), but what is told by a node's id must be told
+/// of one node only.
+pub(super) fn nodes<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
+    let mut first = std::collections::BTreeMap::new();
+    for node in element.children_named("node") {
+        let Some(id) = node.attr("id") else { continue };
+        if let Some(other) = first.insert(id, node) {
+            let name = other.attr("uname").unwrap_or("?");
+            let place = if other.line() > 0 { format!(", line {}", other.line()) } else { String::new() };
+            validator.error(node, format!("two nodes have the id '{id}' (the other is {name}{place})"));
+        }
+    }
+}
+
 /// Primitives and templates.
 pub(super) fn primitive<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     let name = element.name();

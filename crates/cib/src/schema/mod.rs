@@ -5,6 +5,7 @@
 //! elsewhere ([`crate::verify`]). Findings say what was probably meant.
 
 mod forms;
+mod relax_ng;
 mod table;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::notice::Severity;
 use crate::options::closest;
 use crate::upgrade;
 use crate::value::Score;
+pub use relax_ng::relax_ng;
 use table::{Attribute, Count, Kind, Number};
 
 /// One thing wrong, or probably not meant, with a document.

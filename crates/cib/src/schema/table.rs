@@ -407,7 +407,7 @@ pub(super) const ELEMENTS: &[Element] = &[
         ],
         NODE_SETS,
     ),
-    row("nodes", &[], &[child("node", Count::Any)]),
+    with_form(row("nodes", &[], &[child("node", Count::Any)]), forms::nodes),
     with_form(
         row("nvpair", &[OPTIONAL_ID, ID_REF, may("name", Kind::Text), may("value", Kind::Text)], &[]),
         forms::name_value_pair,

@@ -102,6 +102,21 @@ fn ids_are_unique_names() {
 }
 
 #[test]
+fn nodes_have_ids_of_their_own() {
+    let text = "<cib admin_epoch='0' epoch='1' num_updates='0' validate-with='pacemaker-4.0'><configuration>\n\
+        <crm_config/><nodes><node id='1' uname='a'/>\n<node id='1' uname='b'/></nodes><resources/><constraints/>\
+        </configuration><status/></cib>";
+    let found = validate(&Document::parse(text).expect("sample"));
+    let texts: Vec<String> = found.iter().map(Finding::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "line 3, column 1: two nodes have the id '1' (the other is a, line 2) (/cib/configuration/nodes/node[@id='1'])"
+        ]
+    );
+}
+
+#[test]
 fn forms_exclude_each_other() {
     for (xml, expected) in [
         ("<rsc_location id='l' rsc='a'/>", "error: rsc_location needs 'node' and 'score', or a rule"),
