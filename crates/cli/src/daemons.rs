@@ -78,7 +78,9 @@ fn pacemakerd(words: &[String]) -> ExitCode {
             println!(" Supporting v3.16.1: cibsecrets corosync-ge-2 lha monotonic remote systemd");
         }
         Some("--help" | "-?" | "-h") => {
-            println!("pacemakerd [--version | --features]\n\nWithout options: runs the node of this host, as");
+            println!(
+                "pacemakerd [--version | --features]\n\nWithout options: runs the node of this host, as"
+            );
             println!("'systole daemon' does.\n\nExamples:\n  pacemakerd --version\n  pacemakerd --features");
         }
         Some(other) => {
@@ -97,7 +99,9 @@ fn metadata(name: &str) -> String {
     };
     let (title, options) = match name {
         "pacemaker-based" => ("Options of the configuration store", cluster(&|it| BASED.contains(&it))),
-        "pacemaker-controld" => ("Options of the node and its cluster", cluster(&|it| CONTROLD.contains(&it))),
+        "pacemaker-controld" => {
+            ("Options of the node and its cluster", cluster(&|it| CONTROLD.contains(&it)))
+        }
         "pacemaker-fenced" => {
             ("Parameters that every fencing device understands", FENCING_PARAMETERS.iter().collect())
         }

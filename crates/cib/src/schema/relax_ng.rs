@@ -152,10 +152,7 @@ impl Grammar {
     }
 
     fn pattern(&mut self, depth: usize, pattern: &str) {
-        self.line(
-            depth,
-            &format!("<data type=\"string\"><param name=\"pattern\">{pattern}</param></data>"),
-        );
+        self.line(depth, &format!("<data type=\"string\"><param name=\"pattern\">{pattern}</param></data>"));
     }
 
     fn choice(&mut self, depth: usize, data: Option<&str>, words: &[&str]) {
@@ -198,9 +195,10 @@ mod tests {
     fn a_grammar_has_what_its_version_has() {
         let (old, new) = (parsed("pacemaker-1.0"), parsed("pacemaker-4.0"));
         let has = |grammar: &Document, name: &str| {
-            grammar.root_element().descendants().any(|element| {
-                element.name() == "element" && element.attr("name") == Some(name)
-            })
+            grammar
+                .root_element()
+                .descendants()
+                .any(|element| element.name() == "element" && element.attr("name") == Some(name))
         };
         assert!(has(&new, "podman") && !has(&old, "podman"));
         assert!(has(&old, "master") && !has(&new, "master"));
