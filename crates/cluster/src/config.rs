@@ -35,8 +35,10 @@ pub struct Config {
     pub cluster_name: Option<String>,
     /// `corosync` or `embedded`; written as `cluster-infrastructure`.
     pub infrastructure: String,
-    /// Whether sbd runs on this host (rule 4.21.5).
+    /// Whether a watchdog takes this host down when it is not healthy any more: sbd's or our own (rule 4.21.5).
     pub have_watchdog: bool,
+    /// Milliseconds within which it does so: the host's `SBD_WATCHDOG_TIMEOUT`.
+    pub watchdog_bound: Option<u64>,
     /// CPU cores of this host, for `node-action-limit` (rule 4.32.2).
     pub cores: u32,
     pub start_state: StartState,
@@ -56,6 +58,7 @@ impl Config {
             cluster_name: Some("demo".to_owned()),
             infrastructure: "embedded".to_owned(),
             have_watchdog: false,
+            watchdog_bound: None,
             cores: 2,
             start_state: StartState::Default,
             seed: u64::from(id),

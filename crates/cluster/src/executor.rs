@@ -131,6 +131,8 @@ pub struct Executor {
     held: Vec<(Order, OperationResult, i64)>,
     /// Fence devices that were started here: their probes find them.
     devices: BTreeMap<String, bool>,
+    /// How often each fence device is being used now, by whomever.
+    device_use: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +149,8 @@ struct Running {
     since: u64,
     since_epoch: i64,
     cancelled: bool,
+    /// It uses a fence device.
+    fencing: bool,
 }
 
 #[derive(Debug)]
@@ -175,6 +179,15 @@ struct Recurring {
 struct Metadata {
     known: Option<AgentMetadata>,
     at: u64,
+    /// How often in a row the agent gave none.
+    failures: u32,
+}
+
+impl Metadata {
+    /// How long an agent that gives no metadata is left alone, in milliseconds (rule 4.8.5).
+    fn pause(&self) -> u64 {
+        10_000 << self.failures.saturating_sub(1).min(4)
+    }
 }
 
 impl Executor {
@@ -190,11 +203,13 @@ impl Executor {
             fetching: BTreeMap::new(),
             held: Vec::new(),
             devices: BTreeMap::new(),
+            device_use: BTreeMap::new(),
         };
         for leftover in leftovers {
             executor.runs.insert(leftover.id, leftover.resource.clone());
             let what = What::Leftover { action: leftover.action, until: leftover.remaining };
-            let running = Running { id: leftover.id, what, since: 0, since_epoch: 0, cancelled: false };
+            let running =
+                Running { id: leftover.id, what, since: 0, since_epoch: 0, cancelled: false, fencing: false };
             executor.resources.entry(leftover.resource).or_default().running = Some(running);
         }
         executor
@@ -278,6 +293,9 @@ impl Executor {
         let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
             return Vec::new();
         };
+        if running.fencing {
+            self.release_device(&resource);
+        }
         let mut finished = match running.what {
             What::Leftover { .. } => Vec::new(),
             What::Repeat(_, first) if running.cancelled => {
@@ -296,6 +314,7 @@ impl Executor {
         let Some(agent) = self.fetching.remove(&id) else { return Vec::new() };
         let known = self.metadata.entry(agent.clone()).or_default();
         known.at = now.monotonic;
+        known.failures = if metadata.is_some() { 0 } else { known.failures + 1 };
         known.known = metadata.or(known.known.take());
         let (ready, held) =
             std::mem::take(&mut self.held).into_iter().partition(|(order, _, _)| order.agent == agent);
@@ -315,7 +334,11 @@ impl Executor {
         if self.fetching.values().any(|fetched| fetched == agent) {
             return true;
         }
-        if self.metadata.get(agent).is_some_and(|known| now.monotonic.saturating_sub(known.at) <= max_age) {
+        let is_young = |known: &Metadata| {
+            let age = now.monotonic.saturating_sub(known.at);
+            age <= max_age && (known.known.is_some() || age <= known.pause())
+        };
+        if self.metadata.get(agent).is_some_and(is_young) {
             return false;
         }
         let id = self.next_id();
@@ -328,6 +351,38 @@ impl Executor {
     #[must_use]
     pub fn has_device(&self, device: &str) -> bool {
         self.devices.get(device).copied().unwrap_or(false)
+    }
+
+    /// Fence devices that were started here and have not failed since.
+    #[must_use]
+    pub fn started_devices(&self) -> std::collections::BTreeSet<String> {
+        self.devices.iter().filter(|(_, works)| **works).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Takes one use of a fence device, if it bears one more; given back by [`Executor::release_device`].
+    pub fn take_device(&mut self, device: &str, limit: Option<usize>) -> bool {
+        let uses = self.device_use.entry(device.to_owned()).or_default();
+        let may = limit.is_none_or(|limit| *uses < limit);
+        *uses += usize::from(may);
+        may
+    }
+
+    /// Gives back one use of a fence device.
+    pub fn release_device(&mut self, device: &str) {
+        if let Some(uses) = self.device_use.get_mut(device) {
+            *uses = uses.saturating_sub(1);
+        }
+    }
+
+    /// The resource whose operation has this number.
+    #[must_use]
+    pub fn resource_of(&self, id: OperationId) -> Option<String> {
+        self.runs.get(&id).cloned()
+    }
+
+    /// Goes on with what waited for a fence device.
+    pub fn device_free(&mut self, device: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        if self.resources.contains_key(device) { self.advance(device, now, out) } else { Vec::new() }
     }
 
     /// Starts recurring operations that are due and ends leftovers whose time is up.
@@ -354,12 +409,14 @@ impl Executor {
     /// When [`Executor::deadline`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        let of_slot = |slot: &Slot| match &slot.running {
+        let of_slot = |(resource, slot): (&String, &Slot)| match &slot.running {
+            // goes on when the device is free
+            None if slot.must_wait(resource, &self.device_use, u64::MAX) => None,
             None => slot.recurring.values().filter_map(|one| one.due).min(),
             Some(Running { what: What::Leftover { until, .. }, cancelled: false, .. }) => Some(*until),
             Some(_) => None,
         };
-        self.resources.values().filter_map(of_slot).min()
+        self.resources.iter().filter_map(of_slot).min()
     }
 
     /// What runs now.
@@ -393,6 +450,9 @@ impl Executor {
         loop {
             let Some(slot) = self.resources.get_mut(resource) else { return finished };
             if slot.running.is_some() {
+                return finished;
+            }
+            if slot.must_wait(resource, &self.device_use, now.monotonic) {
                 return finished;
             }
             if let Some(order) = slot.queue.pop_front() {
@@ -453,10 +513,14 @@ impl Executor {
             self.fetch_metadata(&order.agent, max_age, now, out);
         }
         let id = self.next_id();
+        if order.is_fencing() {
+            *self.device_use.entry(order.resource.clone()).or_default() += 1;
+        }
         self.runs.insert(id, resource.to_owned());
         if let Some(slot) = self.resources.get_mut(resource) {
             let (since, since_epoch) = (now.monotonic, now.epoch());
-            slot.running = Some(Running { id, what, since, since_epoch, cancelled: false });
+            slot.running =
+                Some(Running { id, what, since, since_epoch, cancelled: false, fencing: order.is_fencing() });
         }
         out.push(self.run(id, &order));
     }
@@ -629,6 +693,16 @@ impl Slot {
             out.push(Output::Cancel(running.id));
         }
         never_ran
+    }
+
+    /// Whether what comes next needs a fence device that bears no further use now (rule 4.61.4).
+    fn must_wait(&self, resource: &str, uses: &BTreeMap<String, usize>, now: u64) -> bool {
+        let due = || self.due(now).and_then(|(key, _)| self.recurring.get(&key)).map(|one| &one.order);
+        let Some(order) = self.queue.front().or_else(due) else { return false };
+        let needs_device = order.is_fencing()
+            && (order.interval > 0 || !matches!(order.operation.as_str(), "stop" | "monitor"));
+        let in_use = uses.get(resource).copied().unwrap_or(0);
+        needs_device && fencing::device::action_limit(&order.parameters).is_some_and(|limit| in_use >= limit)
     }
 
     /// The recurring operation that is due longest, with its order if it has had no result yet.

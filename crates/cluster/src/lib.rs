@@ -26,6 +26,7 @@ pub mod time;
 
 pub use config::{Config, Leftover, Peer, Restored, StartState};
 pub use event::{Event, EventId, EventKind, Severity};
+pub use fencing::watchdog::Timing as WatchdogTiming;
 pub use fencing::{FenceRecord, FenceState};
 pub use interface::{Input, Outbox, Output};
 pub use membership::{NodeId, View, ViewId};

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::executor::Order;
-use crate::fencing::{FenceOrder, FenceRecord};
+use crate::fencing::{FenceOrder, FenceRecord, Offer};
 use crate::history::{Entry, InFlightKey};
 use crate::join::Hello;
 use crate::membership::{NodeId, ViewId};
-use crate::operation::AgentName;
+use crate::operation::{AgentName, ExecutionStatus};
 use crate::replica::Version;
-use crate::request::{AttributeUpdate, CibChange, RequestId};
+use crate::request::{AttributeUpdate, CibChange, FenceRequest, RequestId};
 
 /// A message in its envelope. One that was sent in another view or join round than the receiver's current one is void
 /// for all receivers alike; its sender repeats what still matters after the next join round.
@@ -109,14 +109,18 @@ pub enum Body {
     ShutdownRequested { node: NodeId, at: i64 },
     /// A pretended failure (rule 4.36.3).
     FailResource { request: Option<RequestId>, resource: String, node: String },
-    /// The owner of a fencing operation announces it.
-    FenceStarted(FenceRecord),
+    /// Somebody asks for fencing: the record says who owns the operation.
+    FenceStarted { record: FenceRecord, request: FenceRequest },
+    /// The sender could use these devices for it; `complete`: nothing more will come from it.
+    FenceOffer { operation: String, devices: Vec<Offer>, complete: bool },
     /// The owner has a device used.
     FenceExecute(FenceOrder),
     /// What became of that.
-    FenceExecuted { operation: String, attempt: u32, success: bool, timed_out: bool, reason: String },
+    FenceExecuted { operation: String, attempt: u32, status: ExecutionStatus, reason: String },
     /// The one result of a fencing operation.
     FenceDone(FenceRecord),
+    /// The sender was announced as fenced, and yet it runs.
+    FenceSurvived { operation: String },
     /// Finished fencing operations are forgotten.
     ForgetFencing { request: Option<RequestId>, target: Option<String> },
     /// A node that is down is forgotten (rule 4.24.5).

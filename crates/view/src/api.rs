@@ -238,10 +238,29 @@ pub struct Fencing {
     /// Node that ran the agent, `a human` for a confirmation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executor: Option<String>,
+    /// Devices that were used with success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
     /// `pending`, `done` or `failed`.
     pub state: String,
+    /// While it is pending: `querying`, `executing`, or `duplicate` if an equal one is waited for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
+    /// It was not carried out by itself: an equal one was under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
+    /// The target was heard after this had been announced as done: the device lies, or cuts off something
+    /// else than power.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survived: bool,
     /// Seconds since 1970-01-01 UTC of its end, of the request while pending.
     pub at: i64,
+    /// The same in milliseconds.
+    #[serde(default)]
+    pub at_ms: i64,
+    /// Execution status of a failure: 2 timed out, 10 no device.
+    #[serde(default)]
+    pub status: i32,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

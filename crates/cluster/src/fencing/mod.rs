@@ -1,112 +1,37 @@
 //! Fencing: devices and topology from the CIB, who fences whom with what, and what became of it.
 //!
-//! Every node knows all devices from its replica, so any member can own a fencing operation: it orders one
-//! use of a device after the other ([`FenceOrder`]) and announces the one result. [`devices`] reads the
-//! configuration, [`owner`] is the owner's procedure, [`executor`] carries out orders.
+//! A fencing operation is announced to all members. Each of them offers the devices it could use for it
+//! ([`inquiry`]); the operation's owner orders one use of a device after the other ([`owner`], [`walk`]);
+//! whoever is ordered carries it out ([`executor`]); the owner announces the one result, which every node
+//! keeps ([`history`]). [`devices`] and [`device`] read the configuration, [`watchdog`] has the timing of
+//! nodes that take themselves down.
 
+pub mod device;
 pub mod devices;
 pub mod executor;
+pub mod history;
+pub mod inquiry;
 pub mod owner;
-
-use std::collections::BTreeMap;
+pub mod walk;
+pub mod watchdog;
 
 use serde::{Deserialize, Serialize};
 
 use crate::membership::NodeId;
 
-pub use devices::agent_input;
+pub use device::agent_input;
+pub use history::FenceHistory;
 
-/// More finished operations than this are not remembered (rule 4.62.2).
-const REMEMBERED: usize = 250;
+/// The device that stands for waiting until a node's watchdog has fired (rules 4.52.7, 4.59.4).
+pub const WATCHDOG_DEVICE: &str = "watchdog";
 
-/// Fencing operations all nodes remember, oldest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FenceHistory {
-    records: Vec<FenceRecord>,
-    /// Failures in a row, by target.
-    failures: BTreeMap<String, u32>,
-}
-
-impl FenceHistory {
-    /// All records, oldest first.
-    #[must_use]
-    pub fn records(&self) -> &[FenceRecord] {
-        &self.records
-    }
-
-    /// Takes a record in: a finished one replaces a pending one of the same id, never the reverse.
-    /// True if it is news.
-    pub fn take(&mut self, record: &FenceRecord) -> bool {
-        match self.records.iter_mut().find(|known| known.id == record.id) {
-            Some(known) if known.state != FenceState::Pending || record.state == FenceState::Pending => {
-                return false;
-            }
-            Some(known) => *known = record.clone(),
-            None => self.records.push(record.clone()),
-        }
-        match record.state {
-            FenceState::Pending => {}
-            FenceState::Done => {
-                self.failures.remove(&record.target);
-            }
-            FenceState::Failed => *self.failures.entry(record.target.clone()).or_default() += 1,
-        }
-        let finished = self.records.iter().filter(|known| known.state != FenceState::Pending).count();
-        if finished > REMEMBERED {
-            if let Some(oldest) = self.records.iter().position(|known| known.state != FenceState::Pending) {
-                self.records.remove(oldest);
-            }
-        }
-        true
-    }
-
-    /// Failures in a row of a target (rule 4.55.2).
-    #[must_use]
-    pub fn failures(&self, target: &str) -> u32 {
-        self.failures.get(target).copied().unwrap_or(0)
-    }
-
-    /// Forgets finished operations of a target (of all without one).
-    pub fn forget(&mut self, target: Option<&str>) {
-        self.records.retain(|known| {
-            known.state == FenceState::Pending
-                || target.is_some_and(|target| !known.target.eq_ignore_ascii_case(target))
-        });
-    }
-
-    /// Pending operations whose owner is not among `members` any more.
-    #[must_use]
-    pub fn abandoned(&self, members: &[&str]) -> Vec<FenceRecord> {
-        let lost = |record: &&FenceRecord| {
-            record.state == FenceState::Pending && !members.contains(&record.origin.as_str())
-        };
-        self.records.iter().filter(lost).cloned().collect()
-    }
-
-    /// Whether the same action succeeded within the last `tolerance` seconds (rule 4.50.5).
-    #[must_use]
-    pub fn recent_success(
-        &self,
-        target: &str,
-        action: &str,
-        tolerance: u64,
-        now: i64,
-    ) -> Option<&FenceRecord> {
-        let young = |record: &FenceRecord| now - record.at <= i64::try_from(tolerance).unwrap_or(i64::MAX);
-        self.records.iter().rev().find(|record| {
-            tolerance > 0
-                && record.state == FenceState::Done
-                && record.target.eq_ignore_ascii_case(target)
-                && record.action == action
-                && young(record)
-        })
-    }
-}
+/// Its agent, which is part of the cluster manager.
+pub const WATCHDOG_AGENT: &str = "fence_watchdog";
 
 /// One fencing operation, as every node remembers it (rule 4.62.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FenceRecord {
-    /// Unique: `INCARNATION-NUMBER` of the owner.
+    /// Unique: `INCARNATION-NUMBER` of who asked.
     pub id: String,
     pub target: String,
     /// `off`, `reboot` or `on`.
@@ -115,24 +40,76 @@ pub struct FenceRecord {
     pub client: String,
     /// Node that owns the operation.
     pub origin: String,
-    /// Node that ran the successful agent, `a human` for a confirmation.
+    /// The run of the owner's daemon: an operation does not outlive it.
+    pub owner: String,
+    /// Node that runs the agent, or ran the successful one; `a human` for a confirmation.
     pub executor: Option<String>,
+    /// Devices that were used with success, in this order.
+    pub devices: Vec<String>,
     pub state: FenceState,
-    /// Epoch seconds of the end; of the request while pending.
+    /// Epoch milliseconds of the end; of the request while pending.
     pub at: i64,
     /// While it is pending, why it was asked for; then why it failed (empty if it did not).
     pub reason: String,
+    /// Execution status of a failure (rule 4.2.4): 2 timed out, 10 no device; 0 of a success.
+    pub status: i32,
+    /// The operation that this one waits for instead of being carried out (rule 4.61.1).
+    pub merged_into: Option<String>,
     /// The run of the target's daemon that was acted on: a node that came back since is not the one fenced.
     pub target_incarnation: Option<String>,
+    /// The target's daemon was heard after the operation had been announced as done: the device lies, or
+    /// cuts off something else than power.
+    pub survived: bool,
 }
 
-/// How far a fencing operation is.
+impl FenceRecord {
+    /// Epoch seconds of [`FenceRecord::at`].
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.at.div_euclid(1000)
+    }
+
+    /// Whether it makes the target go down.
+    #[must_use]
+    pub fn takes_down(&self) -> bool {
+        matches!(self.action.as_str(), "off" | "reboot")
+    }
+}
+
+/// How far a fencing operation is (rule 4.62.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FenceState {
-    Pending,
+    /// Members are asked for devices.
+    Querying,
+    /// A device is being used.
+    Executing,
+    /// An equal operation is waited for.
+    Duplicate,
     Done,
     Failed,
+}
+
+impl FenceState {
+    /// Whether the result is still to come.
+    #[must_use]
+    pub fn is_pending(self) -> bool {
+        !matches!(self, FenceState::Done | FenceState::Failed)
+    }
+}
+
+/// A device that a node could use for an operation (rule 4.51.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub device: String,
+    /// It was started there and has worked since.
+    pub verified: bool,
+    /// Nodes that join must be switched on by it: unfencing (rule 4.56.1).
+    pub automatic: bool,
+    /// The agent knows `on`.
+    pub offers_on: bool,
+    /// Actions that only the target itself may run.
+    pub on_target: Vec<String>,
 }
 
 /// An order of a fencing operation's owner: one device, used by one node.

@@ -1,9 +1,11 @@
-//! The owner's side of a fencing operation: which device is used by which node next, and when it is over
-//! (rules 4.51 to 4.54).
+//! The owner's side of a fencing operation: hearing who could use what, ordering one use of a device after
+//! the other, and knowing when it is over (rules 4.51 to 4.54).
 
-use crate::fencing::devices::Devices;
-use crate::fencing::{FenceOrder, FenceRecord};
+use super::devices::Devices;
+use super::walk::{Offers, Verdict, Walk};
+use super::{FenceOrder, FenceRecord, Offer, WATCHDOG_DEVICE};
 use crate::membership::NodeId;
+use crate::operation::ExecutionStatus;
 use crate::request::{FenceRequest, RequestId};
 
 /// Who waits for the result beside the journal.
@@ -14,13 +16,16 @@ pub enum Waiting {
     Client(RequestId),
 }
 
-/// A member as fencing sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    pub id: NodeId,
-    pub name: String,
-    /// Devices that run there and were checked.
-    pub verified: Vec<String>,
+/// What the owner knows when it decides.
+#[derive(Debug)]
+pub struct Context<'a> {
+    pub devices: &'a Devices,
+    /// Members now, the owner first.
+    pub members: &'a [NodeId],
+    /// Milliseconds after which the target's watchdog has fired, if it can be relied on (rule 4.59.5).
+    pub watchdog: Option<u64>,
+    /// Monotonic milliseconds.
+    pub now: u64,
 }
 
 /// A fencing operation at its owner.
@@ -28,334 +33,276 @@ pub struct Candidate {
 pub struct Operation {
     pub record: FenceRecord,
     pub request: FenceRequest,
-    pub waiting: Vec<Waiting>,
     /// Monotonic millisecond after which it fails.
     pub deadline: u64,
-    levels: Vec<Level>,
-    level: usize,
-    /// What is being awaited: the attempt's number, its executor and its own limit.
-    awaiting: Option<(u32, NodeId, u64)>,
+    topology: Vec<Vec<String>>,
+    /// Members that were asked for their devices.
+    asked: Vec<NodeId>,
+    offers: Offers,
+    /// Until when missing answers are waited for.
+    gather_until: u64,
+    walk: Option<Walk>,
+    awaiting: Option<Awaited>,
     attempts: u32,
     used_delay: bool,
-    last_failure: String,
+    last_failure: Option<(ExecutionStatus, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Level {
-    steps: Vec<Step>,
-    at: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Step {
+struct Awaited {
+    attempt: u32,
+    /// `None`: the target's watchdog is waited for.
+    executor: Option<NodeId>,
     device: String,
-    action: String,
-    /// Failures do not count: the `on` half of a reboot (rule 4.52.5).
-    optional: bool,
-    /// Nodes to ask, best first.
-    executors: Vec<NodeId>,
-    next: usize,
+    /// Monotonic millisecond at which waiting ends.
+    until: u64,
 }
 
 /// What the owner does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
+    /// Answers or a result are awaited.
+    Wait,
     Order(FenceOrder),
+    /// Nobody has to do anything: the target's watchdog is waited for.
+    Watchdog(u32),
     Succeeded,
-    Failed(String),
+    Failed(ExecutionStatus, String),
 }
 
 impl Operation {
-    /// Plans the operation. `members` in order of preference, the owner first.
+    /// An operation for which `members` have just been asked; `target`: its id if it is one of them.
     #[must_use]
     pub fn new(
         record: FenceRecord,
         request: FenceRequest,
-        waiting: Waiting,
-        devices: &Devices,
-        members: &[Candidate],
-        now: u64,
+        target: Option<NodeId>,
+        context: &Context<'_>,
     ) -> Operation {
-        let topology = devices.topology(&request.target);
-        let levels = if topology.is_empty() {
-            without_topology(&request, devices, members)
-        } else {
-            topology.iter().map(|level| with_topology(level, &request, devices, members)).collect()
-        };
-        let budget = limit(&levels, &request, devices);
+        let gather_until = context.now + 6 * request.timeout / 5;
         Operation {
-            record,
-            deadline: now + budget,
-            waiting: vec![waiting],
-            levels,
-            level: 0,
+            topology: context.devices.topology(&request.target),
+            asked: context.members.to_vec(),
+            offers: Offers::about(target),
+            gather_until,
+            deadline: gather_until + 6 * request.timeout / 5 + request.delay.unwrap_or(0),
+            walk: None,
             awaiting: None,
             attempts: 0,
             used_delay: false,
-            last_failure: String::new(),
+            last_failure: None,
+            record,
             request,
         }
     }
 
-    /// The next order, or the end. To be called at the beginning and after each result.
-    pub fn next(&mut self, devices: &Devices, members: &[NodeId], now: u64) -> Next {
-        loop {
-            let Some(level) = self.levels.get_mut(self.level) else {
-                let nobody = self.attempts == 0;
-                let reason =
-                    if nobody { "no device can fence it".to_owned() } else { self.last_failure.clone() };
-                return Next::Failed(reason);
-            };
-            let Some(step) = level.steps.get_mut(level.at) else { return Next::Succeeded };
-            let Some(executor) = step.executors.get(step.next).copied() else {
-                if step.optional {
-                    level.at += 1;
-                } else {
-                    if self.last_failure.is_empty() {
-                        self.last_failure = format!("no node can use {}", step.device);
-                    }
-                    self.level += 1;
-                }
-                continue;
-            };
-            step.next += 1;
-            if !members.contains(&executor) {
-                continue;
+    /// Takes a member's answer (rule 4.51.2).
+    pub fn offer(&mut self, node: NodeId, devices: Vec<Offer>, complete: bool) {
+        self.offers.take(node, devices, complete);
+    }
+
+    /// The next order, or the end. To be called after each answer, result, loss of a member and deadline.
+    pub fn next(&mut self, context: &Context<'_>) -> Next {
+        if self.awaiting.is_some() {
+            return Next::Wait;
+        }
+        if self.walk.is_none() {
+            if !self.is_ready(context) {
+                return Next::Wait;
             }
-            self.attempts += 1;
-            let delay = match self.request.delay {
-                Some(_) if self.used_delay => Some(0),
-                other => other,
-            };
-            self.used_delay = true;
-            let order = FenceOrder {
-                operation: self.record.id.clone(),
-                attempt: self.attempts,
-                executor,
-                device: step.device.clone(),
-                target: self.request.target.clone(),
-                action: step.action.clone(),
-                timeout: self.request.timeout,
-                delay,
-            };
-            let device = devices.get(&step.device);
-            let own = device
-                .map_or(self.request.timeout, |device| device.timeout(&step.action, self.request.timeout));
-            let waits = device.map_or(0, |device| device.delays(&self.request.target).1) + delay.unwrap_or(0);
-            self.awaiting = Some((self.attempts, executor, now + 6 * (own + waits) / 5));
-            return Next::Order(order);
+            self.begin(context);
+        }
+        let pick = self.walk.as_mut().and_then(|walk| walk.next(&self.offers, context.members));
+        match pick {
+            Some(pick) => match pick.executor {
+                Some(node) => self.order(&pick.device, &pick.action, node, context),
+                None => self.wait_for_watchdog(context),
+            },
+            None => self.exhausted(context),
         }
     }
 
-    /// Takes the result of an attempt; false if it is not awaited.
-    pub fn result(&mut self, attempt: u32, success: bool, reason: &str) -> bool {
-        if self.awaiting.is_none_or(|(awaited, _, _)| awaited != attempt) {
+    /// Whether enough was heard to begin (rules 4.51.4, 4.52.4). The target is not waited for if others can
+    /// do it: it may well be what does not answer.
+    fn is_ready(&self, context: &Context<'_>) -> bool {
+        if context.now >= self.gather_until {
+            return true;
+        }
+        let heard = |node: &&NodeId| !context.members.contains(node) || self.offers.is_complete(**node);
+        let is_target = |node: &&NodeId| self.offers.target == Some(**node);
+        if self.asked.iter().all(|node| heard(&node)) {
+            return true;
+        }
+        if self.request.action == "on" {
             return false;
         }
-        self.awaiting = None;
-        if success {
-            if let Some(level) = self.levels.get_mut(self.level) {
-                level.at += 1;
-            }
-        } else {
-            self.last_failure = reason.to_owned();
-        }
-        true
-    }
-
-    /// The executor of the attempt that is awaited.
-    #[must_use]
-    pub fn executor(&self) -> Option<NodeId> {
-        self.awaiting.map(|(_, executor, _)| executor)
-    }
-
-    /// Gives up the awaited attempt if its executor is lost or its time is over. True if there was one.
-    pub fn give_up(&mut self, members: &[NodeId], now: u64) -> bool {
-        let Some((attempt, executor, until)) = self.awaiting else { return false };
-        let reason = if !members.contains(&executor) {
-            "the node that used the device is lost"
-        } else if until <= now {
-            "no result from the node that uses the device"
-        } else {
-            return false;
+        let others_heard = self.asked.iter().filter(|node| !is_target(node)).all(|node| heard(&node));
+        let offered = |device: &String| {
+            *device == WATCHDOG_DEVICE || self.offers.of_others().any(|offer| offer.device == *device)
         };
-        self.result(attempt, false, reason)
+        match self.topology.is_empty() {
+            true => {
+                self.offers.of_others().any(|offer| offer.verified)
+                    || others_heard && self.offers.of_others().next().is_some()
+            }
+            false => {
+                self.topology.iter().flatten().all(offered)
+                    || others_heard && self.topology.iter().any(|level| level.iter().all(offered))
+            }
+        }
     }
 
-    /// When something has to be given up.
+    fn begin(&mut self, context: &Context<'_>) {
+        let walk = Walk::new(&self.request.action, &self.topology, &self.offers, context.devices);
+        let uses = walk.uses(&self.offers);
+        let longest = uses.iter().map(|(device, action)| self.time_of(device, action, context)).sum::<u64>();
+        let limit = 6 * longest.max(self.request.timeout) / 5 + self.request.delay.unwrap_or(0);
+        self.deadline = context.now + limit;
+        self.walk = Some(walk);
+    }
+
+    /// Milliseconds that one use of a device may take, its own delays included.
+    fn time_of(&self, device: &str, action: &str, context: &Context<'_>) -> u64 {
+        if device == WATCHDOG_DEVICE {
+            return context.watchdog.unwrap_or(0);
+        }
+        let Some(device) = context.devices.get(device) else { return self.request.timeout };
+        let waits = if action == "on" { 0 } else { device.delays(&self.request.target).1 };
+        device.timeout(action, self.request.timeout) + waits
+    }
+
+    fn order(&mut self, device: &str, action: &str, executor: NodeId, context: &Context<'_>) -> Next {
+        self.attempts += 1;
+        // the requested delay holds for the first use only (rule 4.54.2)
+        let delay = self.request.delay.map(|delay| if self.used_delay { 0 } else { delay });
+        self.used_delay = true;
+        let order = FenceOrder {
+            operation: self.record.id.clone(),
+            attempt: self.attempts,
+            executor,
+            device: device.to_owned(),
+            target: self.request.target.clone(),
+            action: action.to_owned(),
+            timeout: self.request.timeout,
+            delay,
+        };
+        let limit = 6 * (self.time_of(device, action, context) + delay.unwrap_or(0)) / 5;
+        self.awaiting = Some(Awaited {
+            attempt: self.attempts,
+            executor: Some(executor),
+            device: device.to_owned(),
+            until: context.now + limit,
+        });
+        Next::Order(order)
+    }
+
+    /// All ways were tried: perhaps the watchdog is left (rule 4.59.5).
+    fn exhausted(&mut self, context: &Context<'_>) -> Next {
+        if self.walk.as_ref().is_some_and(Walk::only_optional_left) {
+            return Next::Succeeded;
+        }
+        let nobody = self.attempts == 0 && self.topology.is_empty() && self.request.action != "on";
+        if nobody && context.watchdog.is_some() {
+            return self.wait_for_watchdog(context);
+        }
+        let (status, reason) = self.last_failure.clone().unwrap_or_else(|| {
+            let reason = match self.topology.is_empty() {
+                true => "no device can fence it".to_owned(),
+                false => format!("no node can use all devices of a level: {}", self.missing_devices()),
+            };
+            (ExecutionStatus::NoFenceDevice, reason)
+        });
+        Next::Failed(status, reason)
+    }
+
+    fn missing_devices(&self) -> String {
+        let offered = |device: &&String| self.offers.all().any(|offer| offer.device == **device);
+        let missing: Vec<&str> =
+            self.topology.iter().flatten().filter(|device| !offered(device)).map(String::as_str).collect();
+        format!("nobody offers {}", missing.join(", "))
+    }
+
+    fn wait_for_watchdog(&mut self, context: &Context<'_>) -> Next {
+        self.attempts += 1;
+        let device = WATCHDOG_DEVICE.to_owned();
+        let Some(wait) = context.watchdog else {
+            let reason = "watchdog fencing does not apply to it".to_owned();
+            self.last_failure = Some((ExecutionStatus::Error, reason));
+            if let Some(walk) = &mut self.walk {
+                walk.result(false, false);
+            }
+            return self.next(context);
+        };
+        // it began when fencing was decided, not when the node was lost (rule 4.59.6)
+        let until = context.now + wait;
+        self.deadline = self.deadline.max(until + 6 * self.request.timeout / 5);
+        self.awaiting = Some(Awaited { attempt: self.attempts, executor: None, device, until });
+        Next::Watchdog(self.attempts)
+    }
+
+    /// Takes the result of an attempt. `None` if it is not awaited.
+    pub fn result(
+        &mut self,
+        attempt: u32,
+        success: bool,
+        status: ExecutionStatus,
+        reason: &str,
+    ) -> Option<Verdict> {
+        let awaited = self.awaiting.take_if(|awaited| awaited.attempt == attempt)?;
+        if success {
+            self.record.devices.push(awaited.device);
+        } else {
+            self.last_failure = Some((status, reason.to_owned()));
+        }
+        let timed_out = status == ExecutionStatus::TimedOut;
+        match &mut self.walk {
+            Some(walk) if awaited.executor.is_some() || !self.topology.is_empty() => {
+                Some(walk.result(success, timed_out))
+            }
+            _ => Some(if success { Verdict::Done } else { Verdict::Over }),
+        }
+    }
+
+    /// The failure that ends it when nothing else may be tried.
+    #[must_use]
+    pub fn failure(&self) -> (ExecutionStatus, String) {
+        self.last_failure.clone().unwrap_or((ExecutionStatus::Error, "it failed".to_owned()))
+    }
+
+    /// Ends the awaited attempt if its executor is lost or its time is over; a watchdog whose time is over
+    /// has fired.
+    pub fn expire(&mut self, context: &Context<'_>) -> Option<Verdict> {
+        let awaited = self.awaiting.as_ref()?;
+        let is_over = awaited.until <= context.now;
+        let attempt = awaited.attempt;
+        match awaited.executor {
+            None if is_over => self.result(attempt, true, ExecutionStatus::Done, ""),
+            Some(node) if !context.members.contains(&node) => {
+                self.result(attempt, false, ExecutionStatus::Error, "the node that used the device is lost")
+            }
+            Some(_) if is_over => {
+                let reason = "no result from the node that uses the device";
+                self.result(attempt, false, ExecutionStatus::Error, reason)
+            }
+            _ => None,
+        }
+    }
+
+    /// When something has to be given up or begun.
     #[must_use]
     pub fn next_deadline(&self) -> u64 {
-        self.awaiting.map_or(self.deadline, |(_, _, until)| until.min(self.deadline))
+        let gathering = self.walk.is_none().then_some(self.gather_until);
+        let awaited = self.awaiting.as_ref().map(|awaited| awaited.until);
+        [Some(self.deadline), gathering, awaited].into_iter().flatten().min().unwrap_or(self.deadline)
     }
 
-    /// Whether all that counts was done: a reboot whose nodes are off (rule 4.52.5).
+    /// Whether all that counts was done: a reboot whose devices are off (rule 4.52.5).
     #[must_use]
     pub fn only_optional_left(&self) -> bool {
-        let level = self.levels.get(self.level);
-        level.is_some_and(|level| level.at > 0 && level.steps[level.at..].iter().all(|step| step.optional))
+        self.walk.as_ref().is_some_and(Walk::only_optional_left)
     }
-}
-
-/// Each usable device is a level of its own; verified ones first (rule 4.51.4).
-fn without_topology(request: &FenceRequest, devices: &Devices, members: &[Candidate]) -> Vec<Level> {
-    let usable = devices.devices.iter().filter(|device| device.may_fence(&request.target));
-    let mut steps: Vec<(bool, Step)> = usable
-        .map(|device| {
-            let step = step(&device.id, &request.action, false, request, devices, members);
-            let verified = members.iter().any(|member| member.verified.contains(&device.id));
-            (!verified, step)
-        })
-        .filter(|(_, step)| !step.executors.is_empty())
-        .collect();
-    steps.sort_by_key(|(unverified, _)| *unverified);
-    steps.into_iter().map(|(_, step)| Level { steps: vec![step], at: 0 }).collect()
-}
-
-fn with_topology(
-    level: &[String],
-    request: &FenceRequest,
-    devices: &Devices,
-    members: &[Candidate],
-) -> Level {
-    let steps = |action: &str, optional: bool| -> Vec<Step> {
-        level.iter().map(|device| step(device, action, optional, request, devices, members)).collect()
-    };
-    if request.action == "reboot" && level.len() > 1 {
-        let mut all = steps("off", false);
-        let stays_off =
-            |step: &Step| devices.get(&step.device).is_some_and(|device| device.word("reboot") == "off");
-        all.extend(steps("on", true).into_iter().filter(|step| !stays_off(step)));
-        Level { steps: all, at: 0 }
-    } else {
-        Level { steps: steps(&request.action, false), at: 0 }
-    }
-}
-
-/// Nodes that may use the device: where it was checked first, the target last and only if nobody else can.
-fn step(
-    device: &str,
-    action: &str,
-    optional: bool,
-    request: &FenceRequest,
-    devices: &Devices,
-    members: &[Candidate],
-) -> Step {
-    let configured = devices.get(device);
-    let usable = |member: &&Candidate| configured.is_some_and(|device| device.usable_by(&member.name));
-    let is_target = |member: &Candidate| member.name.eq_ignore_ascii_case(&request.target);
-    let verified = |member: &Candidate| member.verified.iter().any(|one| one == device);
-    let mut ordered: Vec<&Candidate> = members.iter().filter(usable).collect();
-    ordered.sort_by_key(|member| (is_target(member), !verified(member)));
-    if ordered.iter().any(|member| !is_target(member)) || action == "on" {
-        ordered.retain(|member| !is_target(member));
-    }
-    Step {
-        device: device.to_owned(),
-        action: action.to_owned(),
-        optional,
-        executors: ordered.iter().map(|member| member.id).collect(),
-        next: 0,
-    }
-}
-
-/// Milliseconds for the whole operation (rule 4.53.3).
-fn limit(levels: &[Level], request: &FenceRequest, devices: &Devices) -> u64 {
-    let of_step = |step: &Step| {
-        let device = devices.get(&step.device);
-        device.map_or(request.timeout, |device| {
-            device.timeout(&step.action, request.timeout) + device.delays(&request.target).1
-        })
-    };
-    let sum: u64 = levels.iter().flat_map(|level| &level.steps).map(of_step).sum();
-    6 * sum.max(request.timeout) / 5 + request.delay.unwrap_or(0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fencing::FenceState;
-    use crate::replica::Replica;
-
-    const BOTH: &str = "<cib validate-with='pacemaker-4.0'><configuration><crm_config/><nodes/><resources>\
-        <primitive id='a' class='stonith' type='fence_a'/><primitive id='b' class='stonith' type='fence_b'/>\
-        </resources><constraints/>LEVELS</configuration><status/></cib>";
-
-    fn devices(levels: &str) -> Devices {
-        let (replica, problems) = Replica::load(Some(&BOTH.replace("LEVELS", levels)));
-        assert!(problems.is_empty(), "{problems:?}");
-        replica.devices(0)
-    }
-
-    fn operation(devices: &Devices, action: &str) -> Operation {
-        let member = |id: u32, verified: &[&str]| Candidate {
-            id: NodeId(id),
-            name: format!("node{id}"),
-            verified: verified.iter().map(|id| String::from(*id)).collect(),
-        };
-        let members = [member(1, &[]), member(2, &["b"]), member(3, &[])];
-        let record = FenceRecord {
-            id: "x".to_owned(),
-            target: "node3".to_owned(),
-            action: action.to_owned(),
-            client: String::new(),
-            origin: "node1".to_owned(),
-            executor: None,
-            state: FenceState::Pending,
-            at: 0,
-            reason: String::new(),
-            target_incarnation: None,
-        };
-        let request = FenceRequest {
-            target: "node3".to_owned(),
-            action: action.to_owned(),
-            timeout: 60_000,
-            delay: Some(5000),
-            tolerance: 0,
-            client: String::new(),
-        };
-        Operation::new(record, request, Waiting::Action(1, 1), devices, &members, 0)
-    }
-
-    /// The orders until the end, with the device, action, node and delay of each; `fails` names devices.
-    fn walk(devices: &Devices, action: &str, fails: &[&str]) -> (Vec<String>, bool) {
-        let mut operation = operation(devices, action);
-        let members = [NodeId(1), NodeId(2)];
-        let mut orders = Vec::new();
-        loop {
-            match operation.next(devices, &members, 0) {
-                Next::Order(order) => {
-                    let delay = order.delay.unwrap_or_default();
-                    orders.push(format!("{} {} node{} {delay}", order.device, order.action, order.executor));
-                    let success = !fails.contains(&order.device.as_str());
-                    assert!(operation.result(order.attempt, success, "broken"));
-                }
-                Next::Succeeded => return (orders, true),
-                Next::Failed(_) => return (orders, false),
-            }
-        }
-    }
-
-    #[test]
-    fn a_verified_device_goes_first_and_only_the_first_waits() {
-        let devices = devices("");
-        assert_eq!(walk(&devices, "reboot", &[]), (vec!["b reboot node2 5000".to_owned()], true));
-        let (orders, success) = walk(&devices, "off", &["b"]);
-        assert_eq!(orders, ["b off node2 5000", "b off node1 0", "a off node1 0"]);
-        assert!(success);
-    }
-
-    #[test]
-    fn all_devices_of_a_level_must_succeed_and_a_reboot_of_two_is_off_and_on() {
-        let levels = "<fencing-topology>\
-            <fencing-level id='l1' target='node3' index='1' devices='a,b'/>\
-            <fencing-level id='l2' target='node3' index='2' devices='b'/></fencing-topology>";
-        let devices = devices(levels);
-        let (orders, success) = walk(&devices, "reboot", &[]);
-        assert_eq!(orders, ["a off node1 5000", "b off node2 0", "a on node1 0", "b on node2 0"]);
-        assert!(success);
-        let (orders, success) = walk(&devices, "reboot", &["a"]);
-        assert_eq!(orders, ["a off node1 5000", "a off node2 0", "b reboot node2 0"]);
-        assert!(success);
-        assert!(!walk(&devices, "reboot", &["a", "b"]).1);
-    }
-}
+#[path = "owner_tests.rs"]
+mod tests;

@@ -3,13 +3,11 @@
 use super::commands::refused;
 use super::joining::modify_scope;
 use super::{MOST_WAITING, Node};
-use crate::event::Severity;
-use crate::fencing::{FenceRecord, FenceState};
 use crate::interface::{Outbox, Output};
 use crate::message::{Body, Forget};
 use crate::request::{
-    AttributeUpdate, CibChange, CibOperation, Client, FenceRequest, NodeStatus, PeerStatus, RefusalCode,
-    Reply, Request, RequestId,
+    AttributeUpdate, CibChange, CibOperation, Client, NodeStatus, PeerStatus, RefusalCode, Reply, Request,
+    RequestId,
 };
 use crate::text::{Fragment, as_id};
 
@@ -97,7 +95,7 @@ impl Node {
         self.send(body, out);
     }
 
-    fn unknown_node(&mut self, id: RequestId, node: &str, out: &mut Outbox) {
+    pub(super) fn unknown_node(&mut self, id: RequestId, node: &str, out: &mut Outbox) {
         self.reply(id, refused(RefusalCode::NotFound, format!("no node {node} is known")), out);
     }
 
@@ -123,47 +121,6 @@ impl Node {
             },
         };
         Some(own_change(operation))
-    }
-
-    fn on_fence_request(&mut self, id: RequestId, request: FenceRequest, out: &mut Outbox) {
-        let now = self.now.epoch();
-        let recent = self
-            .fence_history
-            .recent_success(&request.target, &request.action, request.tolerance, now)
-            .cloned();
-        if let Some(record) = recent {
-            self.reply(id, Reply::Fenced(record), out);
-        } else if self.is_joined() && !self.is_leaving() {
-            let reason = format!("requested by {}", request.client);
-            self.start_fence(request, reason, crate::fencing::owner::Waiting::Client(id), out);
-        } else {
-            let text = "this node is not in the cluster now: ask another one".to_owned();
-            self.reply(id, refused(RefusalCode::Busy, text), out);
-        }
-    }
-
-    /// A human says the node is down (rule 4.63).
-    fn confirm_fenced(&mut self, id: RequestId, target: &str, out: &mut Outbox) {
-        let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
-        let Some((_, target)) = known else { return self.unknown_node(id, target, out) };
-        self.notice(Severity::Warning, format!("a human confirmed that {target} is down"), out);
-        let record = FenceRecord {
-            id: self.next_fence_id(),
-            action: "off".to_owned(),
-            client: "stonith_admin".to_owned(),
-            origin: self.config.name.clone(),
-            executor: Some("a human".to_owned()),
-            state: FenceState::Done,
-            at: self.now.epoch(),
-            reason: String::new(),
-            target_incarnation: self.incarnation_of(&target),
-            target,
-        };
-        self.fence_waiting
-            .entry(record.id.clone())
-            .or_default()
-            .push(crate::fencing::owner::Waiting::Client(id));
-        self.send(Body::FenceDone(record), out);
     }
 
     /// What this node knows of itself and the cluster.

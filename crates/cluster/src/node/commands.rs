@@ -43,12 +43,16 @@ impl Node {
             Body::FailResource { request, resource, node } => {
                 self.on_fail_resource(from, request, &resource, &node, out);
             }
-            Body::FenceStarted(record) => self.on_fence_started(record, out),
+            Body::FenceStarted { record, request } => self.on_fence_started(from, record, request, out),
+            Body::FenceOffer { operation, devices, complete } => {
+                self.on_fence_offer(from, &operation, devices, complete, out);
+            }
             Body::FenceExecute(order) => self.on_fence_execute(order, out),
-            Body::FenceExecuted { operation, attempt, success, timed_out, reason } => {
-                self.on_fence_executed(&operation, attempt, success, timed_out, &reason, out);
+            Body::FenceExecuted { operation, attempt, status, reason } => {
+                self.on_fence_executed(&operation, attempt, status, &reason, out);
             }
             Body::FenceDone(record) => self.on_fence_done(record, out),
+            Body::FenceSurvived { operation } => self.on_fence_survived(from, &operation, out),
             Body::ForgetFencing { request, target } => {
                 self.fence_history.forget(target.as_deref());
                 self.reply_if_own(from, request, Reply::Done, out);
@@ -619,6 +623,7 @@ impl Node {
             return;
         };
         self.attributes.forget_node(&name);
+        self.fence_history.forget_failures(&name);
         let changes = [
             delete(format!("/cib/configuration/nodes/node[@id={}]", crate::text::xpath_literal(&id))),
             delete(node_state_path(&id)),

@@ -167,7 +167,11 @@ impl Node {
         let harmless = |body: &Body| {
             matches!(
                 body,
-                Body::Execute { .. } | Body::Settled { .. } | Body::FenceStarted(_) | Body::FenceExecute(_)
+                Body::Execute { .. }
+                    | Body::Settled { .. }
+                    | Body::FenceStarted { .. }
+                    | Body::FenceOffer { .. }
+                    | Body::FenceExecute(_)
             )
         };
         coordinator.hold_until.is_none()

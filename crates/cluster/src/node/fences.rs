@@ -1,23 +1,52 @@
-//! Fencing operations as the node takes part in them: as owner, as user of a device, as witness
-//! (rules 4.51, 4.55, 4.57, 4.58).
+//! Fencing operations as the node takes part in them: asking for one, owning it, using a device for it
+//! (rules 4.50 to 4.54, 4.61). What follows from a result is in `fenced`.
+
+use std::collections::BTreeSet;
 
 use super::Node;
 use super::commands::refused;
-use super::joining::{delete, modify_status};
 use crate::event::{EventKind, Severity};
-use crate::fencing::owner::{Candidate, Next, Operation, Waiting};
-use crate::fencing::{FenceOrder, FenceRecord, FenceState};
+use crate::fencing::inquiry::Surroundings;
+use crate::fencing::owner::{Context, Next, Operation, Waiting};
+use crate::fencing::walk::Verdict;
+use crate::fencing::{FenceOrder, FenceRecord, FenceState, Offer, WATCHDOG_DEVICE, watchdog};
 use crate::history::ResourceHistory;
 use crate::interface::{Outbox, Output};
 use crate::membership::NodeId;
 use crate::message::Body;
 use crate::operation::{ExecutionStatus, OperationResult};
-use crate::replica::node_state_path;
-use crate::request::{AttributeUpdate, FenceRequest, RefusalCode, Reply};
+use crate::request::{FenceRequest, RefusalCode, Reply, RequestId};
 
 impl Node {
-    /// Begins a fencing operation, or waits for an equal one that is under way (rule 4.61.1).
-    /// `reason`: why it is asked for.
+    /// A client wants a node to be fenced (rule 4.50.1).
+    pub(super) fn on_fence_request(&mut self, id: RequestId, mut request: FenceRequest, out: &mut Outbox) {
+        if let Some(name) = self.name_by_number(&request.target) {
+            request.target = name;
+        }
+        let now = self.now.epoch();
+        let recent = self
+            .fence_history
+            .recent_success(&request.target, &request.action, request.tolerance, now)
+            .cloned();
+        if let Some(record) = recent {
+            self.reply(id, Reply::Fenced(record), out);
+        } else if self.is_joined() && !self.is_leaving() {
+            let reason = format!("requested by {}", request.client);
+            self.start_fence(request, reason, Waiting::Client(id), out);
+        } else {
+            let text = "this node is not in the cluster now: ask another one".to_owned();
+            self.reply(id, refused(RefusalCode::Busy, text), out);
+        }
+    }
+
+    /// The name of the node with this id, if no node has it as a name.
+    fn name_by_number(&self, target: &str) -> Option<String> {
+        let nodes = self.replica.all_nodes();
+        let is_name = nodes.iter().any(|(_, name)| name.eq_ignore_ascii_case(target));
+        nodes.into_iter().find(|(id, _)| !is_name && id == target).map(|(_, name)| name)
+    }
+
+    /// Asks for a fencing operation. `reason`: why.
     pub(super) fn start_fence(
         &mut self,
         request: FenceRequest,
@@ -25,38 +54,54 @@ impl Node {
         waiting: Waiting,
         out: &mut Outbox,
     ) {
-        let same = |record: &&FenceRecord| {
-            record.state == FenceState::Pending
-                && record.target.eq_ignore_ascii_case(&request.target)
-                && record.action == request.action
-        };
-        let owned =
-            self.fences.values().find(|operation| same(&&operation.record)).map(|one| one.record.id.clone());
-        let under_way =
-            owned.or_else(|| self.fence_history.records().iter().find(same).map(|one| one.id.clone()));
-        if let Some(id) = under_way {
+        if let (Waiting::Action(..), Some(id)) = (&waiting, self.fence_under_way(&request)) {
+            // the same plan again: nothing new has to be said
             self.fence_waiting.entry(id).or_default().push(waiting);
             return;
         }
+        let owner = self.fence_owner(&request.target);
         let record = FenceRecord {
             id: self.next_fence_id(),
             target: request.target.clone(),
             action: request.action.clone(),
             client: request.client.clone(),
-            origin: self.config.name.clone(),
+            origin: self.name_of(owner),
+            owner: self.incarnations.get(&owner).cloned().unwrap_or_default(),
             executor: None,
-            state: FenceState::Pending,
-            at: self.now.epoch(),
+            devices: Vec::new(),
+            state: FenceState::Querying,
+            at: self.now.epoch_ms,
             reason,
+            status: 0,
+            merged_into: None,
             target_incarnation: self.incarnation_of(&request.target),
+            survived: false,
         };
-        self.send(Body::FenceStarted(record.clone()), out);
-        self.fence_waiting.entry(record.id.clone()).or_default().push(waiting.clone());
-        let candidates = self.fence_candidates();
-        let operation =
-            Operation::new(record.clone(), request, waiting, &self.devices, &candidates, self.now.monotonic);
-        self.fences.insert(record.id.clone(), operation);
-        self.continue_fence(&record.id, out);
+        self.fence_waiting.entry(record.id.clone()).or_default().push(waiting);
+        self.send(Body::FenceStarted { record, request }, out);
+    }
+
+    /// An equal operation that is under way, or has been asked for.
+    fn fence_under_way(&self, request: &FenceRequest) -> Option<String> {
+        let same = |record: &FenceRecord| {
+            record.target.eq_ignore_ascii_case(&request.target) && record.action == request.action
+        };
+        let asked = self.outgoing.iter().chain(&self.unsent).find_map(|body| match body {
+            Body::FenceStarted { record, .. } if same(record) => Some(record.id.clone()),
+            _ => None,
+        });
+        let pending =
+            |record: &&FenceRecord| record.state.is_pending() && record.merged_into.is_none() && same(record);
+        asked.or_else(|| self.fence_history.records().iter().find(pending).map(|record| record.id.clone()))
+    }
+
+    /// Who manages an operation: this node, unless it is the target and somebody else is there (rule 4.51.1).
+    fn fence_owner(&self, target: &str) -> NodeId {
+        let own = self.config.id;
+        if !target.eq_ignore_ascii_case(&self.config.name) {
+            return own;
+        }
+        self.members.keys().copied().find(|id| *id != own).unwrap_or(own)
     }
 
     pub(super) fn next_fence_id(&mut self) -> String {
@@ -72,51 +117,196 @@ impl Node {
         self.incarnations.get(&id).cloned()
     }
 
-    /// Members with the devices that were checked there, this node first.
-    fn fence_candidates(&self) -> Vec<Candidate> {
-        let is_checked = |history: &ResourceHistory| {
-            let last =
-                history.entries.iter().find(|(slot, _)| slot.ends_with("_last_0")).map(|(_, entry)| entry);
-            last.is_some_and(|entry| entry.operation != "stop" && entry.exit_code == 0)
-                && !history.has_failure()
-        };
-        let verified = |node: &NodeId| {
-            let histories = self.history.nodes.get(node).into_iter().flatten();
-            histories
-                .filter(|(_, history)| history.agent.class == "stonith" && is_checked(history))
-                .map(|(id, _)| id.clone())
-                .collect()
-        };
-        let mut all: Vec<Candidate> = (self.members.iter())
-            .map(|(id, member)| Candidate { id: *id, name: member.name.clone(), verified: verified(id) })
-            .collect();
-        all.sort_by_key(|candidate| candidate.id != self.config.id);
-        all
+    /// An operation is announced: everybody keeps it and says which devices it could use; an equal one that
+    /// is under way is waited for instead (rules 4.51.2, 4.61.1).
+    pub(super) fn on_fence_started(
+        &mut self,
+        from: NodeId,
+        mut record: FenceRecord,
+        request: FenceRequest,
+        out: &mut Outbox,
+    ) {
+        self.settled = false;
+        let owner_is_here =
+            self.members.keys().any(|id| self.incarnations.get(id).is_some_and(|run| *run == record.owner));
+        if !owner_is_here {
+            record.origin = self.name_of(from);
+            record.owner = self.incarnations.get(&from).cloned().unwrap_or_default();
+        }
+        if let Some(equal) = self.fence_history.equal(&record).map(|equal| equal.id.clone()) {
+            record.state = FenceState::Duplicate;
+            record.merged_into = Some(equal.clone());
+            let waiting = self.fence_waiting.remove(&record.id).unwrap_or_default();
+            self.fence_waiting.entry(equal).or_default().extend(waiting);
+        }
+        if !self.fence_history.take(&record) {
+            return;
+        }
+        let causes = Vec::from_iter(self.journal.plan);
+        let why = Some(record.reason.clone()).filter(|reason| !reason.is_empty());
+        self.event(EventKind::FenceStarted(record.clone()), why, causes, out);
+        if record.state == FenceState::Duplicate {
+            return;
+        }
+        if record.owner == self.config.incarnation {
+            self.own_fence(record.clone(), request.clone());
+        }
+        self.offer_devices(&record, request.timeout, out);
+        self.continue_fence(&record.id, out);
     }
 
-    fn continue_fence(&mut self, id: &str, out: &mut Outbox) {
-        let members: Vec<NodeId> = self.members.keys().copied().collect();
+    fn own_fence(&mut self, record: FenceRecord, request: FenceRequest) {
+        let members = self.fence_members();
+        let target = self.member_id(&request.target);
+        let id = record.id.clone();
+        let context = Context {
+            devices: &self.devices,
+            members: &members,
+            watchdog: self.watchdog_wait_for(&request.target),
+            now: self.now.monotonic,
+        };
+        let operation = Operation::new(record, request, target, &context);
+        self.fences.insert(id, operation);
+    }
+
+    /// Members, this node first.
+    fn fence_members(&self) -> Vec<NodeId> {
+        let own = self.config.id;
+        let others = self.members.keys().copied().filter(|id| *id != own);
+        std::iter::once(own).chain(others).collect()
+    }
+
+    /// Milliseconds after which the target's watchdog has fired, if that can be relied on (rules 4.59.4,
+    /// 4.59.7: never without quorum, for then it is the others who may be right).
+    fn watchdog_wait_for(&self, target: &str) -> Option<u64> {
+        let property = self.options().fencing_watchdog_timeout;
+        let is_remote = self.replica.is_remote(target);
+        watchdog::wait(property, self.config.watchdog_bound)
+            .filter(|_| self.view.quorate && !is_remote && self.devices.watchdog_applies_to(target))
+    }
+
+    fn offer_devices(&mut self, record: &FenceRecord, timeout: u64, out: &mut Outbox) {
+        let started = self.working_devices();
+        let mut around = Surroundings {
+            node: &self.config.name,
+            devices: &self.devices,
+            agents: &mut self.executor,
+            started: &started,
+            now: self.now,
+        };
+        let told =
+            self.inquiries.begin(&record.id, &record.target, &record.action, timeout, &mut around, out);
+        told.into_iter().for_each(|body| self.send(body, out));
+    }
+
+    /// Goes on with answering which devices could be used.
+    pub(super) fn continue_inquiries(&mut self, out: &mut Outbox) {
+        let started = self.working_devices();
+        let mut around = Surroundings {
+            node: &self.config.name,
+            devices: &self.devices,
+            agents: &mut self.executor,
+            started: &started,
+            now: self.now,
+        };
+        let told = self.inquiries.advance(&mut around, out);
+        told.into_iter().for_each(|body| self.send(body, out));
+    }
+
+    /// Fence devices that run here and whose last check was good (rule 4.51.2).
+    pub(super) fn working_devices(&self) -> BTreeSet<String> {
+        let is_checked = |history: &ResourceHistory| {
+            let last = history.entries.iter().find(|(slot, _)| slot.ends_with("_last_0"));
+            last.is_some_and(|(_, entry)| entry.operation != "stop" && entry.exit_code == 0)
+                && !history.has_failure()
+        };
+        let histories = self.history.nodes.get(&self.config.id).into_iter().flatten();
+        histories
+            .filter(|(_, history)| history.agent.class == "stonith" && is_checked(history))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    pub(super) fn on_fence_offer(
+        &mut self,
+        from: NodeId,
+        id: &str,
+        devices: Vec<Offer>,
+        complete: bool,
+        out: &mut Outbox,
+    ) {
         let Some(operation) = self.fences.get_mut(id) else { return };
-        let next = operation.next(&self.devices, &members, self.now.monotonic);
-        match next {
-            Next::Order(order) => {
-                let incarnation = self.incarnation_of(&order.target);
-                if let Some(operation) = self.fences.get_mut(id) {
-                    operation.record.executor =
-                        self.members.get(&order.executor).map(|member| member.name.clone());
-                    operation.record.target_incarnation = incarnation;
-                }
-                self.send(Body::FenceExecute(order), out);
+        operation.offer(from, devices, complete);
+        self.continue_fence(id, out);
+    }
+
+    /// The owner's next step.
+    fn continue_fence(&mut self, id: &str, out: &mut Outbox) {
+        let members = self.fence_members();
+        let Some(operation) = self.fences.get(id) else { return };
+        let target = operation.request.target.clone();
+        let watchdog = self.watchdog_wait_for(&target);
+        let context =
+            Context { devices: &self.devices, members: &members, watchdog, now: self.now.monotonic };
+        let Some(operation) = self.fences.get_mut(id) else { return };
+        match operation.next(&context) {
+            Next::Wait => {}
+            Next::Order(order) => self.order_fence(id, order, out),
+            Next::Watchdog(attempt) => self.wait_for_watchdog(id, attempt, &target, out),
+            Next::Succeeded => self.announce_fence(id, FenceState::Done, None, out),
+            Next::Failed(status, reason) => {
+                self.announce_fence(id, FenceState::Failed, Some((status, reason)), out);
             }
-            Next::Succeeded => self.announce_fence(id, FenceState::Done, String::new(), out),
-            Next::Failed(reason) => self.announce_fence(id, FenceState::Failed, reason, out),
         }
     }
 
-    fn announce_fence(&mut self, id: &str, state: FenceState, reason: String, out: &mut Outbox) {
+    fn order_fence(&mut self, id: &str, order: FenceOrder, out: &mut Outbox) {
+        let incarnation = self.incarnation_of(&order.target);
+        let executor = self.name_of(order.executor);
+        if let Some(operation) = self.fences.get_mut(id) {
+            operation.record.executor = Some(executor);
+            operation.record.target_incarnation = incarnation;
+        }
+        self.send(Body::FenceExecute(order), out);
+    }
+
+    /// The target's watchdog is waited for; a target that can be reached takes itself down at once
+    /// (rule 4.59.5).
+    fn wait_for_watchdog(&mut self, id: &str, attempt: u32, target: &str, out: &mut Outbox) {
+        let incarnation = self.incarnation_of(target);
+        let Some(operation) = self.fences.get_mut(id) else { return };
+        operation.record.executor = Some(target.to_owned());
+        operation.record.target_incarnation = incarnation;
+        let action = operation.request.action.clone();
+        self.notice(Severity::Warning, format!("waiting for the watchdog of {target} to fire"), out);
+        if let Some(executor) = self.member_id(target) {
+            let order = FenceOrder {
+                operation: id.to_owned(),
+                attempt,
+                executor,
+                device: WATCHDOG_DEVICE.to_owned(),
+                target: target.to_owned(),
+                action,
+                timeout: 0,
+                delay: None,
+            };
+            self.send(Body::FenceExecute(order), out);
+        }
+    }
+
+    fn announce_fence(
+        &mut self,
+        id: &str,
+        state: FenceState,
+        failure: Option<(ExecutionStatus, String)>,
+        out: &mut Outbox,
+    ) {
         let Some(operation) = self.fences.remove(id) else { return };
         let executor = operation.record.executor.clone().filter(|_| state == FenceState::Done);
-        let record = FenceRecord { state, reason, executor, at: self.now.epoch(), ..operation.record };
+        let (status, reason) =
+            failure.map_or((0, String::new()), |(status, reason)| (status.number(), reason));
+        let record =
+            FenceRecord { state, reason, status, executor, at: self.now.epoch_ms, ..operation.record };
         self.send(Body::FenceDone(record), out);
     }
 
@@ -126,191 +316,112 @@ impl Node {
             return;
         }
         let now = self.now.monotonic;
-        let members: Vec<NodeId> = self.members.keys().copied().collect();
+        let members = self.fence_members();
         let ids: Vec<String> = self.fences.keys().cloned().collect();
         for id in ids {
+            let context = Context { devices: &self.devices, members: &members, watchdog: None, now };
             let Some(operation) = self.fences.get_mut(&id) else { continue };
             if operation.deadline <= now {
-                let state =
-                    if operation.only_optional_left() { FenceState::Done } else { FenceState::Failed };
-                self.announce_fence(&id, state, "it took too long".to_owned(), out);
-            } else if operation.give_up(&members, now) {
-                self.continue_fence(&id, out);
+                let failure = (ExecutionStatus::TimedOut, "it took too long".to_owned());
+                match operation.only_optional_left() {
+                    true => self.announce_fence(&id, FenceState::Done, None, out),
+                    false => self.announce_fence(&id, FenceState::Failed, Some(failure), out),
+                }
+                continue;
+            }
+            match operation.expire(&context) {
+                Some(verdict) => self.after_attempt(&id, verdict, out),
+                None => self.continue_fence(&id, out),
             }
         }
     }
 
-    pub(super) fn on_fence_started(&mut self, record: FenceRecord, out: &mut Outbox) {
-        self.settled = false;
-        if self.fence_history.take(&record) {
-            let causes = Vec::from_iter(self.journal.plan);
-            let why = Some(record.reason.clone()).filter(|reason| !reason.is_empty());
-            self.event(EventKind::FenceStarted(record), why, causes, out);
+    fn after_attempt(&mut self, id: &str, verdict: Verdict, out: &mut Outbox) {
+        let Some(operation) = self.fences.get(id) else { return };
+        match verdict {
+            Verdict::GoOn => self.continue_fence(id, out),
+            Verdict::Done => self.announce_fence(id, FenceState::Done, None, out),
+            Verdict::Over => {
+                let failure = operation.failure();
+                self.announce_fence(id, FenceState::Failed, Some(failure), out);
+            }
         }
     }
 
+    /// A device is used: everybody notes by whom, and who is meant does it.
     pub(super) fn on_fence_execute(&mut self, order: FenceOrder, out: &mut Outbox) {
+        let executor = self.name_of(order.executor);
+        self.fence_history.executing(&order.operation, &executor);
         if order.executor != self.config.id {
+            return;
+        }
+        if order.device == WATCHDOG_DEVICE {
+            let reason = "fenced by watchdog: this host takes itself down";
+            out.push(Output::Panic { reason: reason.to_owned() });
+            self.end(100, reason, out);
             return;
         }
         let told = self.fence_executor.order(order, &self.devices, &mut self.executor, self.now, out);
         told.into_iter().for_each(|body| self.send(body, out));
     }
 
-    /// A fence agent's run ended: of a fencing operation, or a monitor of a device.
+    /// A fence agent's run ended: of a fencing operation, a question to a device, or a monitor of one.
     pub(super) fn on_fence_run_done(&mut self, result: OperationResult, out: &mut Outbox) {
-        let told = self.fence_executor.done(&result, &self.devices, &mut self.executor, self.now, out);
-        match told {
-            Some(bodies) => bodies.into_iter().for_each(|body| self.send(body, out)),
-            None => {
-                let result = as_resource_result(result);
-                let finished = self.executor.done(result, self.now, out);
-                self.tell_results(finished, out);
-            }
+        if let Some((device, told)) = self.fence_executor.done(&result, &mut self.executor, self.now) {
+            told.into_iter().for_each(|body| self.send(body, out));
+            self.device_free(&device, out);
+        } else if let Some(device) = self.inquiries.done(&result, &self.devices, self.now) {
+            self.executor.release_device(&device);
+            self.device_free(&device, out);
+        } else {
+            let device = self.executor.resource_of(result.id);
+            let finished = self.executor.done(as_resource_result(result), self.now, out);
+            self.tell_results(finished, out);
+            device.into_iter().for_each(|device| self.device_free(&device, out));
         }
+    }
+
+    /// Fencing goes first, then questions, then monitors.
+    fn device_free(&mut self, device: &str, out: &mut Outbox) {
+        self.fence_executor.device_free(&mut self.executor, self.now, out);
+        self.continue_inquiries(out);
+        let finished = self.executor.device_free(device, self.now, out);
+        self.tell_results(finished, out);
     }
 
     pub(super) fn on_fence_executed(
         &mut self,
         id: &str,
         attempt: u32,
-        success: bool,
-        timed_out: bool,
+        status: ExecutionStatus,
         reason: &str,
         out: &mut Outbox,
     ) {
         let Some(operation) = self.fences.get_mut(id) else { return };
-        if !operation.result(attempt, success, reason) {
+        let success = status == ExecutionStatus::Done;
+        if let Some(verdict) = operation.result(attempt, success, status, reason) {
+            self.after_attempt(id, verdict, out);
+        }
+    }
+
+    /// Says once what is wrong with the configuration of fencing; a host that would live longer than others
+    /// believe leaves (rule 4.59.3).
+    pub(super) fn check_fencing_configuration(&mut self, out: &mut Outbox) {
+        if !self.is_joined() || !std::mem::take(&mut self.fencing_unchecked) {
             return;
         }
-        if timed_out && !operation.only_optional_left() {
-            let reason = if reason.is_empty() { "the fence agent timed out" } else { reason };
-            self.announce_fence(id, FenceState::Failed, reason.to_owned(), out);
-        } else {
-            self.continue_fence(id, out);
+        let warnings = self.devices.warnings().to_vec();
+        let known = std::mem::replace(&mut self.fence_warnings, warnings.clone());
+        let is_dc = self.is_dc();
+        for text in warnings.iter().filter(|text| is_dc && !known.contains(text)) {
+            self.notice(Severity::Warning, format!("fencing: {text}"), out);
         }
-    }
-
-    /// The one result of a fencing operation: everybody draws the consequences alike (rule 4.57).
-    pub(super) fn on_fence_done(&mut self, record: FenceRecord, out: &mut Outbox) {
-        self.settled = false;
-        let news = self.fence_history.take(&record);
-        let success = record.state == FenceState::Done;
-        let down = matches!(record.action.as_str(), "off" | "reboot");
-        let is_same_run = self.is_same_run(&record);
-        if news {
-            let causes = Vec::from_iter(self.journal.plan);
-            self.event(EventKind::FenceDone(record.clone()), None, causes, out);
-        }
-        if success && down && is_same_run && record.target.eq_ignore_ascii_case(&self.config.name) {
-            self.on_own_fencing(&record, out);
-            return;
-        }
-        if news && success && down && is_same_run {
-            self.note_node_down(&record.target);
-        }
-        self.tell_waiting(&record, out);
-    }
-
-    /// Whether a member with the target's name is the run that was fenced (or no member at all).
-    fn is_same_run(&self, record: &FenceRecord) -> bool {
-        let member = self.member_id(&record.target).and_then(|id| self.incarnations.get(&id));
-        match (member, &record.target_incarnation) {
-            (Some(now), Some(fenced)) => now == fenced,
-            (Some(_), None) => false,
-            (None, _) => true,
-        }
-    }
-
-    fn note_node_down(&mut self, target: &str) {
-        let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
-        let Some((id, name)) = known else { return };
-        let path = node_state_path(&id);
-        let has_state = self.replica.has(&path);
-        let mut text = format!("<node_state id=\"{id}\" uname=\"{name}\" join=\"down\" expected=\"down\"");
-        if !has_state {
-            text.push_str(" in_ccm=\"0\" crmd=\"0\"");
-        }
-        text.push_str("/>");
-        self.attributes.forget_node(&name);
-        if let Ok(number) = id.parse() {
-            self.history.forget_node(NodeId(number));
-        }
-        let mut changes = Vec::new();
-        if has_state {
-            changes.push(delete(format!("{path}/lrm")));
-            changes.push(delete(format!("{path}/transient_attributes")));
-        }
-        changes.push(modify_status(text));
-        self.write_status(&changes);
-    }
-
-    /// Others say this node was fenced, and yet it runs (rule 4.58.2).
-    fn on_own_fencing(&mut self, record: &FenceRecord, out: &mut Outbox) {
-        let reason = format!("fenced by {} on behalf of {}", record.origin, record.client);
-        if self.options().fencing_reaction_panic {
-            out.push(Output::Panic { reason: reason.clone() });
-        }
-        self.end(100, &reason, out);
-    }
-
-    pub(super) fn tell_waiting(&mut self, record: &FenceRecord, out: &mut Outbox) {
-        let success = record.state == FenceState::Done;
-        let mut planned = false;
-        let mut unfenced = None;
-        for waiting in self.fence_waiting.remove(&record.id).unwrap_or_default() {
-            match waiting {
-                Waiting::Client(id) => {
-                    let reply = if success {
-                        Reply::Fenced(record.clone())
-                    } else {
-                        refused(
-                            RefusalCode::Failed,
-                            format!("fencing of {} failed: {}", record.target, record.reason),
-                        )
-                    };
-                    self.reply(id, reply, out);
-                }
-                Waiting::Action(transition, action) => {
-                    let Some(coordinator) = &mut self.coordinator else { continue };
-                    let Some(runner) = coordinator.runner.as_mut().filter(|one| one.id == transition) else {
-                        continue;
-                    };
-                    planned = true;
-                    if record.action == "on" && success {
-                        unfenced = runner.digests(action);
-                    }
-                    runner.finish(action, success);
-                }
-            }
-        }
-        if let Some((all, secure)) = unfenced {
-            let now = self.now.epoch().to_string();
-            let set = |name: &str, value: &str| AttributeUpdate::set(&record.target, name, value);
-            let updates =
-                vec![set("#node-unfenced", &now), set("#digests-all", &all), set("#digests-secure", &secure)];
-            self.send(Body::Attributes { request: None, updates }, out);
-        }
-        if !success {
-            self.after_failed_fence(record, planned, out);
-        } else if !planned {
-            self.trigger(&format!("{} was fenced", record.target), None);
-        }
-    }
-
-    /// Tried again at once, unless there is no hope for now (rule 4.55.1).
-    fn after_failed_fence(&mut self, record: &FenceRecord, planned: bool, out: &mut Outbox) {
-        if self.coordinator.is_none() {
-            return;
-        }
-        let most = self.options().fencing_max_attempts;
-        let hopeless =
-            record.reason == "no device can fence it" || self.fence_history.failures(&record.target) >= most;
-        if hopeless {
-            let text = format!("{} cannot be fenced: {}", record.target, record.reason);
-            self.notice(Severity::Error, text, out);
-        } else if planned {
-            self.trigger(&format!("fencing of {} failed: {}", record.target, record.reason), None);
+        let property = self.options().fencing_watchdog_timeout;
+        let wait = watchdog::wait(property, self.config.watchdog_bound);
+        let Some(wait) = wait.filter(|_| self.devices.watchdog_applies_to(&self.config.name)) else { return };
+        if let Err(problem) = watchdog::check(wait, self.config.have_watchdog, self.config.watchdog_bound) {
+            self.notice(Severity::Error, problem.clone(), out);
+            self.end(100, &problem, out);
         }
     }
 }

@@ -181,6 +181,7 @@ impl Node {
                 return;
             }
             self.cib_file.stale = true;
+            self.refresh_devices();
         }
         self.complete(decision, out);
     }
@@ -328,12 +329,20 @@ impl Node {
         {
             self.fence_history.take(record);
         }
-        let owners: Vec<&str> = self.members.values().map(|member| member.name.as_str()).collect();
-        for mut record in self.fence_history.abandoned(&owners) {
+        let runs: Vec<&str> = decision
+            .members
+            .iter()
+            .filter_map(|id| hellos.get(id))
+            .map(|hello| &*hello.incarnation)
+            .collect();
+        for mut record in self.fence_history.abandoned(&runs) {
             record.state = FenceState::Failed;
+            record.status = crate::ExecutionStatus::Error.number();
             record.reason = "the node that managed it is lost".to_owned();
-            record.at = dc.now;
+            record.at = dc.now * 1000;
             self.fence_history.take(&record);
+            self.inquiries.forget(&record.id);
+            self.end_merged(&record, out);
             self.tell_waiting(&record, out);
         }
         for waiting in self.fence_waiting.values_mut() {

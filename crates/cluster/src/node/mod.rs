@@ -4,6 +4,7 @@
 mod clients;
 mod commands;
 mod coordination;
+mod fenced;
 mod fences;
 mod joining;
 mod runner;
@@ -17,6 +18,7 @@ use crate::executor::{Executor, Finished};
 use crate::fencing::FenceHistory;
 use crate::fencing::devices::Devices;
 use crate::fencing::executor::FenceExecutor;
+use crate::fencing::inquiry::Inquiries;
 use crate::fencing::owner::{Operation as FenceOperation, Waiting};
 use crate::history::{History, InFlightKey};
 use crate::interface::{Input, Outbox, Output};
@@ -79,6 +81,12 @@ pub struct Node {
     devices: Devices,
     fence_history: FenceHistory,
     fence_executor: FenceExecutor,
+    /// What this node's devices are being asked.
+    inquiries: Inquiries,
+    /// What is wrong with the configuration of fencing, as said already.
+    fence_warnings: Vec<String>,
+    /// The configuration of fencing changed since it was last looked at as a whole.
+    fencing_unchecked: bool,
     /// Fencing operations this node owns.
     fences: BTreeMap<String, FenceOperation>,
     /// Who waits here for operations that others own.
@@ -190,6 +198,9 @@ impl Node {
             history: History::default(),
             devices: Devices::default(),
             fence_history: FenceHistory::default(),
+            inquiries: Inquiries::default(),
+            fence_warnings: Vec::new(),
+            fencing_unchecked: true,
             fences: BTreeMap::new(),
             fence_waiting: BTreeMap::new(),
             fence_count: 0,
@@ -226,12 +237,14 @@ impl Node {
                 let finished = self.executor.metadata(id, metadata, now);
                 self.tell_results(finished, outbox);
                 self.fence_executor.metadata(&mut self.executor, now, outbox);
+                self.continue_inquiries(outbox);
             }
             Input::CibWritten { serial, error } => self.on_cib_written(serial, error, outbox),
             Input::Deadline => {}
             Input::Shutdown { escalate } => self.on_shutdown(escalate, outbox),
             Input::MessagingLost { reason } => self.end(1, &format!("messaging lost: {reason}"), outbox),
         }
+        self.check_fencing_configuration(outbox);
         self.check_deadlines(outbox);
         self.coordinate(outbox);
         self.write_cib(outbox);
@@ -475,5 +488,7 @@ impl Node {
 
     fn refresh_devices(&mut self) {
         self.devices = self.replica.devices(self.now.epoch());
+        self.inquiries.devices_changed();
+        self.fencing_unchecked = true;
     }
 }

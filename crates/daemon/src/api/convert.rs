@@ -214,19 +214,31 @@ fn running(operation: cluster::RunningOperation) -> api::RunningOperation {
 
 pub(super) fn fencing(record: cluster::FenceRecord) -> api::Fencing {
     let state = match record.state {
-        FenceState::Pending => "pending",
+        FenceState::Querying | FenceState::Executing | FenceState::Duplicate => "pending",
         FenceState::Done => "done",
         FenceState::Failed => "failed",
     };
+    let phase = match record.state {
+        FenceState::Querying => "querying",
+        FenceState::Executing => "executing",
+        FenceState::Duplicate => "duplicate",
+        FenceState::Done | FenceState::Failed => "",
+    };
     api::Fencing {
+        at: record.seconds(),
+        at_ms: record.at,
         id: record.id,
         target: record.target,
         action: record.action,
         client: record.client,
         origin: record.origin,
         executor: record.executor,
+        devices: record.devices,
         state: state.to_owned(),
-        at: record.at,
+        phase: phase.to_owned(),
+        merged: record.merged_into.is_some(),
+        survived: record.survived,
+        status: record.status,
         reason: record.reason,
     }
 }

@@ -1,0 +1,211 @@
+//! What follows from the result of a fencing operation: everybody draws the consequences alike
+//! (rules 4.55, 4.57, 4.58, 4.63).
+
+use super::Node;
+use super::commands::refused;
+use super::joining::{delete, modify_status};
+use crate::event::{EventKind, Severity};
+use crate::fencing::owner::Waiting;
+use crate::fencing::{FenceRecord, FenceState};
+use crate::interface::{Outbox, Output};
+use crate::membership::NodeId;
+use crate::message::Body;
+use crate::operation::ExecutionStatus;
+use crate::replica::node_state_path;
+use crate::request::{AttributeUpdate, RefusalCode, Reply, RequestId};
+
+impl Node {
+    /// The one result of a fencing operation.
+    pub(super) fn on_fence_done(&mut self, record: FenceRecord, out: &mut Outbox) {
+        self.settled = false;
+        let news = self.fence_history.take(&record);
+        self.inquiries.forget(&record.id);
+        self.end_merged(&record, out);
+        let down = record.state == FenceState::Done && record.takes_down() && self.is_same_run(&record);
+        if news {
+            let causes = Vec::from_iter(self.journal.plan);
+            self.event(EventKind::FenceDone(record.clone()), None, causes, out);
+        }
+        if down && record.target.eq_ignore_ascii_case(&self.config.name) {
+            self.on_own_fencing(&record, out);
+            return;
+        }
+        if news && down {
+            self.note_node_down(&record.target);
+            // what that run still said before it died is void for everybody from here on
+            if let Some(id) = self.member_id(&record.target) {
+                self.members.remove(&id);
+            }
+        }
+        self.tell_waiting(&record, out);
+    }
+
+    /// Operations that waited for this one end as it does (rule 4.61.1).
+    pub(super) fn end_merged(&mut self, record: &FenceRecord, out: &mut Outbox) {
+        for merged in self.fence_history.merged(&record.id) {
+            let ended = FenceRecord {
+                state: record.state,
+                status: record.status,
+                reason: record.reason.clone(),
+                executor: record.executor.clone(),
+                devices: record.devices.clone(),
+                at: record.at,
+                ..merged
+            };
+            self.fence_history.take(&ended);
+            self.tell_waiting(&ended, out);
+        }
+    }
+
+    /// Whether a member with the target's name is the run that was fenced (or no member at all).
+    fn is_same_run(&self, record: &FenceRecord) -> bool {
+        let member = self.member_id(&record.target).and_then(|id| self.incarnations.get(&id));
+        match (member, &record.target_incarnation) {
+            (Some(now), Some(fenced)) => now == fenced,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
+    }
+
+    /// A node that was announced as fenced is heard: its device lies, or cuts off something else than power.
+    pub(super) fn on_fence_survived(&mut self, from: NodeId, operation: &str, out: &mut Outbox) {
+        let Some(record) = self.fence_history.get(operation).cloned() else { return };
+        let devices = record.devices.join(", ");
+        self.fence_history.take(&FenceRecord { survived: true, ..record.clone() });
+        let text = format!(
+            "{} was announced as fenced{}, and yet it runs: unless that device cuts off storage or network instead of power, it must not be trusted; test it with 'systole fence test {}'",
+            record.target,
+            if devices.is_empty() { String::new() } else { format!(" by {devices}") },
+            record.target,
+        );
+        if from != self.config.id {
+            self.notice(Severity::Error, text, out);
+        }
+    }
+
+    fn note_node_down(&mut self, target: &str) {
+        let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
+        let Some((id, name)) = known else { return };
+        let path = node_state_path(&id);
+        let has_state = self.replica.has(&path);
+        let mut text = format!("<node_state id=\"{id}\" uname=\"{name}\" join=\"down\" expected=\"down\"");
+        if !has_state {
+            text.push_str(" in_ccm=\"0\" crmd=\"0\"");
+        }
+        text.push_str("/>");
+        self.attributes.forget_node(&name);
+        if let Ok(number) = id.parse() {
+            self.history.forget_node(NodeId(number));
+        }
+        let mut changes = Vec::new();
+        if has_state {
+            changes.push(delete(format!("{path}/lrm")));
+            changes.push(delete(format!("{path}/transient_attributes")));
+        }
+        changes.push(modify_status(text));
+        self.write_status(&changes);
+    }
+
+    /// Others say this node was fenced, and yet it runs (rule 4.58.2).
+    fn on_own_fencing(&mut self, record: &FenceRecord, out: &mut Outbox) {
+        let reason = format!("fenced by {} on behalf of {}", record.origin, record.client);
+        if self.options().fencing_reaction_panic {
+            out.push(Output::Panic { reason: reason.clone() });
+        }
+        // the last word of this run: whoever relies on the device should know
+        self.send(Body::FenceSurvived { operation: record.id.clone() }, out);
+        self.end(100, &reason, out);
+    }
+
+    /// Answers everybody on this node who waits for the operation.
+    pub(super) fn tell_waiting(&mut self, record: &FenceRecord, out: &mut Outbox) {
+        let success = record.state == FenceState::Done;
+        let mut planned = false;
+        let mut unfenced = None;
+        for waiting in self.fence_waiting.remove(&record.id).unwrap_or_default() {
+            match waiting {
+                Waiting::Client(id) => {
+                    self.reply(id, fence_reply(record), out);
+                }
+                Waiting::Action(transition, action) => {
+                    let Some(coordinator) = &mut self.coordinator else { continue };
+                    let Some(runner) = coordinator.runner.as_mut().filter(|one| one.id == transition) else {
+                        continue;
+                    };
+                    planned = true;
+                    if record.action == "on" && success {
+                        unfenced = runner.digests(action);
+                    }
+                    runner.finish(action, success);
+                }
+            }
+        }
+        if let Some((all, secure)) = unfenced {
+            let now = self.now.epoch().to_string();
+            let set = |name: &str, value: &str| AttributeUpdate::set(&record.target, name, value);
+            let updates =
+                vec![set("#node-unfenced", &now), set("#digests-all", &all), set("#digests-secure", &secure)];
+            self.send(Body::Attributes { request: None, updates }, out);
+        }
+        if !success {
+            self.after_failed_fence(record, planned, out);
+        } else if !planned {
+            self.trigger(&format!("{} was fenced", record.target), None);
+        }
+    }
+
+    /// Tried again at once, unless there is no hope for now (rule 4.55.1).
+    fn after_failed_fence(&mut self, record: &FenceRecord, planned: bool, out: &mut Outbox) {
+        if self.coordinator.is_none() {
+            return;
+        }
+        let most = self.options().fencing_max_attempts;
+        let no_device = record.status == ExecutionStatus::NoFenceDevice.number();
+        if no_device || self.fence_history.failures(&record.target) >= most {
+            let text = format!("{} cannot be fenced: {}", record.target, record.reason);
+            self.notice(Severity::Error, text, out);
+        } else if planned {
+            self.trigger(&format!("fencing of {} failed: {}", record.target, record.reason), None);
+        }
+    }
+
+    /// A human says the node is down (rule 4.63).
+    pub(super) fn confirm_fenced(&mut self, id: RequestId, target: &str, out: &mut Outbox) {
+        let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
+        let Some((_, target)) = known else { return self.unknown_node(id, target, out) };
+        self.notice(Severity::Warning, format!("a human confirmed that {target} is down"), out);
+        let record = FenceRecord {
+            id: self.next_fence_id(),
+            action: "off".to_owned(),
+            client: "stonith_admin".to_owned(),
+            origin: self.config.name.clone(),
+            owner: self.config.incarnation.clone(),
+            executor: Some("a human".to_owned()),
+            devices: Vec::new(),
+            state: FenceState::Done,
+            at: self.now.epoch_ms,
+            reason: String::new(),
+            status: 0,
+            merged_into: None,
+            target_incarnation: self.incarnation_of(&target),
+            survived: false,
+            target,
+        };
+        self.fence_waiting.entry(record.id.clone()).or_default().push(Waiting::Client(id));
+        self.send(Body::FenceDone(record), out);
+    }
+}
+
+fn fence_reply(record: &FenceRecord) -> Reply {
+    if record.state == FenceState::Done {
+        return Reply::Fenced(record.clone());
+    }
+    let code = if record.status == ExecutionStatus::TimedOut.number() {
+        RefusalCode::TimedOut
+    } else if record.status == ExecutionStatus::NoFenceDevice.number() {
+        RefusalCode::NotFound
+    } else {
+        RefusalCode::Failed
+    };
+    refused(code, format!("fencing of {} failed: {}", record.target, record.reason))
+}
