@@ -45,6 +45,14 @@ pub struct Finding {
     pub text: String,
 }
 
+/// Names and values that are probably mistakes. The classic verdict says nothing of them, so that they
+/// change no exit code.
+fn slips(document: &xml::Document) -> Vec<String> {
+    let now = DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+    let (cib, _) = cib::Cib::from_document(document);
+    cib::verify::slips(&cib, now).into_iter().collect()
+}
+
 /// Everything found in a CIB: form (schema) first, then meaning.
 pub fn findings(document: &xml::Document) -> Vec<Finding> {
     let mut found: Vec<Finding> = cib::schema::validate(document)
@@ -96,6 +104,11 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Problem> {
     if arguments.verbose > 0 {
         for finding in &found {
             eprintln!("{}: {}", if finding.is_error { "error" } else { "warning" }, finding.text);
+        }
+    }
+    if !arguments.quiet {
+        for text in slips(&document) {
+            eprintln!("notice: {text}");
         }
     }
     if found.is_empty() {

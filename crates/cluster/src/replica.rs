@@ -36,6 +36,14 @@ struct Settings {
     nodes: Vec<(String, String, bool)>,
 }
 
+/// What a client's change came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Of a dry run: the document that would be.
+    pub would_be: Option<String>,
+    pub warnings: Vec<String>,
+}
+
 impl Replica {
     /// The replica of a starting node, from what was on disk; and what there is to say about that.
     #[must_use]
@@ -120,7 +128,7 @@ impl Replica {
     }
 
     /// Applies a client's change. A dry run changes nothing and answers with the document that would be.
-    pub fn change(&mut self, change: &CibChange, node: &str, at: i64) -> Result<Option<String>, Refusal> {
+    pub fn change(&mut self, change: &CibChange, node: &str, at: i64) -> Result<Changed, Refusal> {
         let origin = Origin {
             node: node.to_owned(),
             client: change.client.program.clone(),
@@ -131,13 +139,20 @@ impl Replica {
         if change.dry_run {
             let mut copy = self.document.clone();
             copy.apply(&change.operation, &origin).map_err(refusal)?;
-            return Ok(Some(copy.to_file()));
+            return Ok(Changed { would_be: Some(copy.to_file()), warnings: Vec::new() });
         }
         let applied = self.document.apply(&change.operation, &origin).map_err(refusal)?;
         if applied.changed() {
             self.forget(true);
         }
-        Ok(None)
+        let warnings = applied.warnings.iter().map(ToString::to_string).collect();
+        Ok(Changed { would_be: None, warnings })
+    }
+
+    /// Names and values in the configuration that are probably mistakes.
+    #[must_use]
+    pub fn slips(&self, now: i64) -> std::collections::BTreeSet<String> {
+        cib::verify::slips(&self.typed(), cib::iso8601::DateTime::from_timestamp(now, 0))
     }
 
     /// Answers a query.

@@ -172,6 +172,8 @@ pub enum Reply {
     Changed {
         version: String,
         configuration: bool,
+        /// What the change brought that is probably a mistake, with the right name if one is near.
+        warnings: Vec<String>,
     },
     Attributes(Vec<AttributeValue>),
     Status(Box<NodeStatus>),

@@ -13,6 +13,7 @@ use view::api::Severity;
 
 use crate::executor::{Order, Task};
 use crate::journal::Journal;
+use crate::watchdog::Watchdog;
 
 /// What the rest of the daemon asks of the node's thread.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Driver {
     pub start: Instant,
     pub waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     pub next_request: u64,
+    /// This host's watchdog, if the daemon feeds one.
+    pub watchdog: Option<Watchdog>,
 }
 
 /// What the node's thread listens to.
@@ -59,7 +62,17 @@ pub(crate) struct Sources {
 impl Driver {
     /// Runs until the node leaves, fails, or wants its host down.
     pub(crate) async fn run(mut self, mut sources: Sources) -> Ending {
+        let ending = self.work(&mut sources).await;
+        if let (Some(watchdog), Ending::Left { code: 0, .. }) = (self.watchdog.take(), &ending) {
+            watchdog.disarm();
+        }
+        ending
+    }
+
+    async fn work(&mut self, sources: &mut Sources) -> Ending {
         loop {
+            self.report_health();
+            let report = self.watchdog.as_ref().map(|watchdog| Duration::from_millis(watchdog.timing.report));
             let deadline = self.node.next_deadline();
             let wake = async {
                 match deadline {
@@ -74,12 +87,22 @@ impl Driver {
                 Some(input) = sources.results.recv() => Some(input),
                 Some(command) = sources.commands.recv() => self.client_input(command),
                 () = wake => Some(Input::Deadline),
+                () = tokio::time::sleep(report.unwrap_or(Duration::MAX)), if report.is_some() => None,
             };
             if let Some(input) = input
                 && let Some(ending) = self.step(input)
             {
                 return ending;
             }
+        }
+    }
+
+    /// Tells the watchdog that this loop runs and that the node may live.
+    fn report_health(&self) {
+        if let Some(watchdog) = &self.watchdog
+            && self.node.is_healthy()
+        {
+            watchdog.well();
         }
     }
 

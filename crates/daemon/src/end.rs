@@ -14,9 +14,25 @@ pub(crate) fn panic(action: PanicAction, state: &Path) {
     }
 }
 
-/// The kernel's emergency reset, without writing anything back.
+/// The kernel's emergency keys for `PCMK_panic_action` (rule 4.58.1): what to do, and whether file systems
+/// are synchronised first.
+fn panic_key(action: &str) -> (&'static str, bool) {
+    let plain = action.strip_prefix("sync-");
+    let key = match plain.unwrap_or(action) {
+        "off" => "o",
+        "crash" => "c",
+        _ => "b",
+    };
+    (key, plain.is_some())
+}
+
+/// The kernel's emergency reset, without writing anything back unless told.
 fn reset_host() {
-    for (file, word) in [("/proc/sys/kernel/sysrq", "1"), ("/proc/sysrq-trigger", "b")] {
+    let (key, sync) = panic_key(&std::env::var("PCMK_panic_action").unwrap_or_default());
+    if sync {
+        rustix::fs::sync();
+    }
+    for (file, word) in [("/proc/sys/kernel/sysrq", "1"), ("/proc/sysrq-trigger", key)] {
         if let Err(error) = fs::write(file, word) {
             tracing::error!(file, %error, "no emergency reset");
         }
@@ -81,6 +97,13 @@ fn is_daemon(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panic_actions() {
+        let words = ["", "reboot", "off", "crash", "sync-reboot", "sync-off"];
+        let keys = [("b", false), ("b", false), ("o", false), ("c", false), ("b", true), ("o", true)];
+        assert_eq!(words.map(panic_key), keys);
+    }
 
     #[test]
     fn power_is_cut_for_what_carries_the_mark() {

@@ -18,6 +18,7 @@ mod journal;
 mod paths;
 mod setup;
 pub mod storage;
+mod watchdog;
 
 use std::path::PathBuf;
 
@@ -73,6 +74,12 @@ pub enum DaemonError {
         path: PathBuf,
         /// What happened.
         source: std::io::Error,
+    },
+    /// The watchdog of this host cannot be used as configured.
+    #[error("{reason}")]
+    Watchdog {
+        /// Why.
+        reason: String,
     },
     /// No connection to the other nodes.
     #[error(transparent)]

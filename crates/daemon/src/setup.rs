@@ -20,6 +20,7 @@ use crate::driver::{Command, Driver, Ending, Save, Sources};
 use crate::executor::{Executor, Records};
 use crate::journal::Journal;
 use crate::storage::{PlanInputs, Storage};
+use crate::watchdog;
 use crate::{DaemonConfig, DaemonError, Log, Paths, api, end};
 
 /// Marks everything that belongs to a node in its environment.
@@ -154,7 +155,9 @@ async fn serve(
         notices: found.notices,
         leftovers: leftovers.iter().map(|(leftover, _)| leftover.clone()).collect(),
     };
-    let node = Node::new(node_config(config, &*engine), restored, Box::new(SchedulerPlanner));
+    let facts = watchdog::Facts::of_host();
+    let watchdog = arm_watchdog(&facts)?;
+    let node = Node::new(node_config(config, &*engine, &facts), restored, Box::new(SchedulerPlanner));
 
     let (results_in, results) = mpsc::channel(1024);
     let (commands_in, commands) = mpsc::channel(256);
@@ -181,6 +184,7 @@ async fn serve(
         start,
         waiting: BTreeMap::new(),
         next_request: 0,
+        watchdog,
     };
     let ending = drive(driver, Sources { events, results, commands }, paths).await?;
     Ok(finish(config, ending, storage, &journal).await)
@@ -227,7 +231,17 @@ async fn finish(
     }
 }
 
-fn node_config(config: &DaemonConfig, engine: &dyn Engine) -> Config {
+/// The watchdog that this daemon feeds, if it has been told to.
+fn arm_watchdog(facts: &watchdog::Facts) -> Result<Option<watchdog::Watchdog>, DaemonError> {
+    let Some(device) = facts.device.as_deref().filter(|_| !facts.sbd) else { return Ok(None) };
+    let Some(bound) = facts.bound else {
+        let reason = "SYSTOLE_WATCHDOG_DEVICE is set, but SBD_WATCHDOG_TIMEOUT, the seconds within which an unhealthy host must be dead, is not";
+        return Err(DaemonError::Watchdog { reason: reason.to_owned() });
+    };
+    watchdog::Watchdog::arm(device, bound).map(Some).map_err(|reason| DaemonError::Watchdog { reason })
+}
+
+fn node_config(config: &DaemonConfig, engine: &dyn Engine, facts: &watchdog::Facts) -> Config {
     let local = engine.local();
     Config {
         id: local.id,
@@ -236,7 +250,8 @@ fn node_config(config: &DaemonConfig, engine: &dyn Engine) -> Config {
         peers: engine.peers().to_vec(),
         cluster_name: engine.cluster_name().map(str::to_owned),
         infrastructure: engine.infrastructure().to_owned(),
-        have_watchdog: false,
+        have_watchdog: facts.has_watchdog(),
+        watchdog_bound: facts.bound,
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
         start_state: config.start_state,

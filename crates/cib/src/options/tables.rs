@@ -42,6 +42,45 @@ impl OptionKind {
         }
     }
 
+    /// What a value should look like, if `value` does not; nothing if it does.
+    pub fn expects(self, value: &str) -> Option<String> {
+        let list =
+            |words: &[&str]| words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+        let whole = |text: &str| text.parse::<u32>().is_ok();
+        let is_time =
+            crate::value::parse_interval(value).is_some() || crate::value::parse_with_unit(value).is_some();
+        let (good, words) = match self {
+            OptionKind::Boolean => (
+                crate::value::parse_boolean(value).is_some(),
+                "a pacemaker boolean value: '0', '1', 'false', 'n', 'no', 'off', 'on', 'true', 'y', 'yes'"
+                    .to_owned(),
+            ),
+            OptionKind::Duration | OptionKind::Timeout => {
+                (is_time, "time interval (e.g. 1, 2s, 3m, 4h, ...)".to_owned())
+            }
+            OptionKind::Integer | OptionKind::Score => {
+                // what is read leniently (3x as 3) is told strictly
+                let plain = value.trim_start_matches(['+', '-']);
+                let good = plain.eq_ignore_ascii_case("infinity") || value.parse::<i64>().is_ok();
+                (good, "an integer or INFINITY or -INFINITY".to_owned())
+            }
+            OptionKind::NonNegative => (whole(value), "a non-negative integer".to_owned()),
+            OptionKind::Positive => (
+                value == "INFINITY" || value.parse::<u32>().is_ok_and(|number| number > 0),
+                "a positive integer or INFINITY".to_owned(),
+            ),
+            OptionKind::Percentage => {
+                (value.strip_suffix('%').is_some_and(whole), "a percentage (e.g. 80%)".to_owned())
+            }
+            OptionKind::Select(words) => (words.contains(&value), list(words)),
+            OptionKind::SelectIgnoringCase(words) => {
+                (words.iter().any(|word| word.eq_ignore_ascii_case(value)), list(words))
+            }
+            OptionKind::Text | OptionKind::Version => (true, String::new()),
+        };
+        (!good).then_some(words)
+    }
+
     /// The words of a choice.
     pub fn words(self) -> &'static [&'static str] {
         match self {
@@ -377,9 +416,10 @@ pub fn find(table: &'static [OptionInfo], name: &str) -> Option<&'static OptionI
         .or_else(|| table.iter().find(|info| info.legacy.contains(&name)))
 }
 
-/// The name in `table` that is most like `name`, if it is like enough to be a slip of the finger.
+/// The name in `table` (an older one too) that is most like `name`, if it is like enough to be a slip of the finger.
 pub fn did_you_mean(table: &'static [OptionInfo], name: &str) -> Option<&'static str> {
-    closest(table.iter().map(|info| info.name), name)
+    let names = table.iter().flat_map(|info| std::iter::once(info.name).chain(info.legacy.iter().copied()));
+    closest(names, name)
 }
 
 /// The candidate that is most like `name`, if it is like enough to be a slip of the finger.

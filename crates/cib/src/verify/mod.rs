@@ -42,6 +42,21 @@ pub fn verify(cib: &Cib, now: DateTime) -> Vec<Notice> {
     check.notices
 }
 
+/// Slips of the finger alone, in words: names that are close to a known one but not it, and values that the
+/// option does not take. What a change brought is what was not there before it.
+pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
+    let effective = cib.cluster_options(&RuleInput::at(now));
+    let mut check = Check {
+        configuration: &cib.configuration,
+        options: &effective.options,
+        known: Known::of(&cib.configuration),
+        notices: Vec::new(),
+    };
+    check.cluster_option_names();
+    check.names_and_values();
+    check.notices.into_iter().map(|notice| notice.text).collect()
+}
+
 /// True if a notice makes tools report an invalid or doubtful configuration.
 pub fn counts(notice: &Notice) -> bool {
     notice.severity > Severity::Note
@@ -183,6 +198,16 @@ impl<'c> Check<'c> {
         for pair in all_pairs(&configuration.cluster_properties) {
             self.option_name(pair, options::CLUSTER_OPTIONS, "cluster option");
         }
+    }
+
+    /// A value that the option does not take.
+    fn option_value(&mut self, pair: &Pair, table: &'static [OptionInfo], what: &str) {
+        let Some(option) = options::find(table, &pair.name) else { return };
+        let is_default = pair.value.is_empty() || pair.value.eq_ignore_ascii_case("#default");
+        let Some(expected) = option.kind.expects(&pair.value).filter(|_| !is_default) else { return };
+        let text = format!("'{}' is no value for the {what} '{}': use {expected}", pair.value, pair.name);
+        let text = text + &hint(closest(option.kind.words().iter().copied(), &pair.value));
+        self.report_pair(Severity::Note, pair, text);
     }
 
     /// A name that is close to a known one but not it is probably misspelt; others may be anybody's.

@@ -42,6 +42,31 @@ impl<'c> Check<'c> {
         self.block_names(&configuration.op_defaults, OPERATION_ATTRIBUTES, "operation attribute");
     }
 
+    /// Names and values of all that can be set by name on resources and operations.
+    pub(super) fn names_and_values(&mut self) {
+        let configuration = self.configuration;
+        for pair in all_pairs(&configuration.cluster_properties) {
+            self.option_value(pair, options::CLUSTER_OPTIONS, "cluster option");
+        }
+        let mut pending: Vec<&Resource> =
+            configuration.resources.iter().chain(&configuration.templates).collect();
+        while let Some(resource) = pending.pop() {
+            self.meta_names(resource);
+            self.meta_kinds(&resource.meta);
+            self.device_parameters(resource);
+            pending.extend(resource.children());
+        }
+        self.block_names(&configuration.rsc_defaults, RESOURCE_META_ATTRIBUTES, "resource meta-attribute");
+        self.meta_kinds(&configuration.rsc_defaults);
+        self.block_names(&configuration.op_defaults, OPERATION_ATTRIBUTES, "operation attribute");
+    }
+
+    fn meta_kinds(&mut self, blocks: &[Block]) {
+        for pair in all_pairs(blocks) {
+            self.option_value(pair, RESOURCE_META_ATTRIBUTES, "resource meta-attribute");
+        }
+    }
+
     fn resource(&mut self, resource: &'c Resource, in_promotable: bool) {
         let promotable = in_promotable
             || match &resource.kind {
@@ -99,7 +124,7 @@ impl<'c> Check<'c> {
                     let text = format!("Resource {}: Unknown container {}", resource.id, pair.value);
                     self.report_pair(Severity::Error, pair, text);
                 }
-                _ => {}
+                _ => self.option_value(pair, RESOURCE_META_ATTRIBUTES, "resource meta-attribute"),
             }
         }
     }
@@ -222,8 +247,13 @@ impl<'c> Check<'c> {
             return;
         }
         for pair in all_pairs(&resource.instance_attributes) {
-            if pair.name.starts_with("pcmk_") {
+            // agents have parameters of their own, which only their metadata tell
+            if pair.name.starts_with("pcmk") || pair.name.starts_with("pmck") {
                 self.option_name(pair, FENCING_PARAMETERS, "fence device parameter");
+                let per_node = &*pair.name == "pcmk_delay_base" && pair.value.contains(':');
+                if !per_node {
+                    self.option_value(pair, FENCING_PARAMETERS, "fence device parameter");
+                }
             }
         }
     }

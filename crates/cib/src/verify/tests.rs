@@ -154,3 +154,51 @@ fn patterns_and_scores_of_constraints() {
         ]
     );
 }
+
+#[test]
+fn slips_of_the_finger_are_told_with_what_was_meant() {
+    let pair = |name: &str, value: &str| {
+        format!("<nvpair id=\"{name}-{value}\" name=\"{name}\" value=\"{value}\"/>")
+    };
+    let text = |properties: &str, meta: &str, parameters: &str| {
+        format!(
+            "<cib validate-with=\"pacemaker-4.0\"><configuration><crm_config>\
+             <cluster_property_set id=\"o\">{properties}</cluster_property_set></crm_config><nodes/><resources>\
+             <primitive id=\"p\" class=\"stonith\" type=\"fence_x\"><instance_attributes id=\"i\">{parameters}\
+             </instance_attributes><meta_attributes id=\"m\">{meta}</meta_attributes></primitive>\
+             </resources><constraints/></configuration><status/></cib>"
+        )
+    };
+    let slips = |properties: &str, meta: &str, parameters: &str| -> Vec<String> {
+        let document = xml::Document::parse(&text(properties, meta, parameters)).unwrap();
+        let (cib, _) = Cib::from_document(&document);
+        super::slips(&cib, DateTime::from_timestamp(0, 0)).into_iter().collect()
+    };
+    assert_eq!(
+        slips(&pair("stonith-enabeld", "true"), "", ""),
+        ["Unknown cluster option 'stonith-enabeld' (did you mean 'stonith-enabled'?)"]
+    );
+    assert_eq!(
+        slips("", &(pair("migration-treshold", "3x") + &pair("target-roel", "Started")), ""),
+        [
+            "Unknown resource meta-attribute 'migration-treshold' (did you mean 'migration-threshold'?)",
+            "Unknown resource meta-attribute 'target-roel' (did you mean 'target-role'?)",
+        ]
+    );
+    assert_eq!(
+        slips(
+            &pair("no-quorum-policy", "stp"),
+            &pair("migration-threshold", "3x"),
+            &pair("pcmk_dealy_max", "5s")
+        ),
+        [
+            "'3x' is no value for the resource meta-attribute 'migration-threshold': use an integer or INFINITY or -INFINITY",
+            "'stp' is no value for the cluster option 'no-quorum-policy': use 'stop', 'freeze', 'ignore', 'demote', 'fence', 'suicide' (did you mean 'stop'?)",
+            "Unknown fence device parameter 'pcmk_dealy_max' (did you mean 'pcmk_delay_max'?)",
+        ]
+    );
+    assert_eq!(
+        slips(&pair("my-own-note", "x"), &pair("target-role", "Stopped"), &pair("pcmk_host_list", "a")),
+        [] as [&str; 0]
+    );
+}

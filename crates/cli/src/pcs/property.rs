@@ -99,51 +99,12 @@ fn check_property(name: &str, value: &str, force: bool, told: &mut Told) -> Resu
     if value.is_empty() {
         return Ok(());
     }
-    match expected(option.kind, value) {
+    match option.kind.expects(value) {
         None => Ok(()),
         Some(expected) => {
             forcible(format!("'{value}' is not a valid {name} value, use {expected}"), force, told)
         }
     }
-}
-
-/// What a value of this kind should look like, if `value` does not.
-fn expected(kind: cib::options::OptionKind, value: &str) -> Option<String> {
-    use cib::options::OptionKind;
-    let score = |text: &str| cib::Score::parse(text).is_some();
-    let (good, words): (bool, String) = match kind {
-        OptionKind::Boolean => (
-            cib::value::parse_boolean(value).is_some(),
-            "a pacemaker boolean value: '0', '1', 'false', 'n', 'no', 'off', 'on', 'true', 'y', 'yes'".into(),
-        ),
-        OptionKind::Duration | OptionKind::Timeout => (
-            cib::value::parse_interval(value).is_some() || cib::value::parse_with_unit(value).is_some(),
-            "time interval (e.g. 1, 2s, 3m, 4h, ...)".into(),
-        ),
-        OptionKind::Integer | OptionKind::Score => {
-            (score(value), "an integer or INFINITY or -INFINITY".into())
-        }
-        OptionKind::NonNegative => (value.parse::<u32>().is_ok(), "a non-negative integer".into()),
-        OptionKind::Positive => (
-            value == "INFINITY" || value.parse::<u32>().is_ok_and(|number| number > 0),
-            "a positive integer or INFINITY".into(),
-        ),
-        OptionKind::Percentage => (
-            value.strip_suffix('%').is_some_and(|number| number.parse::<u32>().is_ok()),
-            "a percentage (e.g. 80%)".into(),
-        ),
-        OptionKind::Select(words) => (words.contains(&value), quoted_list(words)),
-        OptionKind::SelectIgnoringCase(words) => {
-            (words.iter().any(|word| word.eq_ignore_ascii_case(value)), quoted_list(words))
-        }
-        OptionKind::Text | OptionKind::Version => (true, String::new()),
-    };
-    (!good).then_some(words)
-}
-
-fn quoted_list(words: &[&str]) -> String {
-    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-    words.join(", ")
 }
 
 fn forcible(problem: String, force: bool, told: &mut Told) -> Result<()> {

@@ -272,11 +272,20 @@ fn warn_if_not_unique(
 
 fn warn_unknown_meta(meta: &[(String, String)], told: &mut Told) {
     let known: Vec<&str> = cib::options::RESOURCE_META_ATTRIBUTES.iter().map(|option| option.name).collect();
+    for (name, value) in meta {
+        let Some(option) = cib::options::find(cib::options::RESOURCE_META_ATTRIBUTES, name) else { continue };
+        if let Some(expected) = option.kind.expects(value).filter(|_| !value.is_empty()) {
+            told.stderr.push(format!("Warning: '{value}' is not a valid {name} value, use {expected}"));
+        }
+    }
     for (name, _) in meta.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+        let near = cib::options::did_you_mean(cib::options::RESOURCE_META_ATTRIBUTES, name)
+            .map(|known| format!(" (did you mean '{known}'?)"))
+            .unwrap_or_default();
         let mut names: Vec<String> = known.iter().map(|name| format!("'{name}'")).collect();
         names.sort();
         told.stderr.push(format!(
-            "Warning: Resource meta attribute '{name}' has no effect on cluster resource handling, meta attributes with effect: {}",
+            "Warning: Resource meta attribute '{name}' has no effect on cluster resource handling{near}, meta attributes with effect: {}",
             names.join(", ")
         ));
     }

@@ -115,10 +115,13 @@ impl Node {
     ) {
         let before = self.replica.version();
         let origin = self.name_of(from);
+        let asked_here = from == self.config.id && request.is_some() && !change.dry_run;
+        let slips = if asked_here { self.replica.slips(at) } else { Default::default() };
         let outcome = self.replica.change(change, &origin, at);
         let reply = match outcome {
-            Ok(text) if change.dry_run => Reply::Xml(text.unwrap_or_default()),
-            Ok(_) => {
+            Ok(changed) if change.dry_run => Reply::Xml(changed.would_be.unwrap_or_default()),
+            Ok(changed) => {
+                let mut warnings = changed.warnings;
                 let after = self.replica.version();
                 let configuration = self.after_own_change(before);
                 if after != before {
@@ -133,7 +136,10 @@ impl Node {
                     let what = if configuration { "the configuration changed" } else { "the CIB changed" };
                     self.trigger(what, Some(event));
                 }
-                Reply::Changed { version: after.to_string(), configuration }
+                if asked_here && configuration {
+                    warnings.extend(self.replica.slips(at).difference(&slips).cloned());
+                }
+                Reply::Changed { version: after.to_string(), configuration, warnings }
             }
             Err(refusal) => Reply::Refused(refusal),
         };

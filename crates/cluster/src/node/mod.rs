@@ -304,6 +304,16 @@ impl Node {
         self.dc.and_then(|dc| self.members.get(&dc)).map(|member| member.name.as_str())
     }
 
+    /// Whether this host may live: the others may take it for dead after a while when watchdog fencing applies
+    /// to it and its partition lost quorum (rule 4.60.3).
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        let property = self.options().fencing_watchdog_timeout;
+        let applies = crate::fencing::watchdog::wait(property, self.config.watchdog_bound).is_some()
+            && self.devices.watchdog_applies_to(&self.config.name);
+        !applies || self.view.quorate || !self.had_quorum
+    }
+
     /// Whether the last plan was carried out and nothing has happened since.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -126,12 +126,9 @@ pub(super) async fn change_cib(
     let client = peer.client(&change.client);
     let change = convert::cib_change(change, client)?;
     match context.ask(cluster::Request::Change(change), Some(ANSWER)).await? {
-        Reply::Changed { version, configuration } => Ok(Json(CibChanged {
-            version: convert::version(&version),
-            configuration,
-            xml: None,
-            warnings: Vec::new(),
-        })),
+        Reply::Changed { version, configuration, warnings } => {
+            Ok(Json(CibChanged { version: convert::version(&version), configuration, xml: None, warnings }))
+        }
         Reply::Xml(text) => Ok(Json(CibChanged { xml: Some(text), ..CibChanged::default() })),
         Reply::Done => Ok(Json(CibChanged::default())),
         other => Err(unexpected(&other)),
