@@ -199,7 +199,7 @@ fn show(sections: &Sections) -> Result<(), Problem> {
 
 /// The status for tools; it always has everything (rule 5b.14).
 fn show_xml(words: &[String], legacy: bool) -> ExitCode {
-    let request = request("crm_mon", words);
+    let request = tool::request("crm_mon", words);
     let outcome = Session::open(None).and_then(|mut session| {
         let document = session.cib()?;
         let host =
@@ -237,19 +237,6 @@ fn show_xml(words: &[String], legacy: bool) -> ExitCode {
             ExitCode::from(tool::exit::NOT_CONNECTED)
         }
     }
-}
-
-/// The command line as XML results repeat it: words with characters that a shell minds are quoted.
-fn request(tool: &str, words: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
-    let quoted = words.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    });
-    std::iter::once(tool.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Epoch seconds as `YYYY-MM-DD HH:MM:SSZ`.

@@ -46,7 +46,7 @@ impl Outlook {
         let (cib, _) = Cib::from_document(document);
         let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
         let mut status = Status::of(&model);
-        let fail_counts = fail_counts(&mut model);
+        let fail_counts = view::status::monitor::fail_counts(&mut model);
         scheduler::placement::unpack_constraints(&mut model);
         status.bans = view::status::bans(&model);
         Ok(Outlook {
@@ -63,7 +63,7 @@ impl Outlook {
         let (cib, _) = Cib::from_document(document);
         let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
         let mut status = Status::of(&model);
-        let fail_counts = fail_counts(&mut model);
+        let fail_counts = view::status::monitor::fail_counts(&mut model);
         let graph = scheduler::schedule(&mut model);
         status.bans = view::status::bans(&model);
         let planned = graph
@@ -190,33 +190,4 @@ fn names(model: &Model, resource: ResourceId) -> Vec<String> {
         .collect();
     names.dedup();
     names
-}
-
-fn fail_counts(model: &mut Model) -> Vec<FailCount> {
-    let mut found = Vec::new();
-    let primitives: Vec<ResourceId> =
-        model.resources.iter().filter(|(_, resource)| resource.is_primitive()).map(|(id, _)| id).collect();
-    let nodes = model.node_order.clone();
-    // without any recorded failure there is nothing to count, whatever the size of the cluster
-    let nodes: Vec<_> = nodes
-        .into_iter()
-        .filter(|node| model.nodes[*node].attributes.keys().any(|name| name.starts_with("fail-count-")))
-        .collect();
-    for node in nodes {
-        for &resource in &primitives {
-            let count = scheduler::state::fail_count(model, resource, node, Default::default(), None);
-            if count.count.value() > 0 {
-                let it = &model.resources[resource];
-                found.push(FailCount {
-                    resource: it.printable_id().to_string(),
-                    node: model.nodes[node].name.to_string(),
-                    count: count.count.value(),
-                    threshold: it.migration_threshold.value(),
-                    last_failure: (count.last_failure > 0).then_some(count.last_failure),
-                });
-            }
-        }
-    }
-    found.dedup();
-    found
 }

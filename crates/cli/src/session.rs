@@ -202,6 +202,10 @@ pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed =
         |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
+    // a terminal or a pipe is written to, not replaced
+    if std::fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+        return std::fs::write(path, text).map_err(failed);
+    }
     let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     std::fs::write(file.path(), text).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;

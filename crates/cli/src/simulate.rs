@@ -1,20 +1,40 @@
 //! `crm_simulate`: what the cluster would do (rule 5a.10); the engine is [`view::simulation`].
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use view::simulation::xml::Report;
 use view::simulation::{Injections, Options, Outcome, TicketChange, simulate};
 
+use crate::crm::codes::exit_text;
 use crate::session::{Problem, Session, replace_file};
 use crate::tool::{self, exit};
+
+const EXAMPLES: &str = "\
+OPSPEC is RESOURCE_TASK_INTERVAL@NODE=RC, the interval in milliseconds and RC an OCF exit status.
+Without -L, -x or -p the CIB is read from standard input.
+
+Examples:
+  crm_simulate -LS                     what the running cluster would do now
+  crm_simulate -LS -d node1            and if node1 went down
+  crm_simulate -x cib.xml -R -s        a saved CIB, with scores
+  crm_simulate -x cib.xml -S -i db_monitor_10000@node1=7 -F db_stop_0@node1=1 -O next.xml
+                                       a failure, and a failure of its recovery; then go on with next.xml
+  crm_simulate -x cib.xml -S -G graph.xml -D graph.dot
+  crm_simulate -x cib.xml -R --output-as=xml
+  crm_simulate -x cib.xml -R --explain why each resource is where it is
+
+Exit status: 0 done (whatever the plan is), 1 the plan could not be carried out, 64 wrong usage,
+  65 unreadable input, 74 a file could not be written, 78 the configuration cannot be used";
 
 #[derive(Debug, Parser)]
 #[command(
     name = "crm_simulate",
     about = "Show what the cluster would do",
     disable_version_flag = true,
-    after_help = "Examples:\n  crm_simulate -LS                     what the running cluster would do now\n  crm_simulate -L -S -d node1          and if node1 went down\n  crm_simulate -x cib.xml -R -s        a saved CIB, with scores\n  crm_simulate -x cib.xml -S -D out.dot -G out.xml"
+    after_help = EXAMPLES
 )]
 struct Arguments {
     /// Make a plan and show it
@@ -35,6 +55,21 @@ struct Arguments {
     /// Only scores and capacities
     #[arg(short = 'Q', long)]
     quiet: bool,
+    /// Show node attributes
+    #[arg(short = 'A', long)]
+    show_attrs: bool,
+    /// Show failures of resources and how often
+    #[arg(short = 'c', long)]
+    show_failcounts: bool,
+    /// Format of the answer: text or xml
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    output_as: String,
+    /// Write the answer to this file, or - for standard output
+    #[arg(long, value_name = "DEST", default_value = "-")]
+    output_to: String,
+    /// Accepted: text always has headings and bullets, but with --quiet
+    #[arg(long)]
+    text_fancy: bool,
     /// Why each resource is where it is
     #[arg(long)]
     explain: bool,
@@ -117,8 +152,11 @@ pub fn run(words: &[String]) -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let outcome =
-        if let Some(folder) = &arguments.profile { profile(folder, &arguments) } else { one(&arguments) };
+    let outcome = match (check(&arguments), &arguments.profile) {
+        (Err(problem), _) => Err(problem),
+        (Ok(()), Some(folder)) => profile(folder, &arguments, words),
+        (Ok(()), None) => one(&arguments, words),
+    };
     match outcome {
         Ok(code) => code,
         Err(problem) => {
@@ -132,47 +170,99 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-fn one(arguments: &Arguments) -> Result<ExitCode, Problem> {
-    let text = input(arguments)?;
-    let document = xml::Document::parse(&text)
-        .map_err(|error| Problem::new(exit::DATA, format!("Could not read input XML: {error}")))?;
-    if arguments.explain {
-        explain(&document);
+/// What the options ask for together.
+fn check(arguments: &Arguments) -> Result<(), Problem> {
+    if !matches!(arguments.output_as.as_str(), "text" | "xml") {
+        let message = format!("Error creating output format {}: Unknown output format", arguments.output_as);
+        return Err(Problem::new(exit::NO_SUCH, message));
     }
-    let outcome = simulate(document, &options(arguments));
-    print!("{}", outcome.text);
-    eprint!("{}", outcome.errors);
+    let to_file = arguments.xml_file.as_deref().is_some_and(|path| path != "-");
+    let wrong = if arguments.in_place && !to_file {
+        Some("--in-place stores the result in the input: name a file with --xml-file")
+    } else if arguments.explain && is_xml(arguments) {
+        Some("--explain is text: leave out --output-as=xml")
+    } else {
+        None
+    };
+    wrong.map_or(Ok(()), |message| Err(Problem::new(exit::USAGE, message.to_owned())))
+}
+
+fn is_xml(arguments: &Arguments) -> bool {
+    arguments.output_as == "xml"
+}
+
+fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
+    let text = input(arguments)?;
+    let document = xml::Document::parse(&text).map_err(|error| unreadable(&error.to_string()))?;
+    let mut answer = if arguments.explain { explain(&document) } else { String::new() };
+    let mut outcome = simulate(document, &options(arguments, words));
+    let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
+    match outcome.report.take() {
+        Some(report) => answer.push_str(&finished(report, code, &outcome.errors)),
+        None => {
+            answer.push_str(&outcome.text);
+            eprint!("{}", outcome.errors);
+        }
+    }
+    put(arguments, &answer)?;
     save(arguments, &outcome)?;
-    Ok(ExitCode::from(u8::try_from(outcome.exit).unwrap_or(exit::ERROR)))
+    Ok(ExitCode::from(code))
+}
+
+fn unreadable(detail: &str) -> Problem {
+    Problem::new(exit::DATA, format!("Could not read input XML: Bad input value provided\n{detail}"))
+}
+
+/// The report's text, with how it ended.
+fn finished(mut report: Report, code: u8, errors: &str) -> String {
+    let errors: Vec<String> = errors.lines().map(str::to_owned).collect();
+    report.finish(code, exit_text(code.into()), &errors);
+    report.document.to_pretty()
+}
+
+/// Where the answer goes.
+fn put(arguments: &Arguments, answer: &str) -> Result<(), Problem> {
+    if arguments.output_to == "-" {
+        print!("{answer}");
+        return Ok(());
+    }
+    replace_file(Path::new(&arguments.output_to), answer)
+        .map_err(|problem| Problem::new(exit::CANNOT_CREATE, problem.message))
 }
 
 /// Each primitive's scores and reasons, before the plan.
-fn explain(document: &xml::Document) {
+fn explain(document: &xml::Document) -> String {
+    let mut text = String::new();
     let (cib, _) = cib::Cib::from_document(document);
     let at = cib.root.execution_date.unwrap_or_else(now);
     for resource in &cib.configuration.resources {
         if let Some(why) = view::why::why(&cib, at, &resource.id, None) {
-            print!("{}", view::why::text(&why));
+            text.push_str(&view::why::text(&why));
+        }
+    }
+    text
+}
+
+fn input(arguments: &Arguments) -> Result<String, Problem> {
+    if arguments.live_check {
+        return Session::open(None)?.cib_text();
+    }
+    match arguments.xml_file.as_deref() {
+        Some(path) if path != "-" => {
+            std::fs::read_to_string(path).map_err(|error| unreadable(&format!("{path}: {error}")))
+        }
+        _ => {
+            if std::io::stdin().is_terminal() {
+                eprintln!(
+                    "crm_simulate: reading the CIB from standard input (-L takes the running cluster's)"
+                );
+            }
+            std::io::read_to_string(std::io::stdin()).map_err(|error| unreadable(&error.to_string()))
         }
     }
 }
 
-fn input(arguments: &Arguments) -> Result<String, Problem> {
-    let stdin = || {
-        std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Problem::new(exit::DATA, format!("Could not read input XML: {error}")))
-    };
-    match arguments.xml_file.as_deref() {
-        Some("-") => stdin(),
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|error| Problem::new(exit::DATA, format!("Could not read input XML: {path}: {error}"))),
-        None if arguments.xml_pipe => stdin(),
-        // as the reference does, the running cluster is the default
-        None => Session::open(None)?.cib_text(),
-    }
-}
-
-fn options(arguments: &Arguments) -> Options {
+fn options(arguments: &Arguments, words: &[String]) -> Options {
     let mut tickets = Vec::new();
     for (change, ids) in [
         (TicketChange::Grant, &arguments.ticket_grant),
@@ -190,7 +280,7 @@ fn options(arguments: &Arguments) -> Options {
         quiet: arguments.quiet,
         date: arguments.set_date.clone(),
         clock: now(),
-        live: arguments.xml_file.is_none() && !arguments.xml_pipe,
+        live: arguments.live_check,
         injections: Injections {
             up: arguments.node_up.clone(),
             down: arguments.node_down.clone(),
@@ -203,6 +293,10 @@ fn options(arguments: &Arguments) -> Options {
         failures: arguments.op_fail.clone(),
         draw_all: arguments.all_actions,
         draw_numbers: arguments.verbose > 0,
+        show_attributes: arguments.show_attrs,
+        show_failures: arguments.show_failcounts,
+        xml_request: is_xml(arguments).then(|| tool::request("crm_simulate", words)),
+        local_time: Some(crate::mon::ctime),
     }
 }
 
@@ -218,14 +312,15 @@ fn save(arguments: &Arguments, outcome: &Outcome) -> Result<(), Problem> {
     ];
     for (path, text) in texts {
         if let (Some(path), Some(text)) = (path, text) {
-            replace_file(Path::new(path), &text).map_err(|problem| Problem::new(74, problem.message))?;
+            replace_file(Path::new(path), &text)
+                .map_err(|problem| Problem::new(exit::IO, problem.message))?;
         }
     }
     Ok(())
 }
 
 /// Plans every saved input of a directory and says how long each took.
-fn profile(folder: &str, arguments: &Arguments) -> Result<ExitCode, Problem> {
+fn profile(folder: &str, arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let entries = std::fs::read_dir(folder)
         .map_err(|error| Problem::new(exit::NO_INPUT, format!("cannot read {folder}: {error}")))?;
     let mut paths: Vec<_> = entries
@@ -234,6 +329,7 @@ fn profile(folder: &str, arguments: &Arguments) -> Result<ExitCode, Problem> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
         .collect();
     paths.sort();
+    let mut timings = Vec::new();
     for path in paths {
         let name = path.display();
         let text = match std::fs::read_to_string(&path) {
@@ -247,12 +343,22 @@ fn profile(folder: &str, arguments: &Arguments) -> Result<ExitCode, Problem> {
             eprintln!("crm_simulate: {name}: not well-formed XML");
             continue;
         };
-        let options = Options { plan: true, quiet: true, ..options(arguments) };
+        let options = Options { plan: true, quiet: true, ..options(arguments, words) };
         let begun = std::time::Instant::now();
         for _ in 0..arguments.repeat.max(1) {
             simulate(document.clone(), &options);
         }
-        println!("* Testing {name} ... {:.2} secs", begun.elapsed().as_secs_f64());
+        timings.push((name.to_string(), begun.elapsed().as_secs_f64()));
     }
+    let answer = if is_xml(arguments) {
+        let mut report = Report::new(&tool::request("crm_simulate", words));
+        report.timings(&timings);
+        finished(report, 0, "")
+    } else {
+        let lines =
+            timings.iter().map(|(file, seconds)| format!("  * Testing {file} ... {seconds:.2} secs\n"));
+        format!("Timings:\n{}", lines.collect::<String>())
+    };
+    put(arguments, &answer)?;
     Ok(ExitCode::SUCCESS)
 }

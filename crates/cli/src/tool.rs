@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 /// Exit codes of the field.
 pub mod exit {
@@ -12,8 +12,11 @@ pub mod exit {
     pub const USAGE: u8 = 64;
     pub const DATA: u8 = 65;
     pub const NO_INPUT: u8 = 66;
+    pub const CANNOT_CREATE: u8 = 73;
+    pub const IO: u8 = 74;
     pub const CONFIG: u8 = 78;
     pub const NOT_CONNECTED: u8 = 102;
+    pub const NO_SUCH: u8 = 105;
     pub const UNSAFE: u8 = 107;
 }
 
@@ -29,10 +32,17 @@ pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
             print!("{error}");
             ExitCode::SUCCESS
         }
-        _ => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            eprintln!("{tool}: {}", first.trim_start_matches("error: "));
+        kind => {
+            let unknown = error.get(ContextKind::InvalidArg).filter(|_| kind == ErrorKind::UnknownArgument);
+            match unknown.map(ToString::to_string) {
+                // the words of the field
+                Some(option) if option.starts_with('-') => eprintln!("{tool}: Unknown option {option}"),
+                _ => {
+                    let text = error.to_string();
+                    let first = text.lines().next().unwrap_or_default();
+                    eprintln!("{tool}: {}", first.trim_start_matches("error: "));
+                }
+            }
             ExitCode::from(exit::USAGE)
         }
     })
@@ -42,6 +52,19 @@ pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
 pub fn print_version() {
     println!("Pacemaker 2.1.5 (Systole {})", env!("CARGO_PKG_VERSION"));
     println!("Written by the Systole project");
+}
+
+/// The command line as XML results repeat it: words with characters that a shell minds are quoted.
+pub fn request(tool: &str, words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@%+".contains(c);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    std::iter::once(tool.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn help_alias(word: OsString) -> OsString {

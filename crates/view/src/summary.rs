@@ -1,7 +1,8 @@
 //! The text of a transition summary (rules 3.48, 3.49): what will happen to nodes and resources.
 
 use cib::value::Role;
-use scheduler::actions::summary::{NodeChange, ResourceChange, Summary};
+use scheduler::actions::summary::{NodeChange, ResourceChange};
+pub use scheduler::actions::summary::{ResourceChange as Change, Summary};
 use scheduler::model::{Model, NodeId};
 use scheduler::state;
 
@@ -35,7 +36,7 @@ fn node_line(model: &Model<'_>, change: &NodeChange) -> String {
 }
 
 /// A guest or bundle node is told together with the resource that launches it.
-fn node_name(model: &Model<'_>, node: NodeId) -> String {
+pub(crate) fn node_name(model: &Model<'_>, node: NodeId) -> String {
     let it = &model.nodes[node];
     match state::launcher_of_node(model, node).filter(|_| it.is_guest()) {
         Some(launcher) => format!("{} (resource: {})", it.name, model.resources[launcher].id),
@@ -56,11 +57,16 @@ fn resource_line(model: &Model<'_>, change: &ResourceChange, details: &str, widt
     line
 }
 
+/// Whether the roles are part of what is told (rule 3.49.3).
+pub(crate) fn shows_roles(change: &ResourceChange) -> bool {
+    change.current_role > Role::Started || change.next_role > Role::Unpromoted
+}
+
 /// Rule 3.49.3.
 fn details(model: &Model<'_>, change: &ResourceChange) -> String {
     let name = |node: NodeId| &*model.nodes[node].name;
     let (current, next) = (change.current_role, change.next_role);
-    let shows_roles = current > Role::Started || next > Role::Unpromoted;
+    let shows_roles = shows_roles(change);
     match (change.origin.map(name), change.destination.map(name)) {
         (None, None) => String::new(),
         (None, Some(to)) if shows_roles => format!("{current} -> {next} {to}"),

@@ -1,6 +1,7 @@
 //! The project's own tool: tests, benches, labs. Run as `cargo xtask COMMAND`.
 
 mod bench;
+mod compare;
 mod live;
 mod report;
 mod test;
@@ -15,12 +16,18 @@ cargo xtask COMMAND
                               steps: tidy, fmt, clippy, unit, demo, live
   bench scheduler [--runs N] [--only TEXT] [--limit SECONDS]
                               one scheduler run of generated clusters, side by side with the reference
+  compare [--seed N] [--count N] [--no-colocations] [--mutate DIR] [--only TEXT] [--aspect ASPECT] [--all]
+          [--keep DIR] [--minimise] [--binary PATH] [FILE...]
+                              decisions on made-up clusters (or changed copies of a folder's inputs, or
+                              these files) beside the reference's; what differs is stored in the folder of
+                              --keep; --all: also what a known difference of versions may explain
   tidy                        only the checks of the architecture's invariants
   help                        this text
 
 Examples:
   cargo xtask test            before every push
   cargo xtask test --only tidy
+  cargo xtask compare --seed 1 --count 500 --minimise
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +44,10 @@ fn main() -> ExitCode {
         },
         // the polling client of the live tests, which runs in a namespace of its own
         Some((&"poll", [address, path])) => poll(address, path),
+        Some((&"compare", options)) => match compare::Options::parse(options) {
+            Ok(options) => compare::run(&test::workspace_root(), &options),
+            Err(message) => usage(&message),
+        },
         Some((&"tidy", [])) => test::run(&test::Options::only("tidy")),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             print!("{HELP}");

@@ -3,7 +3,7 @@
 
 mod attrd_updater;
 mod attribute;
-mod codes;
+pub mod codes;
 mod error;
 mod listing;
 mod node;

@@ -160,6 +160,34 @@ fn active_on_a(cluster: Cluster) -> Cluster {
     )
 }
 
+/// Rules 2.5.3 b and 2.9.11: a rule that holds on a bundle's node too does not make resources be probed there.
+#[test]
+fn a_rule_that_names_no_node_does_not_reach_into_bundles() {
+    let bundle = "<bundle id='box'><podman image='i'/><network control-port='1'/>\
+                  <primitive id='in' class='ocf' provider='pacemaker' type='Dummy'/></bundle>";
+    let history = |task, rc| {
+        format!(
+            "<lrm_rsc_op id='x_{task}' operation_key='x_{task}_0' operation='{task}' interval='0' \
+             call-id='1' rc-code='{rc}' op-status='0' transition-key='1:1:{rc}:u' \
+             transition-magic='0:{rc};1:1:{rc}:u'/>"
+        )
+    };
+    let cluster = Cluster {
+        options: NO_FENCING,
+        constraints: "<rsc_location id='l' rsc='db'><rule id='r' score='1'><expression id='e' \
+                      attribute='x' operation='not_defined'/></rule></rsc_location>",
+        ..Cluster::of(&["a"], bundle.to_owned() + &dummy("db", ""))
+    };
+    let cluster = cluster.with_history("a", "box-podman-0", &history("start", 0)).with_history(
+        "a",
+        "box-0",
+        &history("start", 0),
+    );
+    let actions = cluster.actions();
+    assert!(actions.iter().any(|action| action.contains("db_monitor_0 a")), "{actions:?}");
+    assert!(!actions.iter().any(|action| action.contains("db_monitor_0 box-0")), "{actions:?}");
+}
+
 #[test]
 fn what_is_unknown_is_probed_node_by_node_before_anything_starts() {
     let cluster =

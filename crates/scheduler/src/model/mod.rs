@@ -10,6 +10,7 @@ pub mod ids;
 pub mod node;
 pub mod reason;
 pub mod resource;
+pub mod score_line;
 pub mod table;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use resource::{
     Agent, Bundle, CloneSettings, ContainerKind, Group, MultipleActive, Replica, Requires, Resource,
     ResourceKind,
 };
+pub use score_line::ScoreLine;
 pub use table::{Discovery, NodeEntry, NodeTable};
 
 /// A name or value that is shared, not copied.
@@ -92,7 +94,7 @@ pub struct Model<'a> {
     /// The earliest moment at which the result may change by itself (rule 3.17).
     pub recheck_by: Option<Timestamp>,
     /// Score and utilization lines in chronological order (rules 2.26, 3.47), if asked for.
-    pub score_lines: Vec<String>,
+    pub score_lines: Vec<ScoreLine>,
     /// What the caller should tell: configuration errors and warnings, in order.
     pub notices: Vec<Notice>,
     pub reasons: Reasons,

@@ -258,7 +258,8 @@ fn acts_on(model: &Model, id: LocationId, resource: ResourceId) -> bool {
     role == Role::Unknown || model.resources[resource].next_role == role
 }
 
-/// Rule 2.9.11, for one resource's own table.
+/// Rule 2.9.11, for one resource's own table. A new entry has the node's own discovery mode at least: bundle
+/// nodes are never probed for resources that a rule happens to mention there (rule 2.5.3 b).
 fn apply_here(model: &mut Model, id: LocationId, resource: ResourceId, strength: Strength) {
     if !acts_on(model, id, resource) {
         return;
@@ -269,6 +270,7 @@ fn apply_here(model: &mut Model, id: LocationId, resource: ResourceId, strength:
         let (node, score) = model.locations[id].nodes[index];
         let score = if strength == Strength::Full { score } else { Score::ZERO };
         let known = model.resources[resource].allowed.contains(node);
+        let discovery = discovery.max(model.nodes[node].discovery);
         add_to_table(&mut model.resources[resource].allowed, node, score, discovery);
         let change = if known { Change::Add(score) } else { Change::Set(score) };
         model.reasons.score(resource, node, change, cause);

@@ -140,7 +140,7 @@ fn outcome(model: &Model) -> Outcome {
     let named = |id: ResourceId| model.resources[id].id.to_string();
     let place = |id: ResourceId| model.resources[id].assigned.map(|node| model.nodes[node].name.to_string());
     Outcome {
-        lines: model.score_lines.clone(),
+        lines: model.score_lines.iter().map(ToString::to_string).collect(),
         places: model.resources.ids().filter_map(|id| Some((named(id), place(id)?))).collect(),
         roles: model.resources.ids().map(|id| (named(id), model.resources[id].next_role)).collect(),
     }
@@ -254,6 +254,17 @@ fn utilization_lines_tell_capacities_before_and_after() {
             "Remaining: n2 capacity:",
         ]
     );
+}
+
+/// Rule 2.12.10: what is left is told without a strategy too, where it decides nothing.
+#[test]
+fn the_default_strategy_counts_capacities_for_the_eye_only() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.nodes[0].1 = "<utilization id='U'><nvpair id='U-c' name='c' value='5'/></utilization>";
+    cluster.resources = primitive("P", &pairs_in("utilization", "P", &[("c", "10")]));
+    cluster.show_utilization = true;
+    let lines = cluster.placed().lines;
+    assert!(lines.contains(&"Remaining: n1 capacity: c=-5".to_owned()), "{lines:?}");
 }
 
 /// Rule 2.28.12: a cloned group that cannot stay is taken down, and another instance goes to the new node;

@@ -35,7 +35,8 @@ fn clipped(value: i64) -> i32 {
 /// Reads the capacities at the start of placement.
 pub fn begin(model: &mut Model) {
     model.placement.capacity = model.nodes.values().map(|node| amounts(&node.utilization)).collect();
-    model.placement.demands = match is_on(model) {
+    // without a strategy amounts count for nothing, but what is left is shown all the same (rule 2.12.10)
+    model.placement.demands = match is_on(model) || model.plan_options.show_utilization {
         true => model.resources.values().map(|resource| amounts(&resource.utilization)).collect(),
         false => Vec::new(),
     };

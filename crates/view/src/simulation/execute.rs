@@ -6,6 +6,7 @@ use cib::value::Timestamp;
 use transition::{Action, INFINITY, Kind, Limits, Outcome, Progress, Walker, Work};
 use xml::Document;
 
+use super::event::Event;
 use super::history::{self, Agent, Record};
 use super::spec::OperationSpec;
 
@@ -19,20 +20,20 @@ pub(super) struct Settings<'s> {
     pub resources: &'s BTreeSet<String>,
 }
 
-/// Executes the graph and records the results; `lines` say what was done. Returns false if the graph could
+/// Executes the graph and records the results; `events` say what was done. Returns false if the graph could
 /// not be finished though nothing failed.
 pub(super) fn run(
     document: &mut Document,
     graph: transition::Graph,
     settings: &Settings<'_>,
-    lines: &mut Vec<String>,
+    events: &mut Vec<Event>,
 ) -> bool {
     let mut execution = Execution {
         resources: settings.resources,
         failures: settings.failures.iter().filter_map(|text| OperationSpec::parse(text).ok()).collect(),
         clock: settings.clock,
         fatal_starts: graph.failed_start_infinite,
-        lines,
+        events,
     };
     let mut walker = Walker::new(graph);
     while let Some(action) = walker.next(&Limits::none()) {
@@ -50,14 +51,10 @@ struct Execution<'l> {
     failures: Vec<OperationSpec>,
     clock: Timestamp,
     fatal_starts: bool,
-    lines: &'l mut Vec<String>,
+    events: &'l mut Vec<Event>,
 }
 
 impl Execution<'_> {
-    fn item(&mut self, line: String) {
-        self.lines.push(format!("  * {line}"));
-    }
-
     fn perform(&mut self, document: &mut Document, action: &Action) -> Outcome {
         match (action.kind, action.work()) {
             (Kind::Pseudo, _) => self.pseudo(action),
@@ -69,25 +66,21 @@ impl Execution<'_> {
     }
 
     fn pseudo(&mut self, action: &Action) {
-        let place = action.node.as_ref().map_or(String::new(), |node| format!(" on {}", node.name));
-        self.item(format!("Pseudo action:   {}{place}", action.key));
+        let node = action.node.as_ref().map(|node| node.name.to_string());
+        self.events.push(Event::Pseudo { key: action.key.to_string(), node });
     }
 
     fn cluster(&mut self, action: &Action) {
-        let node = action.node.as_ref().map_or("", |node| &node.name);
-        match &action.primitive {
-            Some(primitive) => {
-                let name = primitive.id.clone();
-                self.item(format!("Cluster action:  {} for {name} on {node}", action.operation));
-            }
-            None => self.item(format!("Cluster action:  {} on {node}", action.operation)),
-        }
+        let node = action.node.as_ref().map_or(String::new(), |node| node.name.to_string());
+        let resource = action.primitive.as_ref().map(|primitive| primitive.id.to_string());
+        self.events.push(Event::Cluster { task: action.operation.to_string(), node, resource });
     }
 
     fn fence(&mut self, document: &mut Document, action: &Action) {
         let operation = action.fence_operation().map_or("", |operation| &**operation);
         let Some(node) = &action.node else { return };
-        self.item(format!("Fencing {} ({operation})", node.name));
+        let (name, word) = (node.name.to_string(), operation.to_owned());
+        self.events.push(Event::Fence { node: name, operation: word });
         if matches!(operation, "off" | "reboot") {
             let state = history::node_state(document, &node.name, &node.id);
             history::set_membership(document, state, false, false);
@@ -111,12 +104,12 @@ impl Execution<'_> {
         };
         let Some(node) = action.node.clone() else { return Outcome::Done };
         let interval = action.interval();
-        let task = if interval > 0 {
-            format!("{}={interval}", action.operation)
-        } else {
-            action.operation.to_string()
-        };
-        self.item(format!("Resource action: {name:<15} {task} on {}", node.name));
+        self.events.push(Event::Resource {
+            resource: name.clone(),
+            task: action.operation.to_string(),
+            node: node.name.to_string(),
+            interval,
+        });
         if matches!(&*action.operation, "delete" | "meta-data") {
             return Outcome::Done;
         }
@@ -147,9 +140,9 @@ impl Execution<'_> {
         };
         let entry = history::resource(document, state, &agent);
         if let Some(status) = failure {
-            self.lines.push(format!("Pretending action {} failed with rc={status}", action.id));
+            self.events.push(Event::Failure { action: action.id, status });
             let said = history::count_failure(document, state, &primitive.id, &record, self.fatal_starts);
-            said.into_iter().for_each(|line| self.item(line));
+            self.events.extend(said);
         }
         if let Some(entry) = entry {
             history::record(document, entry, &record);

@@ -1,5 +1,6 @@
 //! Edits the status of a CIB the way a running cluster would (rules 3.52.5, 3.54).
 
+use super::event::Event;
 use cib::value::Timestamp;
 use xml::{Document, NodeId};
 
@@ -290,7 +291,7 @@ pub(super) fn count_failure(
     resource: &str,
     record: &Record<'_>,
     start_failure_is_fatal: bool,
-) -> Vec<String> {
+) -> Vec<Event> {
     if record.status == 0 || (record.status == 7 && record.interval == 0) {
         return Vec::new();
     }
@@ -305,10 +306,10 @@ pub(super) fn count_failure(
         count => count.to_string(),
     };
     let id = document.attribute(node, "id").unwrap_or_default().to_owned();
-    let mut lines = Vec::new();
+    let mut events = Vec::new();
     for (name, value) in [(count_name, count), (time_name, record.at.to_string())] {
-        lines.push(format!("Injecting attribute {name}={value} into /node_state '{id}'"));
         set_attribute(document, node, &name, &value);
+        events.push(Event::Attribute { name, value, node_id: id.clone() });
     }
-    lines
+    events
 }

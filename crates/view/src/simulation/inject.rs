@@ -5,17 +5,9 @@ use cib::value::Timestamp;
 use scheduler::model::{Model, PlanOptions, ResourceId};
 use xml::Document;
 
+use super::event::{Event, NodeChange, TicketChange};
 use super::history::{self, Agent, Record};
 use super::spec::{OperationSpec, SpecError};
-
-/// What happens to a ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TicketChange {
-    Grant,
-    Revoke,
-    Standby,
-    Activate,
-}
 
 /// What to change.
 #[derive(Clone, Debug, Default)]
@@ -43,36 +35,36 @@ impl Injections {
     }
 }
 
-/// Applies all changes in their order; `lines` say what was done. Operations that cannot be are left out
+/// Applies all changes in their order; `events` say what was done. Operations that cannot be are left out
 /// and returned.
 pub(super) fn apply(
     document: &mut Document,
     injections: &Injections,
     now: Timestamp,
     clock: Timestamp,
-    lines: &mut Vec<String>,
+    events: &mut Vec<Event>,
 ) -> Vec<SpecError> {
     let root = document.root();
     if let Some(quorum) = &injections.quorum {
-        lines.push(format!("Setting quorum: {quorum}"));
+        events.push(Event::Setting { name: "quorum", value: quorum.clone() });
         document.set_attribute(root, "have-quorum", quorum);
     }
     if let Some(watchdog) = &injections.watchdog {
-        lines.push(format!("Setting watchdog: {watchdog}"));
+        events.push(Event::Setting { name: "watchdog", value: watchdog.clone() });
         set_option(document, "have-watchdog", watchdog);
     }
-    nodes(document, injections, lines);
-    tickets(document, injections, clock, lines);
+    nodes(document, injections, events);
+    tickets(document, injections, clock, events);
     let mut errors = Vec::new();
     for text in &injections.operations {
-        lines.push(format!("Injecting {text} into the configuration"));
-        let done = OperationSpec::parse(text).and_then(|spec| operation(document, &spec, now, clock, lines));
+        events.push(Event::Result { spec: text.clone() });
+        let done = OperationSpec::parse(text).and_then(|spec| operation(document, &spec, now, clock, events));
         errors.extend(done.err());
     }
     errors
 }
 
-fn nodes(document: &mut Document, injections: &Injections, lines: &mut Vec<String>) {
+fn nodes(document: &mut Document, injections: &Injections, events: &mut Vec<Event>) {
     let adds_nodes = !injections.up.is_empty();
     let state = |document: &mut Document, name: &str| {
         if adds_nodes {
@@ -82,34 +74,34 @@ fn nodes(document: &mut Document, injections: &Injections, lines: &mut Vec<Strin
         history::node_state(document, name, &id)
     };
     for name in &injections.up {
-        lines.push(format!("Bringing node {name} online"));
+        events.push(Event::Node { change: NodeChange::Up, node: name.clone() });
         let node = state(document, name);
         history::set_membership(document, node, true, true);
     }
     for name in &injections.down {
-        lines.push(format!("Taking node {name} offline"));
+        events.push(Event::Node { change: NodeChange::Down, node: name.clone() });
         let node = state(document, name);
         history::set_membership(document, node, false, false);
         history::forget(document, node);
     }
     for name in &injections.fail {
-        lines.push(format!("Failing node {name}"));
+        events.push(Event::Node { change: NodeChange::Fail, node: name.clone() });
         let node = state(document, name);
         history::set_membership(document, node, false, true);
     }
 }
 
-fn tickets(document: &mut Document, injections: &Injections, clock: Timestamp, lines: &mut Vec<String>) {
+fn tickets(document: &mut Document, injections: &Injections, clock: Timestamp, events: &mut Vec<Event>) {
     for change in [TicketChange::Grant, TicketChange::Revoke, TicketChange::Standby, TicketChange::Activate] {
         for (_, id) in injections.tickets.iter().filter(|(wanted, _)| *wanted == change) {
             let ticket = history::ticket(document, id);
-            let (line, name, value) = match change {
-                TicketChange::Grant => (format!("Granting ticket {id}"), "granted", "true"),
-                TicketChange::Revoke => (format!("Revoking ticket {id}"), "granted", "false"),
-                TicketChange::Standby => (format!("Making ticket {id} standby"), "standby", "true"),
-                TicketChange::Activate => (format!("Activating ticket {id}"), "standby", "false"),
+            let (name, value) = match change {
+                TicketChange::Grant => ("granted", "true"),
+                TicketChange::Revoke => ("granted", "false"),
+                TicketChange::Standby => ("standby", "true"),
+                TicketChange::Activate => ("standby", "false"),
             };
-            lines.push(line);
+            events.push(Event::Ticket { change, ticket: id.clone() });
             document.set_attribute(ticket, name, value);
             if change == TicketChange::Grant {
                 document.set_attribute(ticket, "last-granted", &clock.to_string());
@@ -147,7 +139,7 @@ fn operation(
     spec: &OperationSpec,
     now: Timestamp,
     clock: Timestamp,
-    lines: &mut Vec<String>,
+    events: &mut Vec<Event>,
 ) -> Result<(), SpecError> {
     let (cib, _) = Cib::from_document(document);
     let model = scheduler::state::build(&cib, now, PlanOptions::default());
@@ -172,7 +164,7 @@ fn operation(
         digest: None,
     };
     let fatal = model.options.start_failure_is_fatal;
-    lines.extend(history::count_failure(document, node, &spec.resource, &record, fatal));
+    events.extend(history::count_failure(document, node, &spec.resource, &record, fatal));
     let agent = Agent {
         id: &it.configured_id,
         instance: &spec.resource,

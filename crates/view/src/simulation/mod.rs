@@ -3,26 +3,31 @@
 //!
 //! It must never touch a live cluster, a file or a clock: the CIB and the time come in, texts go out.
 
+mod event;
 mod execute;
 mod history;
 mod inject;
 mod spec;
 #[cfg(test)]
 mod tests;
+pub mod xml;
 
 use std::collections::BTreeSet;
 
+use ::xml::Document;
 use cib::Cib;
 use cib::iso8601::{DateTime, Surroundings};
 use cib::upgrade;
 use cib::value::Timestamp;
 use scheduler::graph::dot::{DotOptions, dot};
-use scheduler::model::PlanOptions;
-use xml::Document;
+use scheduler::model::{PlanOptions, ScoreLine};
 
+use crate::status::monitor::{self, Facts};
+use crate::status::xml::StatusInput;
 use crate::status::{Status, text as status_text};
 
-pub use inject::{Injections, TicketChange};
+pub use event::{Event, TicketChange};
+pub use inject::Injections;
 pub use spec::{OperationSpec, SpecError};
 
 /// What to do and what to show (rule 3.55.1).
@@ -50,6 +55,14 @@ pub struct Options {
     pub draw_all: bool,
     /// In the drawing, action numbers (`-V`).
     pub draw_numbers: bool,
+    /// Node attributes with the status (`-A`).
+    pub show_attributes: bool,
+    /// Failures and how often, with the status (`-c`).
+    pub show_failures: bool,
+    /// Write an XML document instead of text: the command line that asked.
+    pub xml_request: Option<String>,
+    /// Epoch seconds as local time; without it they are written in UTC.
+    pub local_time: Option<fn(Timestamp) -> String>,
 }
 
 impl Options {
@@ -79,6 +92,8 @@ pub struct Outcome {
     pub dot: Option<String>,
     /// The CIB as the execution left it.
     pub output: Option<Document>,
+    /// The answer as an XML document, if that was asked for; without the final status.
+    pub report: Option<xml::Report>,
 }
 
 /// Exit status for a configuration that cannot be used.
@@ -89,6 +104,7 @@ const EXIT_FAILED: i32 = 1;
 /// Runs everything that the options ask for.
 pub fn simulate(document: Document, options: &Options) -> Outcome {
     let mut run = Run { options, outcome: Outcome::default(), date: None, now: options.clock };
+    run.outcome.report = options.xml_request.as_deref().map(xml::Report::new);
     if let Err(exit) = run.all(document) {
         run.outcome.exit = exit;
     }
@@ -123,7 +139,11 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A line of text; a report has none.
     fn say(&mut self, line: &str) {
+        if self.outcome.report.is_some() {
+            return;
+        }
         self.outcome.text.push_str(line);
         self.outcome.text.push('\n');
     }
@@ -174,16 +194,36 @@ impl Run<'_> {
 
     fn show_current_status(&mut self, document: &Document) {
         self.say_date();
-        let status = self.status(document);
-        let text = status_text::maintenance_and_counts(&status)
-            + &status_text::cluster_status(&status, "Current cluster status", true);
-        self.outcome.text.push_str(&text);
+        self.show_status(document, "Current cluster status", true);
     }
 
-    fn status(&self, document: &Document) -> Status {
+    /// The state of the cluster, as text or as a section of the report.
+    fn show_status(&mut self, document: &Document, title: &str, pending: bool) {
         let (cib, _) = Cib::from_document(document);
-        let model = scheduler::state::build(&cib, self.now, self.plan_options());
-        Status::of(&model)
+        let mut model = scheduler::state::build(&cib, self.now, self.plan_options());
+        let status = Status::of(&model);
+        let failures = self.options.show_failures;
+        let fail_counts = if failures { monitor::fail_counts(&mut model) } else { Vec::new() };
+        let local = |at| self.options.local_time.map_or_else(|| long_date(at), |local| local(at));
+        if let Some(report) = &mut self.outcome.report {
+            let input = StatusInput {
+                status: &status,
+                facts: &Facts::default(),
+                fail_counts: &fail_counts,
+                attributes: self.options.show_attributes,
+                failures,
+                local: &local,
+                universal: &long_date,
+            };
+            report.status(if pending { "cluster_status" } else { "revised_cluster_status" }, &input);
+            return;
+        }
+        let head = if pending { status_text::maintenance_and_counts(&status) } else { String::new() };
+        let shown = (self.options.show_attributes, failures);
+        let text = head
+            + &status_text::cluster_status(&status, title, pending)
+            + &monitor::simulated(&status, &fail_counts, shown, &local);
+        self.outcome.text.push_str(&text);
     }
 
     fn plan_options(&self) -> PlanOptions {
@@ -196,22 +236,30 @@ impl Run<'_> {
     }
 
     fn inject(&mut self, document: &mut Document) {
-        if !self.options.quiet {
-            self.say("");
-            self.say("Performing Requested Modifications:");
-        }
-        let mut lines = Vec::new();
+        let mut events = Vec::new();
         let errors =
-            inject::apply(document, &self.options.injections, self.now, self.options.clock, &mut lines);
-        if !self.options.quiet {
-            for line in &lines {
-                self.say(&format!("  * {line}"));
-            }
+            inject::apply(document, &self.options.injections, self.now, self.options.clock, &mut events);
+        if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {
+            report.modifications(&events);
         }
+        self.show_events("Performing Requested Modifications:", &events);
         for error in errors {
             self.complain(&error.to_string());
         }
         self.say_date();
+    }
+
+    /// A list of what was done, as text.
+    fn show_events(&mut self, title: &str, events: &[Event]) {
+        if self.options.quiet {
+            return;
+        }
+        self.say("");
+        self.say(title);
+        for event in events {
+            let bullet = if event.is_plain() { "" } else { "  * " };
+            self.say(&format!("{bullet}{event}"));
+        }
     }
 
     /// Makes the plan and shows what was asked for of it. Returns the graph and the names of resources.
@@ -219,7 +267,11 @@ impl Run<'_> {
         let (cib, _) = Cib::from_document(document);
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
         self.show_scores(&plan.model.score_lines);
-        let summary = crate::summary::lines(&plan.model, &plan.model.actions_extra.summary);
+        let changes = &plan.model.actions_extra.summary;
+        if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {
+            report.actions(&plan.model, changes);
+        }
+        let summary = crate::summary::lines(&plan.model, changes);
         if !self.options.quiet {
             // rule 3.47.4
             let messages = &plan.model.actions_extra.messages;
@@ -239,15 +291,19 @@ impl Run<'_> {
     }
 
     /// Rules 3.46.3 and 3.46.4, item 6.
-    fn show_scores(&mut self, lines: &[String]) {
-        let title = match (self.options.show_scores, self.options.show_utilization) {
-            (true, true) => "Assignment Scores and Utilization Information:",
-            (true, false) => "Assignment Scores:",
-            (false, true) => "Utilization Information:",
+    fn show_scores(&mut self, lines: &[ScoreLine]) {
+        let (title, section) = match (self.options.show_scores, self.options.show_utilization) {
+            (true, true) => ("Assignment Scores and Utilization Information:", "allocations_utilizations"),
+            (true, false) => ("Assignment Scores:", "allocations"),
+            (false, true) => ("Utilization Information:", "utilizations"),
             (false, false) => return,
         };
+        if let Some(report) = &mut self.outcome.report {
+            report.scores(section, lines);
+            return;
+        }
         if self.options.quiet {
-            lines.iter().for_each(|line| self.say(line));
+            lines.iter().for_each(|line| self.say(&line.to_string()));
             return;
         }
         self.say("");
@@ -257,21 +313,19 @@ impl Run<'_> {
 
     /// Pretends to carry out the graph, and shows the state after it.
     fn execute(&mut self, document: &mut Document, graph: transition::Graph, names: &BTreeSet<String>) {
-        self.say("");
-        if !self.options.quiet {
-            self.say("Executing Cluster Transition:");
-        }
-        let mut lines = Vec::new();
+        let mut events = Vec::new();
         let finished = {
             let (failures, clock) = (self.options.failures.as_slice(), self.options.clock);
             let settings = execute::Settings { failures, clock, resources: names };
-            execute::run(document, graph, &settings, &mut lines)
+            execute::run(document, graph, &settings, &mut events)
         };
-        if !self.options.quiet {
-            for line in &lines {
-                self.say(line);
-            }
+        if self.options.quiet {
+            self.say("");
         }
+        if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {
+            report.transition(&events);
+        }
+        self.show_events("Executing Cluster Transition:", &events);
         self.outcome.output = Some(document.clone());
         if !finished {
             self.complain("Transition failed: terminated");
@@ -281,9 +335,7 @@ impl Run<'_> {
         if !self.options.quiet {
             self.say_date();
             self.say("");
-            let status = self.status(document);
-            let text = status_text::cluster_status(&status, "Revised Cluster Status", false);
-            self.outcome.text.push_str(&text);
+            self.show_status(document, "Revised Cluster Status", false);
         }
     }
 }

@@ -206,3 +206,62 @@ fn an_unknown_schema_is_refused() {
     document.set_attribute(document.root(), "validate-with", "pacemaker-99.9");
     assert_eq!(execute(document).exit, 78);
 }
+
+/// Rule 5a.10: the sections of the XML answer, in their order, with the scores and what was done.
+#[test]
+fn the_xml_answer_has_every_section_in_order() {
+    let injections = Injections {
+        quorum: Some("1".into()),
+        down: vec!["n1".into()],
+        operations: vec!["a_monitor_10000@n2=1".into()],
+        tickets: vec![(TicketChange::Grant, "t".into())],
+        ..Injections::default()
+    };
+    let options = Options {
+        execute: true,
+        show_scores: true,
+        clock: 1000,
+        injections,
+        xml_request: Some("crm_simulate".into()),
+        ..Options::default()
+    };
+    let outcome = simulate(cluster(&primitive("a"), "", "a@n1"), &options);
+    assert_eq!(outcome.text, "");
+    let document = outcome.report.unwrap().document;
+    let root = document.root();
+    let sections: Vec<&str> = document.children(root).map(|section| document.name(section)).collect();
+    let expected =
+        ["cluster_status", "modifications", "allocations", "actions", "transition", "revised_cluster_status"];
+    assert_eq!(sections, expected);
+    let modifications = document.child(root, "modifications").unwrap();
+    let changes: Vec<&str> = document.children(modifications).map(|change| document.name(change)).collect();
+    assert_eq!(changes, ["modify_node", "modify_ticket", "inject_spec", "inject_attr", "inject_attr"]);
+    assert_eq!(document.attribute(modifications, "quorum"), Some("1"));
+    let text = document.to_pretty();
+    assert!(
+        text.contains("<node_weight function=\"pcmk__primitive_assign\" node=\"n2\" score=\"0\" id=\"a\"/>"),
+        "{text}"
+    );
+    assert!(text.contains("<rsc_action action=\"recover\" renode=\"a\" source=\"n2\"/>"), "{text}");
+    assert!(text.contains("<rsc_action resource=\"a\" op=\"stop\" node=\"n2\"/>"), "{text}");
+}
+
+/// Node attributes and failures are shown with the status where they are asked for.
+#[test]
+fn attributes_and_failures_are_shown_on_request() {
+    let injections = Injections { operations: vec!["a_monitor_10000@n1=1".into()], ..Injections::default() };
+    let options = Options {
+        execute: true,
+        clock: 1000,
+        injections,
+        failures: vec!["a_start_0@n1=1".into()],
+        show_attributes: true,
+        show_failures: true,
+        ..Options::default()
+    };
+    let outcome = simulate(cluster(&primitive("a"), "", "a@n1"), &options);
+    let revised = outcome.text.split("Revised Cluster Status").nth(1).unwrap();
+    assert!(revised.contains("  * Node Attributes:\n"), "{revised}");
+    assert!(revised.contains("      * a: migration-threshold=1000000 fail-count=1000000"), "{revised}");
+    assert!(revised.contains("  * Failed Resource Actions:\n    * a start on n1 returned"), "{revised}");
+}

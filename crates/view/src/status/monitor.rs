@@ -6,7 +6,7 @@ use super::text::{self, Items};
 use super::{Failure, NodeStatus, PrimitiveStatus, ResourceStatus, Status};
 use super::{grouped, words};
 use cib::options::{ClusterOptions, NoQuorumPolicy};
-use scheduler::model::NodeKind;
+use scheduler::model::{Model, NodeKind, ResourceId};
 
 /// What the summary says beside the status itself; texts that are empty are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,36 @@ pub struct FailCount {
     pub threshold: i32,
     /// Epoch seconds.
     pub last_failure: Option<i64>,
+}
+
+/// Every resource's failures that count, by node.
+pub fn fail_counts(model: &mut Model<'_>) -> Vec<FailCount> {
+    let mut found = Vec::new();
+    let primitives: Vec<ResourceId> =
+        model.resources.iter().filter(|(_, resource)| resource.is_primitive()).map(|(id, _)| id).collect();
+    let nodes = model.node_order.clone();
+    // without any recorded failure there is nothing to count, whatever the size of the cluster
+    let nodes: Vec<_> = nodes
+        .into_iter()
+        .filter(|node| model.nodes[*node].attributes.keys().any(|name| name.starts_with("fail-count-")))
+        .collect();
+    for node in nodes {
+        for &resource in &primitives {
+            let count = scheduler::state::fail_count(model, resource, node, Default::default(), None);
+            if count.count.value() > 0 {
+                let it = &model.resources[resource];
+                found.push(FailCount {
+                    resource: it.printable_id().to_string(),
+                    node: model.nodes[node].name.to_string(),
+                    count: count.count.value(),
+                    threshold: it.migration_threshold.value(),
+                    last_failure: (count.last_failure > 0).then_some(count.last_failure),
+                });
+            }
+        }
+    }
+    found.dedup();
+    found
 }
 
 /// The whole screen; `clock` writes epoch seconds as local time.
@@ -91,6 +121,32 @@ fn section(title: &str, body: Option<String>) -> String {
         Some(body) if !body.is_empty() => format!("{title}:\n{body}"),
         _ => String::new(),
     }
+}
+
+/// What a simulation shows below nodes and resources, one level in: node attributes, and failures with how
+/// often resources have failed.
+pub fn simulated(
+    status: &Status,
+    fail_counts: &[FailCount],
+    (attributes_shown, failures_shown): (bool, bool),
+    clock: &dyn Fn(i64) -> String,
+) -> String {
+    let mut text = String::new();
+    let mut add = |title: &str, body: String| {
+        text.push_str(&format!("\n  * {title}:\n"));
+        body.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
+    };
+    if attributes_shown {
+        add("Node Attributes", attributes(status));
+    }
+    if failures_shown {
+        add("Migration Summary", migration_summary(status, fail_counts, clock));
+        let failures = failures(status, false, clock);
+        if !failures.is_empty() {
+            add("Failed Resource Actions", failures);
+        }
+    }
+    text
 }
 
 /// The lines of the summary (rule 5b.3).

@@ -73,20 +73,49 @@ pub fn legacy_monitor(input: &Input<'_>, version: &str) -> Document {
 fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
     let mut writer = Writer { document };
     writer.summary(root, input);
-    let nodes = writer.element(root, "nodes", &[]);
-    for node in &input.status.nodes {
-        writer.node(nodes, node);
-    }
-    let resources = writer.element(root, "resources", &[]);
-    let shown = |common: &Common| !common.internal && (!common.removed || common.active);
-    for resource in input.status.resources.iter().filter(|it| shown(it.common())) {
-        writer.resource(resources, resource);
-    }
+    writer.nodes_and_resources(root, input.status);
     writer.node_attributes(root, input.status);
     writer.node_history(root, input);
     writer.failures(root, input);
     writer.tickets(root, input);
     writer.bans(root, input.status);
+}
+
+/// What a simulation shows of the status.
+pub struct StatusInput<'i> {
+    pub status: &'i Status,
+    pub facts: &'i Facts,
+    pub fail_counts: &'i [FailCount],
+    /// Node attributes as well.
+    pub attributes: bool,
+    /// Failures and how often, as well.
+    pub failures: bool,
+    /// Epoch seconds as local time.
+    pub local: &'i dyn Fn(i64) -> String,
+    /// Epoch seconds as `YYYY-MM-DD HH:MM:SSZ`.
+    pub universal: &'i dyn Fn(i64) -> String,
+}
+
+/// Nodes and resources below `root`, and what else was asked for.
+pub fn simulated(document: &mut Document, root: NodeId, asked: &StatusInput<'_>) {
+    let input = Input {
+        status: asked.status,
+        facts: asked.facts,
+        fail_counts: asked.fail_counts,
+        history: &[],
+        request: "",
+        local: asked.local,
+        universal: asked.universal,
+    };
+    let mut writer = Writer { document };
+    writer.nodes_and_resources(root, input.status);
+    if asked.attributes {
+        writer.node_attributes(root, input.status);
+    }
+    if asked.failures {
+        writer.fail_counts(root, &input);
+        writer.failures(root, &input);
+    }
 }
 
 /// The resource list alone, below a root `resources`.
@@ -196,6 +225,44 @@ impl Writer<'_> {
             ("stonith-timeout-ms", &timeout),
         ];
         self.element(summary, "cluster_options", &attributes);
+    }
+
+    fn nodes_and_resources(&mut self, root: NodeId, status: &Status) {
+        let nodes = self.element(root, "nodes", &[]);
+        for node in &status.nodes {
+            self.node(nodes, node);
+        }
+        let resources = self.element(root, "resources", &[]);
+        let shown = |common: &Common| !common.internal && (!common.removed || common.active);
+        for resource in status.resources.iter().filter(|it| shown(it.common())) {
+            self.resource(resources, resource);
+        }
+    }
+
+    /// Nodes with resources that have failed there, and how often.
+    fn fail_counts(&mut self, root: NodeId, input: &Input<'_>) {
+        let list = self.element(root, "node_history", &[]);
+        for node in input.status.nodes.iter().filter(|node| node.online) {
+            let here: Vec<&FailCount> =
+                input.fail_counts.iter().filter(|it| it.node == node.name && it.count > 0).collect();
+            if here.is_empty() {
+                continue;
+            }
+            let id = self.element(list, "node", &[("name", &node.name)]);
+            for count in here {
+                let times =
+                    if count.count >= 1_000_000 { "INFINITY".into() } else { count.count.to_string() };
+                let attributes = [
+                    ("id", count.resource.as_str()),
+                    ("orphan", "false"),
+                    ("migration-threshold", &count.threshold.to_string()),
+                    ("fail-count", &times),
+                ];
+                let history = self.element(id, "resource_history", &attributes);
+                let last = count.last_failure.map(|at| (input.local)(at));
+                self.set(history, "last-failure", last.as_deref());
+            }
+        }
     }
 
     /// Rule 5b.4.5.

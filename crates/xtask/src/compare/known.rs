@@ -1,0 +1,41 @@
+//! Differences that come with the version of the reference (2.1.5 beside the newer one that is specified),
+//! so far as they can be told from the input and from what differs. Whoever finds another cause adds it here,
+//! with the rule that says so.
+
+use super::outcome::{Outcome, differing};
+
+/// A cause: what it is called, and whether it explains these differing aspects of this input.
+type Cause = (&'static str, fn(&str, &[&str]) -> bool);
+
+const CAUSES: &[Cause] = &[
+    ("colocations are weighed otherwise (2.16, 2.18, 3.26.1)", |text, _| text.contains("<rsc_colocation")),
+    ("instances are sorted and numbered otherwise (2.20.8)", |text, aspects| {
+        text.contains("<clone ") && aspects.contains(&"scores")
+    }),
+    ("bundles ask for their scores less often (2.22.4)", |text, aspects| {
+        text.contains("<bundle ") && aspects.contains(&"scores")
+    }),
+    ("ordered instances wait for all before them (3.29.2)", |text, aspects| {
+        (text.contains("name=\"ordered\"") || text.contains("<bundle ")) && !aspects.contains(&"actions")
+    }),
+    ("notification actions have other numbers (3.7.2)", |text, aspects| {
+        text.contains("name=\"notify\"") && !aspects.contains(&"actions")
+    }),
+    ("resources of nodes in maintenance are in maintenance (1.16.2)", |text, _| {
+        text.contains("name=\"maintenance\" value=\"true\"") || text.contains("name=\"maintenance-mode\"")
+    }),
+    ("rules on an agent's type alone match (1.6.6)", |text, _| text.contains("\" type=\"Dummy\"/></rule>")),
+    ("score-attribute of a missing attribute is skipped (2.9.8)", |text, _| {
+        text.contains("score-attribute=")
+    }),
+    ("on-fail=stop means nothing for a stop (1.10.5)", |text, _| text.contains("value=\"stop\"")),
+    ("words have changed", |_, aspects| {
+        aspects.iter().all(|aspect| matches!(*aspect, "status" | "summary" | "revised"))
+    }),
+];
+
+/// The cause of a difference, if it is likely one of the known ones.
+pub fn cause(text: &str, ours: &Outcome, reference: &Outcome) -> Option<String> {
+    let aspects = differing(ours, reference);
+    CAUSES.iter().find(|(_, explains)| explains(text, &aspects)).map(|(name, _)| (*name).to_owned())
+}

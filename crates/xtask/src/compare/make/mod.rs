@@ -1,0 +1,129 @@
+//! Clusters made up at random: valid for schema 3.9, with everything that a configuration can say and a
+//! status that could have come about.
+
+mod constraints;
+mod nodes;
+mod options;
+mod resources;
+mod status;
+
+use super::random::Random;
+
+/// The moment of all made-up clusters, seconds since the epoch.
+pub const NOW: i64 = 1_700_000_000;
+
+/// A primitive as the status must know it.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The configured id.
+    pub id: String,
+    pub class: &'static str,
+    pub provider: &'static str,
+    pub kind: &'static str,
+    /// Recurring monitors: interval in milliseconds, and whether of the promoted role.
+    pub monitors: Vec<(u32, bool)>,
+    /// Number of instances, 0 outside of clones.
+    pub instances: usize,
+    pub unique: bool,
+    pub promotable: bool,
+    /// The digest of its start.
+    pub digest: &'static str,
+    /// Runs inside of a bundle's containers: the names of those nodes.
+    pub inside: Vec<String>,
+}
+
+/// What constraints can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Primitive,
+    Member,
+    Group,
+    Clone,
+    Promotable,
+    Bundle,
+    Fencing,
+    Remote,
+}
+
+/// A cluster while it is being made.
+pub struct Maker {
+    random: Random,
+    /// Cluster nodes' names; ids are 1, 2, ….
+    nodes: Vec<String>,
+    /// Names of remote and guest nodes.
+    remotes: Vec<String>,
+    guests: Vec<String>,
+    leaves: Vec<Leaf>,
+    named: Vec<(String, Kind)>,
+    templates: Vec<String>,
+    tags: Vec<String>,
+    fencing: bool,
+    /// Whether there may be colocations: versions differ in how they weigh them.
+    colocations: bool,
+    next_id: usize,
+}
+
+impl Maker {
+    /// A number for ids.
+    fn number(&mut self) -> usize {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn pair(&mut self, name: &str, value: &str) -> String {
+        format!("<nvpair id=\"n{}\" name=\"{name}\" value=\"{value}\"/>", self.number())
+    }
+
+    /// A block of name/value pairs; nothing if there are none.
+    fn block(&mut self, element: &str, pairs: &[(String, String)]) -> String {
+        if pairs.is_empty() {
+            return String::new();
+        }
+        let body: String = pairs.iter().map(|(name, value)| self.pair(name, value)).collect();
+        format!("<{element} id=\"b{}\">{body}</{element}>\n", self.number())
+    }
+}
+
+/// The document of a seed, with or without colocations.
+pub fn document(seed: u64, colocations: bool) -> String {
+    let mut random = Random::new(seed);
+    let count = *random.pick(&[1, 2, 2, 3, 3, 3, 4, 5]);
+    let nodes = (1..=count).map(|number| format!("node{number}")).collect();
+    let fencing = random.chance(60);
+    let mut maker = Maker {
+        random,
+        nodes,
+        fencing,
+        colocations,
+        remotes: Vec::new(),
+        guests: Vec::new(),
+        leaves: Vec::new(),
+        named: Vec::new(),
+        templates: Vec::new(),
+        tags: Vec::new(),
+        next_id: 0,
+    };
+    maker.whole()
+}
+
+impl Maker {
+    fn whole(&mut self) -> String {
+        let quorum = usize::from(!self.random.chance(12));
+        let options = self.options();
+        let nodes = self.nodes_section();
+        let resources = self.resources();
+        let defaults = self.defaults();
+        let constraints = self.constraints();
+        let tags = self.tags_section();
+        let topology = self.topology();
+        let status = self.status();
+        format!(
+            "<cib crm_feature_set=\"3.16.1\" validate-with=\"pacemaker-3.9\" epoch=\"1\" num_updates=\"1\" admin_epoch=\"0\" have-quorum=\"{quorum}\" dc-uuid=\"1\" execution-date=\"{NOW}\">\n<configuration>\n<crm_config>\n{options}</crm_config>\n<nodes>\n{nodes}</nodes>\n<resources>\n{resources}</resources>\n<constraints>\n{constraints}</constraints>\n{topology}{defaults}{tags}</configuration>\n<status>\n{status}</status>\n</cib>\n"
+        )
+    }
+
+    fn tags_section(&mut self) -> String {
+        let tags = std::mem::take(&mut self.tags);
+        if tags.is_empty() { String::new() } else { format!("<tags>\n{}</tags>\n", tags.concat()) }
+    }
+}
