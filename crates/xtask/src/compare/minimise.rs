@@ -28,6 +28,6 @@ pub fn minimise(text: &str, mut shows: impl FnMut(&str) -> bool) -> String {
 const KEPT: &[&str] = &["cib", "configuration", "crm_config", "nodes", "resources", "constraints", "status"];
 
 fn removable(document: &Document, position: usize) -> Option<NodeId> {
-    let elements = document.subtree(document.root()).filter(|node| !KEPT.contains(&document.name(*node)));
-    elements.skip(position).next()
+    let mut elements = document.subtree(document.root()).filter(|node| !KEPT.contains(&document.name(*node)));
+    elements.nth(position)
 }

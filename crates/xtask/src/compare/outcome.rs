@@ -62,7 +62,7 @@ pub fn run(program: &Path, words: &[&str], input: &Path, folder: &Path) -> Resul
     outcome.aspects.insert("exit", vec![output.status.to_string()]);
     read_graph(&graph, &mut outcome.aspects)?;
     let drawing: BTreeSet<String> =
-        fs::read_to_string(&drawing).unwrap_or_default().lines().map(|line| squeeze(line)).collect();
+        fs::read_to_string(&drawing).unwrap_or_default().lines().map(squeeze).collect();
     outcome.aspects.insert("drawing", drawing.into_iter().collect());
     read_text(&text, &mut outcome.aspects);
     Ok(outcome)
