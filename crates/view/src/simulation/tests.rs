@@ -242,7 +242,7 @@ fn the_xml_answer_has_every_section_in_order() {
         text.contains("<node_weight function=\"pcmk__primitive_assign\" node=\"n2\" score=\"0\" id=\"a\"/>"),
         "{text}"
     );
-    assert!(text.contains("<rsc_action action=\"recover\" renode=\"a\" source=\"n2\"/>"), "{text}");
+    assert!(text.contains("<rsc_action action=\"recover\" resource=\"a\" node=\"n2\"/>"), "{text}");
     assert!(text.contains("<rsc_action resource=\"a\" op=\"stop\" node=\"n2\"/>"), "{text}");
 }
 
