@@ -80,6 +80,12 @@ struct DaemonArguments {
     /// Append log lines to this file instead of standard error
     #[arg(long)]
     log_file: Option<PathBuf>,
+    /// Nobody starts this daemon again when it dies (always so with --bus)
+    #[arg(long)]
+    unsupervised: bool,
+    /// Process of the supervisor, which starts the daemon proper in this way
+    #[arg(long, hide = true)]
+    supervisor: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +153,14 @@ fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
 
 fn run_daemon(arguments: DaemonArguments) -> ExitCode {
     let paths = arguments.state_dir.as_deref().map_or_else(daemon::Paths::system, daemon::Paths::below);
+    let given = std::env::args().skip(1).filter(|word| !word.starts_with("--supervisor=")).collect();
+    match arguments.supervisor {
+        Some(supervisor) => daemon::watch_supervisor(supervisor, given),
+        None if arguments.bus.is_none() && !arguments.unsupervised => {
+            return daemon_ended(daemon::Supervision { state: paths.state, arguments: given }.run());
+        }
+        None => {}
+    }
     let messaging =
         arguments.bus.zip(arguments.node).map(|(bus, node)| daemon::Choice::Embedded { bus, node });
     // nodes that share a machine must not take it down with them
@@ -158,7 +172,11 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
         log: arguments.log_file.map_or(daemon::Log::Stderr, daemon::Log::File),
         panic,
     };
-    match daemon::run(config) {
+    daemon_ended(daemon::run(config))
+}
+
+fn daemon_ended(ended: Result<i32, daemon::DaemonError>) -> ExitCode {
+    match ended {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             eprintln!("systole daemon: {error}");

@@ -116,7 +116,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish("systole status", show(&sections))
+    finish("systole status", show(&sections).and_then(|()| show_quorum()))
+}
+
+/// What Corosync says about quorum; nothing on the embedded bus, and nothing for a file.
+fn show_quorum() -> Result<(), Problem> {
+    let mut session = Session::open(None)?;
+    if session.is_live() {
+        if let Some(quorum) = session.client()?.status().map_err(Problem::from)?.quorum {
+            println!("\nQuorum: {}", quorum.line());
+        }
+    }
+    Ok(())
 }
 
 /// `crm_mon` by its own name.

@@ -18,6 +18,7 @@ mod journal;
 mod paths;
 mod setup;
 pub mod storage;
+mod supervisor;
 mod watchdog;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use end::{cut_power, processes};
 pub use messaging::Choice;
 pub use paths::Paths;
 pub use setup::run;
+pub use supervisor::{Supervision, watch_supervisor};
 
 /// How a daemon is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +82,12 @@ pub enum DaemonError {
     Watchdog {
         /// Why.
         reason: String,
+    },
+    /// Somebody looks after this node already.
+    #[error("the daemon of this node is running already (process {pid}); stop it first")]
+    AlreadyRunning {
+        /// The supervisor's process.
+        pid: String,
     },
     /// No connection to the other nodes.
     #[error(transparent)]

@@ -20,8 +20,7 @@ use crate::driver::{Command, Driver, Ending, Save, Sources};
 use crate::executor::{Executor, Records};
 use crate::journal::Journal;
 use crate::storage::{PlanInputs, Storage};
-use crate::watchdog;
-use crate::{DaemonConfig, DaemonError, Log, Paths, api, end};
+use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, supervisor, watchdog};
 
 /// Marks everything that belongs to a node in its environment.
 pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
@@ -69,6 +68,7 @@ pub fn run(config: DaemonConfig) -> Result<i32, DaemonError> {
         .build()
         .map_err(|source| DaemonError::File { path: config.paths.state.clone(), source })?;
     let code = runtime.block_on(serve(&config, start, engine.clone(), events))?;
+    supervisor::note_end(&config.paths.state, code);
     engine.leave();
     // what still runs here belongs to resources and outlives this daemon; its successor finds the records
     std::mem::forget(runtime);
@@ -168,8 +168,14 @@ async fn serve(
     tokio::spawn(executor.serve(orders));
     let storage = start_storage(paths, saves, results_in, journal.clone())?;
 
-    let context =
-        api::Context { commands: commands_in.clone(), journal: journal.clone(), agents, start, problems };
+    let context = api::Context {
+        commands: commands_in.clone(),
+        journal: journal.clone(),
+        agents,
+        start,
+        problems,
+        engine: engine.clone(),
+    };
     let listener = api::listen(&paths.socket)
         .map_err(|source| DaemonError::File { path: paths.socket.clone(), source })?;
     tokio::spawn(api::serve(listener, context));

@@ -7,6 +7,7 @@
 //!
 //! An engine never decides anything about the cluster, and never looks into a message.
 
+pub mod corosync;
 pub mod embedded;
 
 use std::path::{Path, PathBuf};
@@ -47,8 +48,71 @@ pub trait Engine: Send + Sync {
     fn cluster_name(&self) -> Option<&str>;
     /// Sends to all members of the view, this node included. Never blocks.
     fn broadcast(&self, payload: Vec<u8>) -> Result<(), SendError>;
+    /// How quorum comes about, if the engine has more to say than the view; for people only.
+    fn quorum(&self) -> Option<QuorumDetails> {
+        None
+    }
     /// Leaves the membership; no event follows.
     fn leave(&self);
+}
+
+/// How quorum comes about, as Corosync's votequorum tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuorumDetails {
+    /// This partition has quorum.
+    pub quorate: bool,
+    /// Votes of the whole cluster.
+    pub expected_votes: u32,
+    /// Votes of this partition.
+    pub total_votes: u32,
+    /// Votes that quorum needs.
+    pub needed_votes: u32,
+    /// Votes of this node.
+    pub own_votes: u32,
+    /// One of two keeps quorum.
+    pub two_node: bool,
+    /// No quorum before all nodes have been seen once.
+    pub wait_for_all: bool,
+    /// The expected votes shrink as nodes go.
+    pub last_man_standing: bool,
+    /// Of two halves one keeps quorum.
+    pub auto_tie_breaker: bool,
+    /// The expected votes shrink as nodes leave in an orderly way.
+    pub allow_downscale: bool,
+    /// An arbiter outside, if one is registered.
+    pub device: Option<QuorumDevice>,
+}
+
+/// A quorum device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuorumDevice {
+    /// Its name, usually `Qdevice`.
+    pub name: String,
+    /// Its votes.
+    pub votes: u32,
+    /// Its daemon answers.
+    pub alive: bool,
+    /// It votes for this partition now.
+    pub casts_vote: bool,
+    /// Its vote decides whatever the others do.
+    pub master_wins: bool,
+}
+
+impl QuorumDetails {
+    /// The options in force, in Corosync's words.
+    #[must_use]
+    pub fn modes(&self) -> Vec<&'static str> {
+        [
+            (self.two_node, "two_node"),
+            (self.wait_for_all, "wait_for_all"),
+            (self.last_man_standing, "last_man_standing"),
+            (self.auto_tie_breaker, "auto_tie_breaker"),
+            (self.allow_downscale, "allow_downscale"),
+        ]
+        .into_iter()
+        .filter_map(|(on, word)| on.then_some(word))
+        .collect()
+    }
 }
 
 /// A message was not accepted.
@@ -82,13 +146,10 @@ pub enum Choice {
 /// No engine could be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Not built in.
-    #[error(
-        "{} exists, so this node belongs to a Corosync cluster, and this version has no Corosync engine: \
-         a node must not run alone beside its cluster. To run the one-machine bus all the same, ask for it \
-         with --bus DIRECTORY", corosync_configuration().display()
-    )]
-    CorosyncUnsupported,
+    /// Corosync cannot be used. Nothing else is tried instead: a configured node that runs alone would be a
+    /// split brain.
+    #[error(transparent)]
+    Corosync(#[from] corosync::CorosyncError),
     /// Neither asked for a bus nor is there a Corosync configuration.
     #[error(
         "no cluster is configured: there is no {}, and no bus was named with --bus DIRECTORY (`systole demo` \
@@ -110,10 +171,15 @@ pub fn open(
             let (engine, events) = embedded::open(&bus, &node)?;
             Ok((Box::new(engine), events))
         }
-        Some(Choice::Corosync) => Err(OpenError::CorosyncUnsupported),
-        None if corosync_configuration().exists() => Err(OpenError::CorosyncUnsupported),
+        Some(Choice::Corosync) => open_corosync(),
+        None if corosync_configuration().exists() => open_corosync(),
         None => Err(OpenError::NotConfigured),
     }
+}
+
+fn open_corosync() -> Result<(Box<dyn Engine>, tokio::sync::mpsc::Receiver<Event>), OpenError> {
+    let (engine, events) = corosync::open()?;
+    Ok((Box::new(engine), events))
 }
 
 /// Where Corosync's configuration is (`COROSYNC_MAIN_CONFIG_FILE` overrides).

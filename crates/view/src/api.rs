@@ -198,6 +198,9 @@ pub struct Status {
     pub dc: Option<String>,
     /// Whether this partition has quorum.
     pub quorate: bool,
+    /// How quorum comes about, as Corosync tells it; none on the embedded bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<Quorum>,
     /// Every configured node and its state as this node sees it.
     pub members: Vec<Member>,
     /// Version of this node's copy of the configuration.
@@ -219,6 +222,41 @@ pub struct Status {
     /// Open problems of this daemon: a damaged configuration file that was replaced, a full disk, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+/// How quorum comes about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quorum {
+    /// Votes of the whole cluster.
+    pub expected_votes: u32,
+    /// Votes of this partition.
+    pub total_votes: u32,
+    /// Votes that quorum needs.
+    pub needed_votes: u32,
+    /// Options in force: `two_node`, `wait_for_all`, `last_man_standing`, `auto_tie_breaker`, `allow_downscale`.
+    pub modes: Vec<String>,
+    /// The quorum device in words, if one is registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+impl Quorum {
+    /// One line for people.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut text = format!(
+            "{} of {} votes present, {} needed",
+            self.total_votes, self.expected_votes, self.needed_votes
+        );
+        if !self.modes.is_empty() {
+            text.push_str(&format!(" ({})", self.modes.join(", ")));
+        }
+        if let Some(device) = &self.device {
+            text.push_str(&format!("; {device}"));
+        }
+        text
+    }
 }
 
 /// A fencing operation (rule 4.62.1).

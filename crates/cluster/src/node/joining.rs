@@ -22,6 +22,9 @@ use crate::text::Fragment;
 /// The reason of the first plan after a round.
 const MEMBERSHIP_CHANGED: &str = "the membership changed";
 
+/// How long a manager may be away while its host is there, in milliseconds.
+const MANAGER_RETURN: u64 = 3_000;
+
 /// The attribute that asks for an orderly leave.
 pub const SHUTDOWN: &str = "shutdown";
 
@@ -97,6 +100,13 @@ impl Node {
         self.had_quorum |= self.view.quorate;
         self.was_quorate = self.view.quorate;
         self.on_quorum_as_dc(gained, lost, out);
+        if hosts_changed && self.is_dc() {
+            // a host without a manager came or went: what is known of its node is decided anew by all
+            self.send(
+                Body::Rejoin { reason: "hosts without a cluster manager came or went".to_owned() },
+                out,
+            );
+        }
     }
 
     /// Begins a join round: everything of the last one is void, and this node presents itself.
@@ -480,7 +490,7 @@ impl Node {
         if self.is_dc() {
             let had_quorum = hellos.values().any(|hello| hello.had_quorum) || self.had_quorum;
             self.had_quorum |= had_quorum;
-            let hold = self.start_hold();
+            let hold = self.planning_hold();
             self.coordinator = Some(Coordinator::new(hold));
             self.trigger(MEMBERSHIP_CHANGED, None);
         }
@@ -490,7 +500,25 @@ impl Node {
         }
     }
 
-    /// Until when nothing is planned: nodes that were never seen may still be starting (rule 4.21.2).
+    /// Until when nothing is planned.
+    fn planning_hold(&self) -> Option<u64> {
+        self.start_hold().max(self.return_hold())
+    }
+
+    /// A manager that vanished while its host is still there has been killed or has crashed, and comes back
+    /// at once: its node is not given up before it has had the time to (rule 4.38.1). Its resources run on
+    /// meanwhile, so nothing of them may be started elsewhere either.
+    fn return_hold(&self) -> Option<u64> {
+        let cib = self.replica.typed();
+        let vanished = |id: &NodeId| {
+            let state = cib.status.nodes.iter().find(|state| *state.id == *id.to_string());
+            state.is_some_and(|state| state.expected.as_deref() == Some("member"))
+        };
+        let mut gone = self.view.hosts.iter().filter(|id| !self.view.members.contains(id));
+        gone.any(vanished).then_some(self.now.monotonic + MANAGER_RETURN)
+    }
+
+    /// Nodes that were never seen may still be starting (rule 4.21.2).
     fn start_hold(&self) -> Option<u64> {
         let cib = self.replica.typed();
         let seen = |id: &str| cib.status.nodes.iter().any(|state| *state.id == *id);

@@ -148,6 +148,7 @@ pub(super) struct Frame {
     pub uptime_ms: u64,
     pub last_event: u64,
     pub problems: Vec<String>,
+    pub quorum: Option<messaging::QuorumDetails>,
 }
 
 pub(super) fn status(status: NodeStatus, frame: Frame) -> api::Status {
@@ -170,6 +171,7 @@ pub(super) fn status(status: NodeStatus, frame: Frame) -> api::Status {
         state: state.to_owned(),
         dc: status.dc,
         quorate: status.view.quorate,
+        quorum: frame.quorum.map(quorum),
         members: status.peers.into_iter().map(member).collect(),
         version: version(&status.cib_version),
         transition: status.transition.map(transition),
@@ -179,6 +181,24 @@ pub(super) fn status(status: NodeStatus, frame: Frame) -> api::Status {
         fencing: status.fencing.into_iter().map(fencing).collect(),
         last_event: frame.last_event,
         problems: frame.problems,
+    }
+}
+
+fn quorum(details: messaging::QuorumDetails) -> api::Quorum {
+    let device = details.device.as_ref().map(|device| {
+        let state = match (device.alive, device.casts_vote) {
+            (true, true) => "alive, votes for this partition",
+            (true, false) => "alive, does not vote for this partition",
+            (false, _) => "does not answer",
+        };
+        format!("quorum device {} with {} votes: {state}", device.name, device.votes)
+    });
+    api::Quorum {
+        expected_votes: details.expected_votes,
+        total_votes: details.total_votes,
+        needed_votes: details.needed_votes,
+        modes: details.modes().into_iter().map(str::to_owned).collect(),
+        device,
     }
 }
 

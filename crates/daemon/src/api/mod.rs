@@ -49,6 +49,7 @@ pub(crate) struct Context {
     pub agents: Arc<agents::Agents>,
     pub start: Instant,
     pub problems: Vec<String>,
+    pub engine: Arc<dyn messaging::Engine>,
 }
 
 impl Context {

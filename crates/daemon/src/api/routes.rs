@@ -142,6 +142,7 @@ pub(super) async fn status(_allowed: Allowed, State(context): State<Context>) ->
         uptime_ms: u64::try_from(context.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         last_event: context.journal.newest(),
         problems: context.problems.clone(),
+        quorum: context.engine.quorum(),
     };
     Ok(Json(convert::status(node_status(&context).await?, frame)))
 }

@@ -11,8 +11,23 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Directories that each host has for itself; they start as copies of the machine's.
-const OWN_DIRECTORIES: [&str; 5] =
-    ["/etc/apache2", "/var/log/apache2", "/var/www", "/var/lib/systole", "/var/lib/resource-agents"];
+const OWN_DIRECTORIES: [&str; 15] = [
+    "/etc/apache2",
+    "/var/log/apache2",
+    "/var/www",
+    "/etc/corosync",
+    "/var/lib/corosync",
+    "/var/log/corosync",
+    "/etc/pacemaker",
+    "/var/lib/pacemaker",
+    "/var/log/pacemaker",
+    "/var/lib/systole",
+    "/var/lib/resource-agents",
+    "/etc/redis",
+    "/var/lib/redis",
+    "/var/log/redis",
+    "/var/lib/lab",
+];
 
 /// What the first process of a host does: own memory file systems, own disks, then it reaps orphans.
 const INIT: &str = r#"
@@ -169,6 +184,75 @@ impl Hosts {
         }
         let _ = run("ip", &["netns", "del", &self.namespace(name)]);
         Ok(())
+    }
+
+    /// Takes a host's cable out: nothing gets through in either direction, and the carrier stays up.
+    pub fn cut(&self, name: &str) -> io::Result<()> {
+        let port = self.port(name)?;
+        self.in_lan(&["ip", "link", "set", &port, "nomaster"])
+    }
+
+    /// Undoes [`Hosts::cut`].
+    pub fn heal(&self, name: &str) -> io::Result<()> {
+        let port = self.port(name)?;
+        self.in_lan(&["ip", "link", "set", &port, "master", "br0"])
+    }
+
+    /// Makes the way to a host bad, in `tc netem`'s words (`loss 100%`, `delay 50ms 20ms`); the way from it
+    /// stays good.
+    pub fn worsen(&self, name: &str, how: &[&str]) -> io::Result<()> {
+        let port = self.port(name)?;
+        let mut words = vec!["tc", "qdisc", "replace", "dev", port.as_str(), "root", "netem"];
+        words.extend(how);
+        self.in_lan(&words)
+    }
+
+    /// Undoes [`Hosts::worsen`].
+    pub fn mend(&self, name: &str) -> io::Result<()> {
+        let port = self.port(name)?;
+        self.in_lan(&["tc", "qdisc", "del", "dev", &port, "root"])
+    }
+
+    fn port(&self, name: &str) -> io::Result<String> {
+        Ok(format!("p{}", self.hosts[self.index(name)?].number))
+    }
+
+    /// A path inside a host, as seen from outside; only while the host is on.
+    pub fn inside(&self, name: &str, path: &str) -> io::Result<PathBuf> {
+        let index = self.index(name)?;
+        let init = self.hosts[index].init.ok_or_else(|| io::Error::other(format!("{name} is off")))?;
+        Ok(PathBuf::from(format!("/proc/{init}/root{path}")))
+    }
+
+    /// Processes of a host with their names.
+    pub fn processes(&self, name: &str) -> Vec<(u32, String)> {
+        let list = fs::read_to_string(self.cgroup(name).join("cgroup.procs")).unwrap_or_default();
+        let named = |pid: &str| {
+            let command = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            Some((pid.parse().ok()?, command.trim().to_owned()))
+        };
+        list.lines().filter_map(named).collect()
+    }
+
+    /// Sends a signal to all processes of a host that are called so; gives how many there were.
+    pub fn signal(&self, name: &str, process: &str, signal: &str) -> io::Result<usize> {
+        let targets: Vec<String> = (self.processes(name).into_iter())
+            .filter(|(_, command)| command == process)
+            .map(|(pid, _)| pid.to_string())
+            .collect();
+        if !targets.is_empty() {
+            let mut words = vec![signal];
+            words.extend(targets.iter().map(String::as_str));
+            run("kill", &words)?;
+        }
+        Ok(targets.len())
+    }
+
+    /// CPU seconds that everything in a host has used since it was first booted.
+    pub fn cpu_seconds(&self, name: &str) -> f64 {
+        let text = fs::read_to_string(self.cgroup(name).join("cpu.stat")).unwrap_or_default();
+        let used = text.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse::<f64>().ok());
+        used.unwrap_or(0.0) / 1e6
     }
 
     /// Whether a host is on.
