@@ -93,15 +93,13 @@ impl Planner for SchedulerPlanner {
     fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
         let plan = scheduler::plan(cib, now, scheduler::model::PlanOptions::default());
         let world = scheduler::graph::world(&plan.model);
-        let mut graph = plan.graph;
-        let stuck = transition::remove_stuck(&mut graph);
-        let violations = transition::check(&graph, &world);
-        let changes = graph.actions().filter(|action| !action.is_pseudo()).map(in_words);
+        let violations = transition::check(&plan.graph, &world);
+        let changes = plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words);
         Planned {
-            summary: changes.chain(stuck.iter().map(ToString::to_string)).collect(),
-            severity: None,
+            summary: changes.chain(plan.cuts.iter().map(ToString::to_string)).collect(),
+            severity: (!plan.cuts.is_empty()).then_some(Severity::Warning),
             violations: violations.iter().map(ToString::to_string).collect(),
-            graph: Arc::new(graph),
+            graph: Arc::new(plan.graph),
         }
     }
 }

@@ -19,12 +19,15 @@ pub mod placement;
 pub mod state;
 
 use cib::value::Timestamp;
-use model::{Model, PlanOptions};
+use model::{Model, PlanOptions, Severity};
 
 /// What should be done now, with everything that led to it.
 pub struct Plan<'a> {
-    /// What leads from the current state to the wanted one.
+    /// What leads from the current state to the wanted one; sound.
     pub graph: transition::Graph,
+    /// What had to be left out of the graph because it would break an invariant or never run. The model's
+    /// notices tell each.
+    pub cuts: Vec<transition::Cut>,
     /// The finished run: final scores, roles, actions, reasons and notices.
     pub model: Model<'a>,
 }
@@ -39,11 +42,16 @@ impl Plan<'_> {
 /// Decides what the cluster should do, as of `now` (rule 3.1.1). `cib` is of the newest schema.
 pub fn plan<'a>(cib: &'a cib::Cib, now: Timestamp, options: PlanOptions) -> Plan<'a> {
     let mut model = state::build(cib, now, options);
-    let graph = schedule(&mut model);
-    Plan { graph, model }
+    let mut graph = schedule(&mut model);
+    let cuts = transition::cut(&mut graph, &graph::world(&model));
+    for cut in &cuts {
+        model.notice(Severity::Warning, cut.to_string(), None);
+    }
+    Plan { graph, cuts, model }
 }
 
-/// All stages after the first, on a model that knows the current state.
+/// All stages after the first, on a model that knows the current state. The graph may break invariants
+/// ([`plan`] cuts it).
 pub fn schedule(model: &mut Model<'_>) -> transition::Graph {
     placement::unpack_constraints(model);
     placement::apply_node_criteria(model);

@@ -74,66 +74,31 @@ impl std::error::Error for Violation {}
 
 /// All invariants that the graph would break in this world; empty if it may be executed.
 pub fn check(graph: &Graph, world: &World) -> Vec<Violation> {
+    faults(graph, world).into_iter().map(|fault| fault.violation).collect()
+}
+
+/// A violation and the actions that break the invariant, by position in the graph.
+pub(crate) struct Fault {
+    pub violation: Violation,
+    pub actions: Vec<usize>,
+}
+
+/// All faults; those of actions that would never run first and alone, as they are what the others may follow
+/// from.
+pub(crate) fn faults(graph: &Graph, world: &World) -> Vec<Fault> {
     let inputs = Inputs::of(graph);
-    let mut violations = inputs.missing(graph);
-    violations.extend(inputs.cycle(graph));
-    if !violations.is_empty() {
-        return violations;
+    let mut faults = inputs.missing(graph);
+    faults.extend(inputs.cycles(graph));
+    if !faults.is_empty() {
+        return faults;
     }
     for (index, action) in graph.actions().enumerate() {
-        violations.extend(offline(action, world));
-        violations.extend(second_copies(graph, &inputs, index, world));
+        let violations =
+            offline(action, world).into_iter().chain(second_copies(graph, &inputs, index, world));
+        faults.extend(violations.map(|violation| Fault { violation, actions: vec![index] }));
     }
-    violations.extend(still_needed(graph, &inputs, world));
-    violations
-}
-
-/// An action that would never run, and what it waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck {
-    pub key: Name,
-    pub waits_for: Name,
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is held back: it waits for {}, which is not going to happen", self.key, self.waits_for)
-    }
-}
-
-/// Takes out of the graph what would never run: actions that wait for one that is not in the graph, for each
-/// other, or for such an action. A walker would leave them over (rule 3.52.7); everything else goes on
-/// without them. What still runs then waits for all that it waited for before.
-pub fn remove_stuck(graph: &mut Graph) -> Vec<Stuck> {
-    let inputs = Inputs::of(graph);
-    let mut missing: Vec<usize> = graph.synapses.iter().map(|synapse| synapse.triggers.len()).collect();
-    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); missing.len()];
-    for (index, firsts) in inputs.inputs.iter().enumerate() {
-        firsts.iter().for_each(|first| followers[*first].push(index));
-    }
-    let mut will_run = vec![false; missing.len()];
-    let mut ready: Vec<usize> = (0..missing.len()).filter(|index| missing[*index] == 0).collect();
-    while let Some(index) = ready.pop() {
-        will_run[index] = true;
-        for follower in &followers[index] {
-            missing[*follower] -= 1;
-            if missing[*follower] == 0 {
-                ready.push(*follower);
-            }
-        }
-    }
-    let is_lost = |id: u32| inputs.position.get(&id).is_none_or(|index| !will_run[*index]);
-    let stuck = graph
-        .synapses
-        .iter()
-        .filter_map(|synapse| {
-            let lost = synapse.triggers.iter().find(|trigger| is_lost(trigger.id))?;
-            Some(Stuck { key: synapse.action.own_key().clone(), waits_for: lost.own_key().clone() })
-        })
-        .collect();
-    let mut runs = will_run.into_iter();
-    graph.synapses.retain(|_| runs.next().unwrap_or(false));
-    stuck
+    faults.extend(still_needed(graph, &inputs, world));
+    faults
 }
 
 /// Triggers as positions in the graph.
@@ -154,21 +119,23 @@ impl Inputs {
         Inputs { position, inputs }
     }
 
-    fn missing(&self, graph: &Graph) -> Vec<Violation> {
+    fn missing(&self, graph: &Graph) -> Vec<Fault> {
         let mut missing = Vec::new();
-        for synapse in &graph.synapses {
+        for (index, synapse) in graph.synapses.iter().enumerate() {
             for trigger in &synapse.triggers {
                 if !self.position.contains_key(&trigger.id) {
                     let key = synapse.action.own_key().clone();
-                    missing.push(Violation::MissingTrigger { key, trigger: trigger.own_key().clone() });
+                    let violation = Violation::MissingTrigger { key, trigger: trigger.own_key().clone() };
+                    missing.push(Fault { violation, actions: vec![index] });
                 }
             }
         }
         missing
     }
 
-    /// One cycle, if there is any. Depth-first without recursion: graphs hold long chains.
-    fn cycle(&self, graph: &Graph) -> Option<Violation> {
+    /// Cycles, if there is any: not all, but such that share no action. Depth-first without recursion: graphs
+    /// hold long chains.
+    fn cycles(&self, graph: &Graph) -> Vec<Fault> {
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
@@ -176,6 +143,8 @@ impl Inputs {
             Done,
         }
         let mut marks = vec![Mark::New; self.inputs.len()];
+        let mut in_cycle = vec![false; self.inputs.len()];
+        let mut cycles = Vec::new();
         for root in 0..self.inputs.len() {
             if marks[root] != Mark::New {
                 continue;
@@ -195,17 +164,20 @@ impl Inputs {
                         marks[input] = Mark::OnPath;
                         path.push((input, 0));
                     }
+                    Mark::OnPath if in_cycle[input] || in_cycle[*at] => {}
                     Mark::OnPath => {
                         let from = path.iter().position(|(step, _)| *step == input).unwrap_or(0);
-                        let key = |step: usize| graph.synapses[step].action.own_key().clone();
                         // inputs come first, so the path reads backwards
-                        let keys = path[from..].iter().rev().map(|(step, _)| key(*step)).collect();
-                        return Some(Violation::Cycle { keys });
+                        let actions: Vec<usize> = path[from..].iter().rev().map(|(step, _)| *step).collect();
+                        if !actions.iter().any(|step| in_cycle[*step]) {
+                            actions.iter().for_each(|step| in_cycle[*step] = true);
+                            cycles.push(cycle(graph, actions));
+                        }
                     }
                 }
             }
         }
-        None
+        cycles
     }
 
     /// Whether something that `matches` is confirmed before the action at `index` starts. Direct inputs
@@ -228,6 +200,11 @@ impl Inputs {
         }
         false
     }
+}
+
+fn cycle(graph: &Graph, actions: Vec<usize>) -> Fault {
+    let keys = actions.iter().map(|step| graph.synapses[*step].action.own_key().clone()).collect();
+    Fault { violation: Violation::Cycle { keys }, actions }
 }
 
 fn offline(action: &Action, world: &World) -> Option<Violation> {
@@ -275,7 +252,7 @@ fn ends_copy(action: &Action, instance: &Name, node: &Name, world: &World) -> bo
 }
 
 /// A stop waits for the stops of those that need what it stops.
-fn still_needed(graph: &Graph, inputs: &Inputs, world: &World) -> Vec<Violation> {
+fn still_needed(graph: &Graph, inputs: &Inputs, world: &World) -> Vec<Fault> {
     let mut stops: BTreeMap<&Name, Vec<usize>> = BTreeMap::new();
     for (index, action) in graph.actions().enumerate() {
         if let (Some(instance), "stop") = (&action.instance, &*action.operation) {
@@ -286,7 +263,7 @@ fn still_needed(graph: &Graph, inputs: &Inputs, world: &World) -> Vec<Violation>
     let migrations = graph.actions().filter(|action| &*action.operation == "migrate_from");
     let arrives: BTreeSet<Name> = migrations.filter_map(|action| action.instance.clone()).collect();
     let of = |instance: &Name| stops.get(instance).map(Vec::as_slice).unwrap_or_default();
-    let mut violations = Vec::new();
+    let mut faults = Vec::new();
     for need in &world.needs {
         let dependents = of(&need.dependent);
         // what a fencing implies has happened, in whatever order
@@ -301,110 +278,13 @@ fn still_needed(graph: &Graph, inputs: &Inputs, world: &World) -> Vec<Violation>
             let waits = dependents.iter().all(|stop| inputs.follows(index, &|step| step == *stop));
             if !waits || dependents.is_empty() {
                 let key = action.own_key().clone();
-                violations.push(Violation::StillNeeded { key, dependent: need.dependent.clone() });
+                let violation = Violation::StillNeeded { key, dependent: need.dependent.clone() };
+                faults.push(Fault { violation, actions: vec![index] });
             }
         }
     }
-    violations
+    faults
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::graph::{Head, NodeRef, Synapse};
-    use std::sync::Arc;
-
-    fn step(id: u32, resource: &str, task: &str, node: &str, after: &[u32]) -> Synapse {
-        let head = |id: u32, key: String| {
-            Arc::new(Head {
-                id,
-                kind: Kind::Resource,
-                operation: task.into(),
-                key: key.into(),
-                internal_key: None,
-                node: Some(NodeRef { name: node.into(), id: node.into() }),
-                router: None,
-            })
-        };
-        Synapse {
-            priority: 0,
-            action: Action {
-                head: head(id, format!("{resource}_{task}_0")),
-                instance: Some(resource.into()),
-                primitive: None,
-                attributes: Vec::new(),
-                numbered: Vec::new(),
-                shutdown_lock: None,
-                downed: Vec::new(),
-                maintenance: Vec::new(),
-                reason: None,
-            },
-            triggers: after.iter().map(|id| head(*id, format!("{id}"))).collect(),
-        }
-    }
-
-    fn graph(synapses: Vec<Synapse>) -> Graph {
-        Graph { synapses, ..Graph::default() }
-    }
-
-    #[test]
-    fn a_cycle_is_named() {
-        let loops = graph(vec![step(1, "a", "start", "n", &[2]), step(2, "b", "start", "n", &[1])]);
-        let found = check(&loops, &World::default());
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].to_string(), "actions wait for each other: b_start_0 -> a_start_0");
-    }
-
-    #[test]
-    fn what_would_never_run_is_taken_out_and_the_rest_goes_on() {
-        let mut stuck = graph(vec![
-            step(1, "a", "start", "n", &[]),
-            step(2, "b", "start", "n", &[1, 9]),
-            step(3, "c", "start", "n", &[2]),
-            step(4, "d", "start", "n", &[5]),
-            step(5, "e", "start", "n", &[4]),
-            step(6, "f", "start", "n", &[1]),
-        ]);
-        let told: Vec<String> = remove_stuck(&mut stuck).iter().map(ToString::to_string).collect();
-        assert_eq!(told.len(), 4);
-        assert_eq!(told[0], "b_start_0 is held back: it waits for 9, which is not going to happen");
-        let left: Vec<u32> = stuck.actions().map(|action| action.id).collect();
-        assert_eq!(left, [1, 6]);
-        assert_eq!(check(&stuck, &World::default()), []);
-        assert_eq!(remove_stuck(&mut stuck), []);
-    }
-
-    #[test]
-    fn a_move_must_stop_first() {
-        let world = World { exclusive: [("a".into(), vec!["n1".into()])].into(), ..World::default() };
-        let right = graph(vec![step(1, "a", "stop", "n1", &[]), step(2, "a", "start", "n2", &[1])]);
-        assert_eq!(check(&right, &world), []);
-        let wrong = graph(vec![step(1, "a", "stop", "n1", &[]), step(2, "a", "start", "n2", &[])]);
-        assert_eq!(
-            check(&wrong, &world),
-            [Violation::SecondCopy { key: "a_start_0".into(), node: "n1".into() }]
-        );
-        let fenced = graph(vec![step(1, "n1", "stonith", "n1", &[]), step(2, "a", "start", "n2", &[1])]);
-        assert_eq!(check(&fenced, &world), []);
-    }
-
-    #[test]
-    fn nothing_runs_on_an_offline_node() {
-        let world = World { offline: ["n".into()].into(), ..World::default() };
-        let found = check(&graph(vec![step(1, "a", "start", "n", &[])]), &world);
-        assert_eq!(found, [Violation::OfflineNode { key: "a_start_0".into(), node: "n".into() }]);
-    }
-
-    #[test]
-    fn a_stop_waits_for_those_that_need_it() {
-        let world =
-            World { needs: vec![Need { dependent: "app".into(), primary: "ip".into() }], ..World::default() };
-        let right = graph(vec![step(1, "app", "stop", "n", &[]), step(2, "ip", "stop", "n", &[1])]);
-        assert_eq!(check(&right, &world), []);
-        let wrong = graph(vec![step(2, "ip", "stop", "n", &[])]);
-        assert_eq!(
-            check(&wrong, &world),
-            [Violation::StillNeeded { key: "ip_stop_0".into(), dependent: "app".into() }]
-        );
-    }
-}
+mod tests;

@@ -1,17 +1,20 @@
 //! The transition graph: what must be done, on which node, after what.
 //!
-//! The scheduler makes a [`Graph`], [`check()`] refuses one that would break an invariant, and a
+//! The scheduler makes a [`Graph`], [`check()`] refuses one that would break an
+//! invariant, [`cut()`] leaves out what would, and a
 //! [`Walker`] says which action may run next and learns what became of it. The walker is used by the
 //! live cluster and by the simulation alike.
 //!
 //! This crate must never reinterpret policy: it knows nothing of scores, roles or constraints.
 
 pub mod check;
+pub mod cut;
 pub mod graph;
 mod print;
 pub mod walker;
 
-pub use check::{Need, Stuck, Violation, World, check, remove_stuck};
+pub use check::{Need, Violation, World, check};
+pub use cut::{Cut, cut};
 pub use graph::{Action, Graph, Head, Kind, NodeRef, Primitive, Synapse, Work};
 pub use walker::{Limits, Outcome, Progress, Walker};
 

@@ -239,7 +239,8 @@ pub fn cause(model: &Model, cause: Cause) -> String {
     let resource = |id: ResourceId| model.resources[id].printable_id().to_string();
     let node = |id: NodeId| model.nodes[id].name.to_string();
     match cause {
-        Cause::Implicit => "the way the cluster works".to_owned(),
+        Cause::Agent(id) => format!("{} can only run on cluster nodes", resource(id)),
+        Cause::Unfencing(id) => format!("{} needs an unfenced node", resource(id)),
         Cause::NodeBase(id) => format!("the node's own score ({})", node(id)),
         Cause::SymmetricCluster => "symmetric-cluster: every node may run it".to_owned(),
         Cause::Location(id) => {

@@ -21,6 +21,8 @@ cargo xtask COMMAND
                               decisions on made-up clusters (or changed copies of a folder's inputs, or
                               these files) beside the reference's; what differs is stored in the folder of
                               --keep; --all: also what a known difference of versions may explain
+  fuzz TARGET [--seconds N] [--seed N] [--cuts]
+                              mutated inputs for xml, cib or plan; 'fuzz --help' says more
   tidy                        only the checks of the architecture's invariants
   help                        this text
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
             Ok(options) => bench::scheduler(&test::workspace_root(), &options),
             Err(message) => usage(&message),
         },
+        Some((&"fuzz", options)) => test::fuzz(options),
         // the polling client of the live tests, which runs in a namespace of its own
         Some((&"poll", [address, path])) => poll(address, path),
         Some((&"compare", options)) => match compare::Options::parse(options) {

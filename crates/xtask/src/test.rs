@@ -114,6 +114,18 @@ fn unit_tests(root: &Path, report: &mut Report) {
     }
 }
 
+/// Mutated inputs for what reads configurations, with the optimised binary.
+pub fn fuzz(options: &[&str]) -> ExitCode {
+    let arguments = [&["run", "--quiet", "--release", "-p", "fuzz", "--"], options].concat();
+    match cargo(&workspace_root(), &arguments).status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("xtask: cargo run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// The unattended demo with the release binary, as a new user would run it.
 fn demo(root: &Path, report: &mut Report) {
     let command = cargo(root, &["run", "--quiet", "--release", "--", "demo", "--script"]);

@@ -11,7 +11,7 @@ pub use world::world;
 
 use std::sync::Arc;
 
-use crate::model::{ActionId, Id, Model, NodeId, Properties, Relation, ResourceId, ResourceKind};
+use crate::model::{ActionId, Cause, Id, Model, NodeId, Properties, Relation, ResourceId, ResourceKind};
 use crate::ordering::summary;
 use cib::iso8601::DateTime;
 use cib::rule::RuleInput;
@@ -168,8 +168,9 @@ impl Builder {
 
 /// Rule 3.43.10: remote nodes are told when their maintenance state differs from what the status records.
 fn tell_maintenance(model: &mut Model<'_>) {
-    if maintenance_changes(model).next().is_some() {
-        let action = crate::actions::pseudo(model, MAINTENANCE, crate::model::Cause::Implicit);
+    let changes = maintenance_changes(model).next();
+    if let Some(node) = changes {
+        let action = crate::actions::pseudo(model, MAINTENANCE, Cause::Maintenance(node));
         model.actions[action].force_graphed = true;
     }
 }

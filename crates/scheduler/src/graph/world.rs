@@ -77,6 +77,9 @@ fn is_stop(side: &Side) -> bool {
 }
 
 fn add(model: &Model<'_>, needs: &mut Vec<Need>, dependent: ResourceId, primary: ResourceId) {
+    if dependent == primary {
+        return;
+    }
     let (down, up) = (&model.resources[dependent], &model.resources[primary]);
     let stops = down.is_primitive() && up.is_primitive() && down.managed && !down.blocked;
     if stops && !down.active_on.is_empty() {

@@ -8,6 +8,7 @@ pub mod action;
 pub mod constraint;
 pub mod ids;
 pub mod node;
+pub mod origin;
 pub mod reason;
 pub mod resource;
 pub mod score_line;
@@ -22,6 +23,7 @@ pub use action::{Action, OnFail, OrderingRule, Properties, Relation, Side, Task}
 pub use constraint::{Colocation, Location, LossPolicy, Tag, Ticket};
 pub use ids::{ActionId, Arena, ColocationId, Id, LocationId, NodeId, ResourceId, TicketId};
 pub use node::{Node, NodeKind};
+pub use origin::Origin;
 pub use reason::{Cause, Change, Contribution, Reasons};
 pub use resource::{
     Agent, Bundle, CloneSettings, ContainerKind, Group, MultipleActive, Replica, Requires, Resource,

@@ -2,15 +2,17 @@
 //!
 //! Causes are small and `Copy`; texts are made from them at the edge. Recording is off unless asked for.
 
+use super::Index;
 use super::ids::{ActionId, ColocationId, LocationId, NodeId, ResourceId, TicketId};
 use cib::value::Score;
 
 /// What led to a contribution or decision. Configuration ids are found through the referenced element.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Cause {
-    /// Follows from the way the cluster works (no single configuration element).
-    #[default]
-    Implicit,
+    /// What the resource's agent is: connections and fence devices run on cluster nodes only.
+    Agent(ResourceId),
+    /// The resource may only run where the node was unfenced.
+    Unfencing(ResourceId),
     /// The node's own base score.
     NodeBase(NodeId),
     /// `symmetric-cluster` allows every node.
@@ -97,6 +99,8 @@ pub struct Reasons {
     pub contributions: Vec<Contribution>,
     /// Causes of actions: why each was created or changed state, in order.
     pub actions: Vec<(ActionId, Cause)>,
+    /// Why a second action comes after a first one.
+    pub relations: Index<(ActionId, ActionId), Cause>,
 }
 
 impl Reasons {
@@ -109,5 +113,14 @@ impl Reasons {
         if self.enabled {
             self.actions.push((action, cause));
         }
+    }
+    /// The first reason for an ordering between two actions stays.
+    pub fn relation(&mut self, first: ActionId, then: ActionId, cause: Cause) {
+        if self.enabled {
+            self.relations.entry((first, then)).or_insert(cause);
+        }
+    }
+    pub fn of_relation(&self, first: ActionId, then: ActionId) -> Option<Cause> {
+        self.relations.get(&(first, then)).copied()
     }
 }

@@ -35,8 +35,11 @@ fn of_resource(model: &mut Model<'_>, resource: ResourceId) {
 
 /// Adds a rule between one-time actions of two resources.
 fn rule(model: &mut Model<'_>, first: (ResourceId, Task), then: (ResourceId, Task), properties: Properties) {
+    // one resource's own life, or the life of what both are part of
+    let cause =
+        if first.0 == then.0 { Cause::Transition(first.0) } else { Cause::PartOf(model.root_of(first.0)) };
     let (first, then) = (Side::task(first.0, first.1), Side::task(then.0, then.1));
-    order(model, first, then, properties, Cause::Implicit);
+    order(model, first, then, properties, cause);
 }
 
 /// Rule 3.27.
@@ -80,8 +83,14 @@ fn unfencing(model: &mut Model<'_>, resource: ResourceId) {
         let unfence = crate::actions::fencing::request(model, node, Some("on"), true, None, false);
         let (stop, start) = (Side::task(resource, Task::Stop), Side::task(resource, Task::Start));
         let together = Properties::SAME_NODE;
-        order(model, stop, Side::Action(unfence), PLAIN | together, Cause::Implicit);
-        order(model, Side::Action(unfence), start, Properties::SAME_NODE_PULL | together, Cause::Implicit);
+        order(model, stop, Side::Action(unfence), PLAIN | together, Cause::Unfencing(resource));
+        order(
+            model,
+            Side::Action(unfence),
+            start,
+            Properties::SAME_NODE_PULL | together,
+            Cause::Unfencing(resource),
+        );
     }
 }
 
@@ -94,14 +103,14 @@ fn load(model: &mut Model<'_>, resource: ResourceId) {
             Side::task(resource, Task::Stop),
             Side::Action(stopped),
             Properties::LOAD,
-            Cause::Implicit,
+            Cause::Utilization(resource),
         );
     }
     for node in allowed_by_name(model, resource) {
         let stopped = load_stopped(model, node);
         for task in [Task::Start, Task::MigrateTo] {
             let arrives = Side::task(resource, task);
-            order(model, Side::Action(stopped), arrives, Properties::LOAD, Cause::Implicit);
+            order(model, Side::Action(stopped), arrives, Properties::LOAD, Cause::Utilization(resource));
         }
     }
 }

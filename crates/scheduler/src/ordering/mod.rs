@@ -43,9 +43,20 @@ pub fn order(model: &mut Model<'_>, first: Side, then: Side, properties: Propert
     }
 }
 
-/// Relates two actions: `then` after `first`. Returns whether an entry was added: none is for an empty set,
+/// Relates two actions: `then` after `first`, for the sake of `first`. Returns whether an entry was added: none is for an empty set,
 /// for an action with itself, and where an entry with a shared property exists (rule 3.20.3).
 pub fn relate(model: &mut Model<'_>, first: ActionId, then: ActionId, properties: Properties) -> bool {
+    relate_because(model, first, then, properties, Cause::Action(first))
+}
+
+/// [`relate`], for a reason of its own.
+fn relate_because(
+    model: &mut Model<'_>,
+    first: ActionId,
+    then: ActionId,
+    properties: Properties,
+    cause: Cause,
+) -> bool {
     if properties.is_empty() || first == then {
         return false;
     }
@@ -54,6 +65,7 @@ pub fn relate(model: &mut Model<'_>, first: ActionId, then: ActionId, properties
         return false;
     }
     *known |= properties;
+    model.reasons.relation(first, then, cause);
     model.actions[first].followers.push(Relation { action: then, properties, in_graph: false });
     model.actions[then].inputs.push(Relation { action: first, properties, in_graph: false });
     true

@@ -6,9 +6,11 @@
 
 use super::effects::{self, Changed};
 use super::interleave;
-use super::relate;
+use super::relate_because;
 use super::summary::{self, States};
-use crate::model::{ActionId, ColocationId, Model, NodeId, Properties, ResourceId, ResourceKind, Task};
+use crate::model::{
+    ActionId, Cause, ColocationId, Model, NodeId, Properties, ResourceId, ResourceKind, Task,
+};
 use cib::value::{Role, Score};
 
 /// Visits `action` and everything that its changes reach.
@@ -210,7 +212,8 @@ impl Visit {
             cancel(model, first);
         }
         if let Some(completed) = completed_instead(model, first, then) {
-            if relate(model, completed, then, properties) {
+            let cause = model.reasons.of_relation(first, then).unwrap_or(Cause::Action(first));
+            if relate_because(model, completed, then, properties, cause) {
                 self.then_changed = true;
             }
             model.actions[then].inputs[index].properties = Properties::NONE;
@@ -583,7 +586,8 @@ impl Update {
         };
         let first = interleave::first_action(model, self.first, partner, self.node)?;
         let then = interleave::then_action(model, self.then, instance, self.node)?;
-        if relate(model, first, then, self.property) {
+        let cause = model.reasons.of_relation(self.first, self.then).unwrap_or(Cause::Action(first));
+        if relate_because(model, first, then, self.property, cause) {
             self.changed.add(Changed::BOTH);
         }
         let states = summary::of(model, first, self.node);

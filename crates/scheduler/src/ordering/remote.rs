@@ -16,7 +16,7 @@ pub fn create(model: &mut Model<'_>) {
         let clears = model.actions[action].task == Task::ClearFailcount;
         if clears && model.resources[resource].remote_node.is_some() {
             let start = Side::task(resource, Task::Start);
-            order(model, Side::Action(action), start, Properties::PLAIN, Cause::Implicit);
+            order(model, Side::Action(action), start, Properties::PLAIN, Cause::Action(action));
             continue;
         }
         order_action(model, action, resource);

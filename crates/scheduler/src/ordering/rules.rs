@@ -1,6 +1,6 @@
 //! From ordering rules to relations (rule 3.22).
 
-use super::relate;
+use super::relate_because;
 use crate::model::{ActionId, Id, Model, OrderingRule, Properties, ResourceId, Side, Task};
 use cib::value::Role;
 
@@ -17,7 +17,7 @@ fn relate_rule(model: &mut Model<'_>, rule: &OrderingRule, finder: &mut Finder) 
     for first in firsts(model, rule, finder) {
         let properties = properties_from(model, rule, first);
         for then in finder.actions_of(model, &rule.then) {
-            relate(model, first, then, properties);
+            relate_because(model, first, then, properties, rule.cause);
         }
     }
 }

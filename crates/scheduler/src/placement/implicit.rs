@@ -101,7 +101,7 @@ pub fn join_launcher(model: &mut Model, primitive: ResourceId) {
 pub fn keep_connections_off_remote_nodes(model: &mut Model, primitive: ResourceId) {
     let it = &model.resources[primitive];
     if it.managed && (it.is_remote_connection || it.is_fence_device) {
-        keep_off_remote_nodes(model, primitive, Cause::Implicit);
+        keep_off_remote_nodes(model, primitive, Cause::Agent(primitive));
     }
 }
 

@@ -5,7 +5,7 @@ use super::resources::{self, Blueprint, Position};
 use super::{clone, nodes};
 use crate::model::{
     Bundle, Cause, Change, ContainerKind, Discovery, Model, Name, NodeEntry, NodeTable, Replica, ResourceId,
-    ResourceKind,
+    ResourceKind, Severity,
 };
 use cib::config::{self, Container, ContainerEngine};
 use cib::value::Score;
@@ -24,6 +24,10 @@ pub(super) fn is_valid(bundle: &config::Bundle) -> bool {
             || bundle.network.ip_range_start.is_some()
             || bundle.network.control_port.is_some())
 }
+
+/// More replicas than a bundle of any cluster has. Each with a primitive inside is a node of its own, so that
+/// the work grows with a power of their number; a slip in `replicas` must not take the cluster down.
+const MOST_REPLICAS: u32 = 200;
 
 /// Creates a bundle with its replicas.
 pub(super) fn create<'a>(
@@ -52,6 +56,11 @@ pub(super) fn create<'a>(
         Some(inner) => Some(create_clone(model, &shape, inner, id)?),
         None => None,
     };
+    if container.replicas > MOST_REPLICAS {
+        let text =
+            format!("Limiting bundle '{}' to {MOST_REPLICAS} replicas, not {}", plan.id, container.replicas);
+        model.notice(Severity::ConfigurationError, text, Some(model.state.definitions[plan.definition].line));
+    }
     let addresses = shape.addresses();
     for number in 0..shape.replicas() {
         create_replica(model, &shape, id, clone, number as usize, &addresses);
@@ -73,7 +82,7 @@ struct Shape<'s, 'a> {
 
 impl Shape<'_, '_> {
     fn replicas(&self) -> u32 {
-        self.container.replicas.min(clone::MOST_INSTANCES as u32)
+        self.container.replicas.min(MOST_REPLICAS)
     }
 
     fn replicas_per_host(&self) -> u32 {
@@ -386,7 +395,7 @@ fn create_connection<'a>(
     for entry in model.resources[connection].allowed.iter_mut() {
         if nodes[entry.node].is_pacemaker_remote() {
             entry.score = Score::MINUS_INFINITY;
-            model.reasons.score(connection, entry.node, Change::Set(entry.score), Cause::Implicit);
+            model.reasons.score(connection, entry.node, Change::Set(entry.score), Cause::Agent(connection));
         }
     }
     model.nodes[node].connection = Some(connection);

@@ -15,8 +15,13 @@ fn can_be_promotable(agent: &Agent) -> bool {
     agent.class.eq_ignore_ascii_case("ocf")
 }
 
-/// More instances than any cluster can run; a slip in `clone-max` must not take the cluster down.
-pub(super) const MOST_INSTANCES: i32 = 10_000;
+/// More instances than a clone of any cluster has; a slip in `clone-max` must not take the cluster down.
+/// A cluster with more nodes than this may have an instance on each.
+const MOST_INSTANCES: i32 = 1_000;
+
+/// More resources, instances counted, than any cluster has: where they are reached, collectives get no more
+/// instances. It keeps many large clones in one small document from taking all memory.
+const MOST_RESOURCES: usize = 200_000;
 
 /// Creates a clone with its instances; `None` if it is promotable and something inside cannot be.
 pub(super) fn create<'a>(
@@ -60,9 +65,11 @@ pub(super) fn create<'a>(
     }
     clone.meta.entry("resource-stickiness".into()).or_insert_with(|| "1".into());
     clone.meta.insert("globally-unique".into(), if clone.unique { "true".into() } else { "false".into() });
-    if settings.max > MOST_INSTANCES {
-        settings.max = MOST_INSTANCES;
-        let text = format!("Limiting clone '{}' to {MOST_INSTANCES} instances", clone.id);
+    let room = MOST_RESOURCES.saturating_sub(model.resources.len()) / inner.agents().len().max(1);
+    let most = MOST_INSTANCES.max(nodes).min(i32::try_from(room).unwrap_or(i32::MAX));
+    if settings.max > most {
+        let text = format!("Limiting clone '{}' to {most} instances, not {}", clone.id, settings.max);
+        settings.max = most;
         model.notice(Severity::ConfigurationError, text, Some(model.state.definitions[plan.definition].line));
     }
     let count = settings.max;

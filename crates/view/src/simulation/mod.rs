@@ -266,6 +266,8 @@ impl Run<'_> {
     fn plan(&mut self, document: &Document) -> (transition::Graph, BTreeSet<String>) {
         let (cib, _) = Cib::from_document(document);
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
+        // the reference has no such plans: it stops half way
+        plan.cuts.iter().for_each(|cut| self.complain(&format!("warning: {cut}")));
         self.show_scores(&plan.model.score_lines);
         let changes = &plan.model.actions_extra.summary;
         if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {

@@ -1,0 +1,30 @@
+//! Every kept input, and a short run of new ones; a longer run is `cargo xtask fuzz TARGET`.
+
+use fuzz::run::{Bounds, Length, feed_once, run, save};
+use fuzz::{Target, corpus};
+
+/// Mutated inputs for each target.
+const INPUTS: usize = 250;
+
+#[test]
+fn kept_inputs_are_survived() {
+    let kept = corpus::kept();
+    assert!(!kept.is_empty());
+    for (file, input) in kept {
+        for target in Target::ALL {
+            if let Err(error) = feed_once(target, &input) {
+                panic!("{} makes {} panic: {error}", file.display(), target.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn mutated_inputs_are_survived() {
+    for target in Target::ALL {
+        let mut found = Vec::new();
+        let mut note = |input: &[u8]| found.push(save(target, input, "panic"));
+        run(target, corpus::parents(), 1, Length::Inputs(INPUTS), Bounds::default(), &mut note);
+        assert!(found.is_empty(), "{} panics: {found:?}", target.name());
+    }
+}
