@@ -627,6 +627,14 @@ impl Executor {
         vec![Finished { order, entry, repeated: !first }]
     }
 
+    /// A number for a result that no agent gave. What is run later must count as later, so it is one of the
+    /// same row.
+    pub fn take_call(&mut self) -> i64 {
+        let call = self.next_call;
+        self.next_call += 1;
+        call
+    }
+
     fn entry(&self, order: &Order, result: &OperationResult, call: i64, at: i64) -> Entry {
         let failed_reload = !succeeded(result);
         let operation = match order.operation.as_str() {

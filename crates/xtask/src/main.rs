@@ -2,6 +2,7 @@
 
 mod bench;
 mod compare;
+mod lab;
 mod live;
 mod report;
 mod test;
@@ -23,6 +24,9 @@ cargo xtask COMMAND
                               --keep; --all: also what a known difference of versions may explain
   fuzz TARGET [--seconds N] [--seed N] [--cuts]
                               mutated inputs for xml, cib or plan; 'fuzz --help' says more
+  lab [--short] [--reference] [--only SCENARIO] [--runs N]
+                              clusters on hosts made on this machine that really fail (root);
+                              --reference: alternate with the reference stack, and print both
   tidy                        only the checks of the architecture's invariants
   help                        this text
 
@@ -45,6 +49,10 @@ fn main() -> ExitCode {
             Err(message) => usage(&message),
         },
         Some((&"fuzz", options)) => test::fuzz(options),
+        Some((&"lab", options)) => match lab::Options::parse(options) {
+            Ok(options) => lab::run(&test::workspace_root(), &options),
+            Err(message) => usage(&message),
+        },
         // the polling client of the live tests, which runs in a namespace of its own
         Some((&"poll", [address, path])) => poll(address, path),
         Some((&"compare", options)) => match compare::Options::parse(options) {

@@ -582,7 +582,7 @@ impl Node {
                 transition_key: format!("0:-1:0:{NO_TRANSITION}"),
                 exit_reason: "Simulated failure".to_owned(),
                 on_node: self.config.name.clone(),
-                call_id: 999_999_999,
+                call_id: self.executor.take_call(),
                 exit_code: 1,
                 status: ExecutionStatus::Done,
                 expected: 0,

@@ -44,6 +44,11 @@ fn a_resource_can_be_failed_on_purpose() {
     let text = world.node("node1").cib_text();
     assert!(text.contains("fail-count-WEB#asyncmon_0"), "{text}");
     assert_eq!(handed_out(&world, "node2", "start WEB node1"), 2, "{}", world.timeline_text());
+    // to a later plan the failure is older than the restart
+    let property = "<crm_config><cluster_property_set id='s'><nvpair id='p' name='batch-limit' value='7'/></cluster_property_set></crm_config>";
+    change(&mut world, "node1", modify(property));
+    settled(&mut world, 60_000);
+    assert_eq!(handed_out(&world, "node2", "start WEB node1"), 2, "{}", world.timeline_text());
     let request = world.request("node3", fail("nothing"));
     world.run(100);
     assert!(

@@ -97,6 +97,11 @@ impl Hosts {
         self.cgroups.join(self.namespace(host))
     }
 
+    /// Path of a host's cgroup without `-HOST`, the same inside every host.
+    pub fn cgroup_prefix(&self) -> String {
+        text(&self.cgroups.join(&self.prefix))
+    }
+
     fn index(&self, name: &str) -> io::Result<usize> {
         self.hosts
             .iter()
@@ -204,7 +209,20 @@ impl Hosts {
         let port = self.port(name)?;
         let mut words = vec!["tc", "qdisc", "replace", "dev", port.as_str(), "root", "netem"];
         words.extend(how);
-        self.in_lan(&words)
+        self.in_lan(&words).map_err(|error| match error.to_string().contains("qdisc kind is unknown") {
+            true => io::Error::new(io::ErrorKind::Unsupported, "this kernel has no netem"),
+            false => error,
+        })
+    }
+
+    /// From now on nothing reaches a host, and what it sends gets through: its port of the bridge forgets
+    /// that the host is there, and gets no frames for hosts that are nowhere.
+    pub fn deafen(&self, name: &str) -> io::Result<()> {
+        let port = self.port(name)?;
+        let mut words = vec!["ip", "link", "set", "dev", port.as_str(), "type", "bridge_slave"];
+        words.extend(["learning", "off", "flood", "off", "mcast_flood", "off", "bcast_flood", "off"]);
+        self.in_lan(&words)?;
+        self.in_lan(&["ip", "link", "set", "dev", &port, "type", "bridge_slave", "fdb_flush"])
     }
 
     /// Undoes [`Hosts::worsen`].

@@ -1,8 +1,8 @@
 //! Live tests: the tutorial's cluster with real agents on hosts made on this machine.
 
 pub mod client;
-#[allow(dead_code)] // the lab is being built on it
-mod hosts;
+pub mod corosync;
+pub mod hosts;
 mod tutorial;
 
 use std::path::Path;
@@ -16,20 +16,30 @@ const PACKAGES: [&str; 7] =
 
 /// Runs every live scenario, or says why it cannot.
 pub fn run(root: &Path, report: &mut Report) {
+    match prepare(root) {
+        Ok(binary) => {
+            engines(root, report);
+            tutorial::run(&binary, report);
+            crate::lab::play(&binary, &crate::lab::Options::short(), report);
+        }
+        Err(Unready::Skip(why)) => report.skip("live tests", why),
+        Err(Unready::Fail(why)) => report.fail(format!("live: {why}"), 1),
+    }
+}
+
+/// Why hosts cannot be used here.
+pub enum Unready {
+    Skip(String),
+    Fail(String),
+}
+
+/// Installs and builds what the hosts need; gives the release binary.
+pub fn prepare(root: &Path) -> Result<std::path::PathBuf, Unready> {
     if !is_root() {
-        report.skip("live tests", "they need root, to make hosts from namespaces");
-        return;
+        return Err(Unready::Skip("they need root, to make hosts from namespaces".to_owned()));
     }
-    if let Err(error) = install() {
-        report.skip("live tests", format!("the real agents cannot be installed: {error}"));
-        return;
-    }
-    let binary = match release_binary(root) {
-        Ok(binary) => binary,
-        Err(error) => return report.fail(format!("live: {error}"), 1),
-    };
-    engines(root, report);
-    tutorial::run(&binary, report);
+    install().map_err(|error| Unready::Skip(format!("the real agents cannot be installed: {error}")))?;
+    release_binary(root).map_err(Unready::Fail)
 }
 
 /// The engines' common suite once more, with the Corosync part, which needs hosts.

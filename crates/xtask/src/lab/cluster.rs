@@ -1,0 +1,340 @@
+//! A cluster on hosts made on this machine: Corosync with Systole, or with the reference stack.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::watcher::{Roots, Watcher};
+use crate::live::corosync::{self, Settings};
+use crate::live::hosts::Hosts;
+
+/// Everything is awaited for at most this long.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Powers a host off at once, from any host; nobody presses the power button afterwards.
+const FENCE_AGENT: &str = r#"#!/bin/sh
+action= node=
+while read -r line; do
+  case $line in
+    action=*) action=${line#*=} ;;
+    nodename=*|port=*|plug=*) node=${line#*=} ;;
+  esac
+done
+case $action in
+  metadata) cat <<XML
+<?xml version="1.0" ?>
+<resource-agent name="@NAME@" shortdesc="Power switch of the lab">
+<longdesc>Ends a host of the lab as a power loss would.</longdesc>
+<parameters>
+ <parameter name="action" unique="0" required="1"><content type="string" default="off"/><shortdesc lang="en">Fencing action</shortdesc></parameter>
+ <parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">Host to act on</shortdesc></parameter>
+</parameters>
+<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
+ <action name="monitor"/><action name="list"/><action name="metadata"/></actions>
+</resource-agent>
+XML
+    ;;
+  off|reboot)
+    group=@CGROUPS@-$node
+    [ -e "$group/cgroup.kill" ] || exit 1
+    echo 1 > "$group/cgroup.kill"
+    n=0
+    while grep -q 'populated 1' "$group/cgroup.events"; do n=$((n+1)); [ $n -gt 500 ] && exit 1; sleep 0.01; done ;;
+  on|monitor) exit 0 ;;
+  status) grep -q 'populated 1' "@CGROUPS@-$node/cgroup.events" || exit 2 ;;
+  list) printf 'node1\nnode2\nnode3\nnode4\nnode5\n' ;;
+  *) exit 1 ;;
+esac
+"#;
+
+/// Which cluster manager runs on top of Corosync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stack {
+    Systole,
+    Reference,
+}
+
+impl Stack {
+    pub fn name(self) -> &'static str {
+        match self {
+            Stack::Systole => "systole",
+            Stack::Reference => "reference",
+        }
+    }
+}
+
+/// A running cluster.
+pub struct Cluster {
+    pub hosts: Hosts,
+    pub stack: Stack,
+    binary: PathBuf,
+    fence_agent: PathBuf,
+    roots: Roots,
+    watcher: Watcher,
+}
+
+impl Cluster {
+    /// Boots hosts and starts everything on them; returns when all nodes are online and at rest.
+    pub fn start(stack: Stack, binary: &Path, count: usize, quorum: &[&str]) -> io::Result<Cluster> {
+        let hosts = Hosts::boot(count)?;
+        let quorum = quorum.iter().map(|line| (*line).to_owned()).collect();
+        corosync::configure(&hosts, &Settings { token: Some(1000), quorum })?;
+        let roots = Roots::default();
+        let fence_agent = PathBuf::from(format!("/usr/sbin/fence_lab{}", std::process::id()));
+        let text = FENCE_AGENT
+            .replace("@NAME@", &fence_agent.file_name().unwrap_or_default().to_string_lossy())
+            .replace("@CGROUPS@", &hosts.cgroup_prefix());
+        fs::write(&fence_agent, text)?;
+        make_executable(&fence_agent)?;
+        let watcher = Watcher::start(roots.clone());
+        let binary = binary.to_path_buf();
+        let mut cluster = Cluster { hosts, stack, binary, fence_agent, roots, watcher };
+        for name in cluster.names() {
+            forget(&cluster.hosts.disk(&name).join("var/lib/pacemaker/cib"))?;
+            cluster.note_root(&name)?;
+            cluster.start_node(&name)?;
+        }
+        cluster.wait_online(count)?;
+        cluster.property("stonith-enabled", "false")?;
+        // the reference slows itself down by the machine's load, which has other causes here
+        cluster.property("load-threshold", "2000%")?;
+        cluster.settle()?;
+        Ok(cluster)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.hosts.names()
+    }
+
+    /// Starts Corosync and the cluster manager on a host that is on.
+    pub fn start_node(&mut self, name: &str) -> io::Result<()> {
+        corosync::start(&mut self.hosts, name)?;
+        self.start_manager(name)
+    }
+
+    pub fn start_manager(&mut self, name: &str) -> io::Result<()> {
+        let console = fs::File::create(self.hosts.disk(name).join("var/log/pacemaker/console"))?;
+        let errors = console.try_clone()?;
+        let mut command = match self.stack {
+            Stack::Systole => {
+                let mut command = self.hosts.command(name, &self.binary.to_string_lossy())?;
+                command.arg("daemon");
+                command
+            }
+            Stack::Reference => {
+                let mut command = self.hosts.command(name, "sh")?;
+                command.args([
+                    "-c",
+                    "n=0; until corosync-cfgtool -s >/dev/null 2>&1; do n=$((n+1)); [ $n -gt 500 ] && exit 1; \
+                     sleep 0.02; done; PCMK_logfile=/var/log/pacemaker/pacemaker.log exec pacemakerd",
+                ]);
+                command
+            }
+        };
+        let child = command.stdin(Stdio::null()).stdout(console).stderr(errors).spawn()?;
+        self.hosts.keep(child);
+        Ok(())
+    }
+
+    pub fn power_off(&mut self, name: &str) -> io::Result<()> {
+        self.roots.remove(name);
+        self.hosts.power_off(name)
+    }
+
+    /// Powers a host on (after a fence as well) and waits until its node is online and all is at rest.
+    pub fn bring_back(&mut self, name: &str) -> io::Result<()> {
+        self.hosts.power_off(name)?;
+        self.hosts.power_on(name)?;
+        self.note_root(name)?;
+        self.start_node(name)?;
+        self.wait_online(self.names().len())?;
+        self.settle()
+    }
+
+    pub fn note_root(&self, name: &str) -> io::Result<()> {
+        self.roots.set(name, self.hosts.inside(name, "/")?);
+        Ok(())
+    }
+
+    /// Runs one of the classic tools on a host.
+    pub fn tool(&self, host: &str, words: &[&str]) -> io::Result<Output> {
+        let mut command = match self.stack {
+            Stack::Systole => {
+                let mut command = self.hosts.command(host, &self.binary.to_string_lossy())?;
+                command.args(words);
+                command
+            }
+            Stack::Reference => {
+                let mut command = self.hosts.command(host, words[0])?;
+                command.args(&words[1..]);
+                command
+            }
+        };
+        command.output()
+    }
+
+    /// Like [`Cluster::tool`], on any host that lives, and it must succeed.
+    pub fn ask(&self, words: &[&str]) -> io::Result<String> {
+        let host = self.living();
+        let output = self.tool(&host, words)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(io::Error::other(format!("{} on {host}: {}", words.join(" "), said.trim())))
+    }
+
+    /// The first host that is on and connected, as far as the lab knows.
+    fn living(&self) -> String {
+        let alive = |name: &String| !self.hosts.processes(name).is_empty() && self.roots.contains(name);
+        self.names().into_iter().find(alive).unwrap_or_else(|| "node1".to_owned())
+    }
+
+    pub fn property(&self, name: &str, value: &str) -> io::Result<()> {
+        self.ask(&["crm_attribute", "-n", name, "-v", value]).map(drop)
+    }
+
+    pub fn replace(&self, section: &str, content: &str) -> io::Result<()> {
+        let xml = format!("<{section}>{content}</{section}>");
+        self.ask(&["cibadmin", "--replace", "-o", section, "--xml-text", &xml]).map(drop)
+    }
+
+    /// Makes a resource prefer a node.
+    pub fn prefer(&self, resource: &str, node: &str) -> io::Result<()> {
+        let location = format!("<rsc_location id=\"pf\" rsc=\"{resource}\" node=\"{node}\" score=\"100\"/>");
+        self.replace("constraints", &location)
+    }
+
+    /// The resource that fences, to go with others.
+    pub fn fence_device(&self, delays: &str) -> String {
+        let kind = self.fence_agent.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let delay = if delays.is_empty() {
+            String::new()
+        } else {
+            format!("<nvpair id=\"fd\" name=\"pcmk_delay_base\" value=\"{delays}\"/>")
+        };
+        format!(
+            "<primitive id=\"fence\" class=\"stonith\" type=\"{kind}\"><instance_attributes id=\"fi\"><nvpair \
+             id=\"fh\" name=\"pcmk_host_list\" value=\"{}\"/>{delay}</instance_attributes></primitive>",
+            self.names().join(" ")
+        )
+    }
+
+    pub fn fencing(&self, on: bool) -> io::Result<()> {
+        self.property("stonith-action", "off")?;
+        self.property("stonith-enabled", if on { "true" } else { "false" })
+    }
+
+    pub fn dc(&self) -> io::Result<String> {
+        let text = self.ask(&["crm_mon", "-1"])?;
+        let dc = text.lines().find_map(|line| line.trim().strip_prefix("* Current DC: ")?.split(' ').next());
+        match dc {
+            Some(dc) if dc != "NONE" => Ok(dc.to_owned()),
+            _ => Err(io::Error::other("there is no DC")),
+        }
+    }
+
+    /// A node that is not the DC.
+    pub fn bystander(&self) -> io::Result<String> {
+        let dc = self.dc()?;
+        let mut names = self.names().into_iter();
+        names.rfind(|name| *name != dc).ok_or_else(|| io::Error::other("there is only the DC"))
+    }
+
+    pub fn wait_online(&self, count: usize) -> io::Result<()> {
+        self.wait_online_on(&self.living(), count)
+    }
+
+    /// Until that many nodes are online as one of them sees it.
+    pub fn wait_online_on(&self, host: &str, count: usize) -> io::Result<()> {
+        wait("all nodes online", || {
+            let output = self.tool(host, &["crm_mon", "-1"]).map(|output| output.stdout);
+            let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+            let online = text.lines().find_map(|line| line.trim().strip_prefix("* Online: [ "));
+            let online = online.map_or(0, |line| line.trim_end_matches(" ]").split_whitespace().count());
+            online == count && !text.contains("Current DC: NONE")
+        })?;
+        Ok(())
+    }
+
+    /// Until the cluster has nothing left to do.
+    pub fn settle(&self) -> io::Result<()> {
+        self.ask(&["crm_resource", "--wait", "--timeout=120s"]).map(drop)
+    }
+
+    /// Hosts on which a Dummy runs.
+    pub fn places(&self, resource: &str) -> Vec<String> {
+        self.roots.places(&format!("Dummy-{resource}.state"))
+    }
+
+    /// Dummies that run, by name, with how often.
+    pub fn running(&self) -> BTreeMap<String, usize> {
+        self.roots.running()
+    }
+
+    pub fn wait_place(&self, resource: &str, wanted: impl Fn(&str) -> bool) -> io::Result<Instant> {
+        wait(&format!("{resource} in its place"), || {
+            let places = self.places(resource);
+            places.len() == 1 && wanted(&places[0])
+        })
+    }
+
+    /// What ran on two hosts at once since the last call.
+    pub fn violations(&self) -> Vec<String> {
+        self.watcher.take()
+    }
+
+    /// Ends all resources and takes everything out of the configuration.
+    pub fn clear(&self) -> io::Result<()> {
+        self.fencing(false)?;
+        self.replace("constraints", "")?;
+        self.replace("resources", "")?;
+        wait("all resources ended", || self.running().is_empty())?;
+        self.settle()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.fence_agent);
+    }
+}
+
+/// One Dummy.
+pub fn dummy(name: &str, interval: &str) -> String {
+    format!(
+        "<primitive id=\"{name}\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\"><operations><op \
+         id=\"{name}-m\" name=\"monitor\" interval=\"{interval}\"/></operations></primitive>"
+    )
+}
+
+/// Waits for something; gives when it was seen.
+pub fn wait(what: &str, condition: impl Fn() -> bool) -> io::Result<Instant> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if condition() {
+            return Ok(Instant::now());
+        }
+        sleep(Duration::from_millis(3));
+    }
+    Err(io::Error::other(format!("waited in vain for {what}")))
+}
+
+fn forget(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_file() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_executable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}

@@ -1,0 +1,190 @@
+//! `cargo xtask lab`: clusters on hosts made on this machine, that really fail.
+
+mod cluster;
+mod scenarios;
+mod watcher;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::live;
+use crate::report::Report;
+use cluster::{Cluster, Stack};
+use scenarios::Scenario;
+
+/// What is to be played.
+#[derive(Debug, Clone)]
+pub struct Options {
+    reference: bool,
+    short: bool,
+    only: Vec<String>,
+    runs: usize,
+}
+
+impl Options {
+    pub fn parse(words: &[&str]) -> Result<Options, String> {
+        let mut options = Options { reference: false, short: false, only: Vec::new(), runs: 1 };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--reference" => options.reference = true,
+                "--short" => options.short = true,
+                "--only" => options.only.push(known(words.next().ok_or("--only needs a scenario")?)?),
+                "--runs" => {
+                    let count = words.next().and_then(|count| count.parse().ok());
+                    options.runs = count.filter(|count| *count > 0).ok_or("--runs needs a number")?;
+                }
+                other => return Err(format!("unknown option {other:?} of lab")),
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn short() -> Options {
+        Options { reference: false, short: true, only: Vec::new(), runs: 1 }
+    }
+
+    fn wants(&self, scenario: &Scenario) -> bool {
+        let named = self.only.is_empty() || self.only.iter().any(|name| name == scenario.name);
+        named && (scenario.short || !self.short)
+    }
+
+    fn stacks(&self) -> &'static [Stack] {
+        if self.reference { &[Stack::Systole, Stack::Reference] } else { &[Stack::Systole] }
+    }
+}
+
+fn known(name: &str) -> Result<String, String> {
+    if scenarios::ALL.iter().any(|scenario| scenario.name == name) {
+        return Ok(name.to_owned());
+    }
+    let all: Vec<&str> = scenarios::ALL.iter().map(|scenario| scenario.name).collect();
+    Err(format!("no scenario {name:?}; there are: {}", all.join(", ")))
+}
+
+/// `cargo xtask lab`.
+pub fn run(root: &Path, options: &Options) -> ExitCode {
+    let mut report = Report::default();
+    match live::prepare(root) {
+        Ok(binary) => play(&binary, options, &mut report),
+        Err(live::Unready::Skip(why)) => report.skip("lab", why),
+        Err(live::Unready::Fail(why)) => report.fail(format!("lab: {why}"), 1),
+    }
+    if report.close(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// All figures: what was measured, by scenario's words and stack.
+type Figures = BTreeMap<(&'static str, Stack), Vec<f64>>;
+
+/// Plays what is wanted: each scenario on each stack in turn, as often as asked.
+pub fn play(binary: &Path, options: &Options, report: &mut Report) {
+    let mut figures = Figures::new();
+    let mut order: Vec<&'static str> = Vec::new();
+    // one cluster for all scenarios of a size; the stacks alternate from run to run
+    let mut sizes: Vec<(usize, &[&str])> = scenarios::ALL.iter().map(|one| (one.hosts, one.quorum)).collect();
+    sizes.dedup();
+    for size in sizes {
+        let wanted: Vec<&Scenario> = (scenarios::ALL.iter())
+            .filter(|one| (one.hosts, one.quorum) == size && options.wants(one))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        for _ in 0..options.runs {
+            for stack in options.stacks() {
+                on_one_cluster(*stack, binary, &wanted, &mut figures, &mut order, report);
+            }
+        }
+    }
+    print(&figures, &order, options);
+}
+
+fn on_one_cluster(
+    stack: Stack,
+    binary: &Path,
+    wanted: &[&Scenario],
+    figures: &mut Figures,
+    order: &mut Vec<&'static str>,
+    report: &mut Report,
+) {
+    let mut cluster: Option<Cluster> = None;
+    for scenario in wanted {
+        let begun = Instant::now();
+        let outcome = fresh(cluster.take(), stack, binary, scenario).and_then(|mut fresh| {
+            let outcome = (scenario.play)(&mut fresh);
+            let violations = fresh.violations();
+            let outcome = outcome.and_then(|figures| match &violations[..] {
+                [] => Ok(figures),
+                list => Err(io::Error::other(list.join("; "))),
+            });
+            // a cluster that failed is not used again
+            cluster = outcome.is_ok().then_some(fresh);
+            outcome
+        });
+        let seconds = begun.elapsed().as_secs_f64();
+        match outcome {
+            Ok(list) => {
+                let text: Vec<String> =
+                    list.iter().map(|(what, value)| format!("{what}: {value:.2} s")).collect();
+                println!("  ok: {}: {} ({seconds:.0} s) {}", stack.name(), scenario.name, text.join("; "));
+                report.pass(1);
+                for (what, value) in list {
+                    figures.entry((what, stack)).or_default().push(value);
+                    if !order.contains(&what) {
+                        order.push(what);
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                println!("  skipped: {}: {error}", scenario.name);
+                report.skip(format!("lab: {}", scenario.name), error.to_string());
+            }
+            Err(error) if stack == Stack::Reference => {
+                println!("  reference: {}: {error}", scenario.name);
+            }
+            Err(error) => {
+                println!("  FAILED: {}: {error}", scenario.name);
+                report.fail(format!("lab: {}: {error}", scenario.name), 1);
+            }
+        }
+    }
+}
+
+/// The cluster of the last scenario, emptied; or a new one.
+fn fresh(last: Option<Cluster>, stack: Stack, binary: &Path, scenario: &Scenario) -> io::Result<Cluster> {
+    if let Some(cluster) = last {
+        if cluster.clear().is_ok() {
+            cluster.violations();
+            return Ok(cluster);
+        }
+    }
+    Cluster::start(stack, binary, scenario.hosts, scenario.quorum)
+}
+
+fn print(figures: &Figures, order: &[&'static str], options: &Options) {
+    if order.is_empty() {
+        return;
+    }
+    println!("\nmedians of {} run(s), seconds", options.runs);
+    for what in order {
+        let median = |stack| figures.get(&(*what, stack)).map(|values| median(values));
+        let own = median(Stack::Systole);
+        let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+        match (own, median(Stack::Reference)) {
+            (Some(own), Some(other)) => {
+                println!("  {what}: {own:.2}; reference {other:.2} ({:.1} times)", other / own);
+            }
+            (own, None) if !options.reference => println!("  {what}: {}", text(own)),
+            (own, other) => println!("  {what}: {}; reference {}", text(own), text(other)),
+        }
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
+}

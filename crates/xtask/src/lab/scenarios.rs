@@ -1,0 +1,378 @@
+//! What is done to the clusters, and what must come of it. Figures are in seconds.
+
+use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::cluster::{Cluster, Stack, dummy, wait};
+
+/// A scenario: plays on a cluster that is at rest and empty, and gives its figures.
+pub struct Scenario {
+    pub name: &'static str,
+    /// How many hosts it needs.
+    pub hosts: usize,
+    /// Lines of Corosync's quorum section.
+    pub quorum: &'static [&'static str],
+    /// Part of the short run.
+    pub short: bool,
+    pub play: fn(&mut Cluster) -> io::Result<Vec<Figure>>,
+}
+
+pub type Figure = (&'static str, f64);
+
+pub const ALL: [Scenario; 18] = [
+    three("cold-start", true, cold_start),
+    three("fail", true, failed_resource),
+    three("standby", true, standby),
+    three("hundred", false, hundred),
+    three("slow-stop", true, slow_stop),
+    three("node-loss", true, node_loss),
+    three("dc-loss", true, dc_loss),
+    three("minority", true, minority),
+    three("merge", true, merge),
+    three("one-way", false, one_way),
+    three("slow-links", false, slow_links),
+    three("daemon-killed", true, daemon_killed),
+    three("corosync-killed", true, corosync_killed),
+    three("corosync-frozen", false, corosync_frozen),
+    three("hanging-agent", false, hanging_agent),
+    three("rolling-restart", false, rolling_restart),
+    Scenario { name: "two-nodes-split", hosts: 2, quorum: &["two_node: 1"], short: true, play: even_split },
+    Scenario { name: "two-of-five", hosts: 5, quorum: &[], short: false, play: two_of_five },
+];
+
+const fn three(
+    name: &'static str,
+    short: bool,
+    play: fn(&mut Cluster) -> io::Result<Vec<Figure>>,
+) -> Scenario {
+    Scenario { name, hosts: 3, quorum: &[], short, play }
+}
+
+fn names(count: usize) -> Vec<String> {
+    (1..=count).map(|number| format!("d{number}")).collect()
+}
+
+fn dummies(names: &[String]) -> String {
+    names.iter().map(|name| dummy(name, "10s")).collect()
+}
+
+fn cold_start(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    cluster.replace("resources", &dummy("d1", "10s"))?;
+    cluster.settle()?;
+    for name in cluster.names() {
+        cluster.power_off(&name)?;
+    }
+    for name in cluster.names() {
+        cluster.hosts.power_on(&name)?;
+        cluster.note_root(&name)?;
+    }
+    let begun = Instant::now();
+    for name in cluster.names() {
+        cluster.start_node(&name)?;
+    }
+    let running = cluster.wait_place("d1", |_| true)?;
+    cluster.wait_online(cluster.names().len())?;
+    cluster.settle()?;
+    Ok(vec![("cold start to first resource running", (running - begun).as_secs_f64())])
+}
+
+fn failed_resource(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    cluster.replace("resources", &dummy("d1", "60s"))?;
+    cluster.settle()?;
+    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
+    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
+    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let before = mark(&file);
+    let begun = Instant::now();
+    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
+    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
+    cluster.settle()?;
+    cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
+    cluster.settle()?;
+    Ok(vec![("resource failed to restarted", (again - begun).as_secs_f64())])
+}
+
+fn standby(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let names = names(10);
+    let prefer: String = names
+        .iter()
+        .map(|name| format!("<rsc_location id=\"p{name}\" rsc=\"{name}\" node=\"node2\" score=\"100\"/>"))
+        .collect();
+    cluster.replace("resources", &dummies(&names))?;
+    cluster.replace("constraints", &prefer)?;
+    wait("all on node2", || names.iter().all(|name| cluster.places(name) == ["node2"]))?;
+    cluster.settle()?;
+    let begun = Instant::now();
+    cluster.ask(&["crm_attribute", "-N", "node2", "-n", "standby", "-v", "on"])?;
+    let moved = wait("all moved", || {
+        names.iter().all(|name| matches!(&cluster.places(name)[..], [host] if host != "node2"))
+    })?;
+    cluster.settle()?;
+    cluster.ask(&["crm_attribute", "-N", "node2", "-n", "standby", "-D"])?;
+    cluster.settle()?;
+    Ok(vec![("standby of a node with 10 resources to all moved", (moved - begun).as_secs_f64())])
+}
+
+fn hundred(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let names = names(100);
+    let xml = dummies(&names);
+    let cpu = |cluster: &Cluster| -> f64 {
+        cluster.names().iter().map(|name| cluster.hosts.cpu_seconds(name)).sum()
+    };
+    let (begun, before) = (Instant::now(), cpu(cluster));
+    cluster.replace("resources", &xml)?;
+    let created = wait("100 running", || cluster.running().len() == 100)?;
+    cluster.settle()?;
+    let used = cpu(cluster) - before;
+    let deleting = Instant::now();
+    cluster.replace("resources", "")?;
+    let deleted = wait("100 stopped", || cluster.running().is_empty())?;
+    cluster.settle()?;
+    Ok(vec![
+        ("100 Dummies created to all running", (created - begun).as_secs_f64()),
+        ("CPU of all hosts for that, Corosync and agents included", used),
+        ("100 Dummies deleted to all stopped", (deleted - deleting).as_secs_f64()),
+    ])
+}
+
+/// A stop that takes long must not hold up the recovery of something else.
+fn slow_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let slow = "<primitive id=\"slow\" class=\"ocf\" provider=\"heartbeat\" type=\"Delay\"><instance_attributes \
+                id=\"si\"><nvpair id=\"s1\" name=\"startdelay\" value=\"0\"/><nvpair id=\"s2\" name=\"stopdelay\" \
+                value=\"15\"/><nvpair id=\"s3\" name=\"mondelay\" value=\"0\"/></instance_attributes></primitive>";
+    cluster.replace("resources", &format!("{}{slow}", dummy("d1", "60s")))?;
+    cluster.settle()?;
+    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
+    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
+    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let before = mark(&file);
+    cluster.ask(&["crm_resource", "-r", "slow", "-m", "-p", "target-role", "-v", "Stopped"])?;
+    sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
+    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
+    cluster.settle()?;
+    cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
+    Ok(vec![("failed resource restarted during a stop of 15 s", (again - begun).as_secs_f64())])
+}
+
+/// d1 on a host, with fencing.
+fn place_with_fencing(cluster: &Cluster, host: &str, delays: &str) -> io::Result<()> {
+    cluster.replace("resources", &format!("{}{}", dummy("d1", "10s"), cluster.fence_device(delays)))?;
+    cluster.prefer("d1", host)?;
+    cluster.fencing(true)?;
+    cluster.wait_place("d1", |place| place == host)?;
+    cluster.settle()
+}
+
+fn loss(cluster: &mut Cluster, victim: &str, what: &'static str) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, victim, "")?;
+    let begun = Instant::now();
+    cluster.power_off(victim)?;
+    let moved = cluster.wait_place("d1", |place| place != victim)?;
+    cluster.bring_back(victim)?;
+    Ok(vec![(what, (moved - begun).as_secs_f64())])
+}
+
+fn node_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let victim = cluster.bystander()?;
+    loss(cluster, &victim, "node power loss to running elsewhere, fencing on, token 1 s")
+}
+
+fn dc_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let victim = cluster.dc()?;
+    loss(cluster, &victim, "DC power loss to running elsewhere, fencing on, token 1 s")
+}
+
+/// The majority fences the host that is cut off before it runs anything of it.
+fn minority(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let victim = cluster.bystander()?;
+    place_with_fencing(cluster, &victim, "")?;
+    let begun = Instant::now();
+    cluster.hosts.cut(&victim)?;
+    let moved = cluster.wait_place("d1", |place| place != victim)?;
+    cluster.bring_back(&victim)?;
+    Ok(vec![("minority cut off to running in the majority", (moved - begun).as_secs_f64())])
+}
+
+/// Without fencing a host that was cut off comes back by itself, and what was changed meanwhile reaches it.
+fn merge(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let dc = cluster.dc()?;
+    let victim = cluster.bystander()?;
+    cluster.replace("resources", &dummy("d1", "10s"))?;
+    cluster.prefer("d1", &dc)?;
+    cluster.wait_place("d1", |place| place == dc)?;
+    cluster.settle()?;
+    cluster.hosts.cut(&victim)?;
+    cluster.wait_online_on(&dc, cluster.names().len() - 1)?;
+    cluster.tool(&dc, &["crm_attribute", "-n", "cluster-recheck-interval", "-v", "7min"])?;
+    cluster.hosts.heal(&victim)?;
+    let begun = Instant::now();
+    cluster.wait_online(cluster.names().len())?;
+    cluster.settle()?;
+    let told = cluster.tool(&victim, &["crm_attribute", "-n", "cluster-recheck-interval", "-G", "-q"])?;
+    if !String::from_utf8_lossy(&told.stdout).contains("7min") {
+        return Err(io::Error::other("the change of the majority did not reach the host that came back"));
+    }
+    Ok(vec![("cable back to all online and at rest", begun.elapsed().as_secs_f64())])
+}
+
+/// A host that hears nothing but is heard.
+fn one_way(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let victim = cluster.bystander()?;
+    place_with_fencing(cluster, &victim, "")?;
+    let begun = Instant::now();
+    cluster.hosts.deafen(&victim)?;
+    let moved = cluster.wait_place("d1", |place| place != victim)?;
+    cluster.bring_back(&victim)?;
+    Ok(vec![("one-way loss to running elsewhere", (moved - begun).as_secs_f64())])
+}
+
+/// Bad links that Corosync bears: nobody is lost, nothing moves.
+fn slow_links(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node2", "")?;
+    for name in cluster.names() {
+        cluster.hosts.worsen(&name, &["delay", "20ms", "5ms", "loss", "1%"])?;
+    }
+    let begun = Instant::now();
+    for round in 0..5 {
+        cluster.replace(
+            "resources",
+            &format!(
+                "{}{}{}",
+                dummy("d1", "10s"),
+                dummy(&format!("x{round}"), "10s"),
+                cluster.fence_device("")
+            ),
+        )?;
+        cluster.settle()?;
+    }
+    let took = begun.elapsed().as_secs_f64() / 5.0;
+    let undisturbed = cluster.places("d1") == ["node2"];
+    for name in cluster.names() {
+        cluster.hosts.mend(&name)?;
+    }
+    if !undisturbed {
+        return Err(io::Error::other("d1 was moved"));
+    }
+    Ok(vec![("a change with 20 ms of delay and 1 % loss, to rest", took)])
+}
+
+/// Each process of the cluster manager of one node is killed in turn: nothing of what runs notices.
+fn daemon_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let victim = cluster.bystander()?;
+    place_with_fencing(cluster, &victim, "")?;
+    let process = if cluster.stack == Stack::Systole { "systole" } else { "pacemaker-contro" };
+    let file = cluster.hosts.inside(&victim, "/run/Dummy-d1.state")?;
+    let mark = std::fs::metadata(&file)?.modified()?;
+    let mut worst: f64 = 0.0;
+    let pids: Vec<u32> = (cluster.hosts.processes(&victim).into_iter())
+        .filter(|(_, name)| name == process)
+        .map(|(pid, _)| pid)
+        .collect();
+    for pid in &pids {
+        let begun = Instant::now();
+        crate::live::hosts::run("kill", &["-KILL", &pid.to_string()])?;
+        // a moment for everybody to notice
+        sleep(Duration::from_millis(200));
+        cluster.wait_online(cluster.names().len())?;
+        cluster.settle()?;
+        worst = worst.max(begun.elapsed().as_secs_f64());
+        let same = std::fs::metadata(&file).and_then(|data| data.modified()).ok() == Some(mark);
+        if !same {
+            return Err(io::Error::other(format!("process {pid} of {process} killed: d1 was disturbed")));
+        }
+    }
+    if pids.is_empty() {
+        return Err(io::Error::other(format!("there is no process {process}")));
+    }
+    Ok(vec![("a process of the manager killed to all normal again", worst)])
+}
+
+/// A host that loses its Corosync is fenced.
+fn corosync_lost(cluster: &mut Cluster, signal: &str, what: &'static str) -> io::Result<Vec<Figure>> {
+    let victim = cluster.bystander()?;
+    place_with_fencing(cluster, &victim, "")?;
+    let begun = Instant::now();
+    cluster.hosts.signal(&victim, "corosync", signal)?;
+    let moved = cluster.wait_place("d1", |place| place != victim)?;
+    cluster.bring_back(&victim)?;
+    Ok(vec![(what, (moved - begun).as_secs_f64())])
+}
+
+fn corosync_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    corosync_lost(cluster, "-KILL", "Corosync killed to running elsewhere")
+}
+
+fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    corosync_lost(cluster, "-STOP", "Corosync frozen to running elsewhere")
+}
+
+/// A monitor that hangs is ended at its timeout, and its resource recovers.
+fn hanging_agent(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let hanging = "<primitive id=\"h\" class=\"ocf\" provider=\"heartbeat\" type=\"Delay\"><instance_attributes \
+                   id=\"hi\"><nvpair id=\"h1\" name=\"startdelay\" value=\"0\"/><nvpair id=\"h2\" name=\"stopdelay\" \
+                   value=\"0\"/><nvpair id=\"h3\" name=\"mondelay\" value=\"0\"/></instance_attributes><operations>\
+                   <op id=\"hm\" name=\"start\" interval=\"0\" timeout=\"2s\"/></operations></primitive>";
+    let hangs = hanging.replace("name=\"startdelay\" value=\"0\"", "name=\"startdelay\" value=\"60\"");
+    cluster.replace("resources", &format!("{}{hangs}", dummy("d1", "10s")))?;
+    cluster.wait_place("d1", |_| true)?;
+    cluster.settle()?;
+    let failures = cluster.ask(&["crm_mon", "-1", "-f"])?;
+    if !failures.contains("h: ") && !failures.contains("h start") {
+        return Err(io::Error::other(format!("the start that hung is not shown as failed:\n{failures}")));
+    }
+    Ok(Vec::new())
+}
+
+/// One node after the other leaves in an orderly way and comes back; the resource is never without a home.
+fn rolling_restart(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node1", "")?;
+    let begun = Instant::now();
+    let manager = if cluster.stack == Stack::Systole { "systole" } else { "pacemakerd" };
+    for name in cluster.names() {
+        cluster.hosts.signal(&name, manager, "-TERM")?;
+        wait("the manager's end", || {
+            !cluster.hosts.processes(&name).iter().any(|(_, process)| process == manager)
+        })?;
+        if cluster.places("d1").len() != 1 {
+            wait("d1 elsewhere", || cluster.places("d1").len() == 1)?;
+        }
+        cluster.start_manager(&name)?;
+        cluster.wait_online(cluster.names().len())?;
+        cluster.settle()?;
+    }
+    Ok(vec![("rolling restart of three nodes", begun.elapsed().as_secs_f64())])
+}
+
+/// Two nodes that do not see each other: the one without a delay against it is fenced, the other goes on.
+fn even_split(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node2", "node1:3s;node2:0s")?;
+    let begun = Instant::now();
+    cluster.hosts.cut("node2")?;
+    let moved = cluster.wait_place("d1", |place| place == "node1")?;
+    if cluster.hosts.processes("node1").is_empty() {
+        return Err(io::Error::other("both nodes were fenced"));
+    }
+    cluster.bring_back("node2")?;
+    Ok(vec![("even split of two nodes to running on the survivor", (moved - begun).as_secs_f64())])
+}
+
+fn two_of_five(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node5", "")?;
+    let begun = Instant::now();
+    cluster.power_off("node4")?;
+    cluster.power_off("node5")?;
+    let moved = cluster.wait_place("d1", |place| !["node4", "node5"].contains(&place))?;
+    // both together: one of them alone would never see all five online
+    for name in ["node4", "node5"] {
+        cluster.hosts.power_off(name)?;
+        cluster.hosts.power_on(name)?;
+        cluster.note_root(name)?;
+        cluster.start_node(name)?;
+    }
+    cluster.wait_online(5)?;
+    cluster.settle()?;
+    Ok(vec![("two of five lose power to running elsewhere", (moved - begun).as_secs_f64())])
+}
