@@ -263,7 +263,7 @@ fn slow_links(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 fn daemon_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let victim = cluster.bystander()?;
     place_with_fencing(cluster, &victim, "")?;
-    let process = if cluster.stack == Stack::Systole { "systole" } else { "pacemaker-contro" };
+    let process = if cluster.stack == Stack::Systole { "systole" } else { "pacemaker-contr" };
     let file = cluster.hosts.inside(&victim, "/run/Dummy-d1.state")?;
     let mark = std::fs::metadata(&file)?.modified()?;
     let mut worst: f64 = 0.0;
