@@ -9,6 +9,7 @@ pub mod process;
 mod run;
 pub mod search;
 pub mod systemd;
+pub mod watchdog;
 pub mod webserver;
 
 use std::collections::BTreeMap;

@@ -144,6 +144,9 @@ impl Agents {
     /// Runs a fence agent once. Exit code 0 with [`Status::Done`] is success; the other codes are the
     /// agent's own (rule 4.7.4).
     pub async fn fence(&self, run: &FenceRun, control: Control) -> Outcome {
+        if run.agent == crate::watchdog::AGENT {
+            return crate::watchdog::answer(run);
+        }
         let Some(program) = self.search.fence_agent(&run.agent) else {
             return Outcome::plain(
                 Status::NotInstalled,

@@ -130,6 +130,7 @@ impl SearchPath {
             .filter_map(|path| name(&path))
             .filter(|name| name.starts_with("fence_"))
             .collect();
+        names.push(crate::watchdog::AGENT.to_owned());
         names.sort();
         names.dedup();
         names

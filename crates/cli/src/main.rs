@@ -7,6 +7,7 @@ mod crm;
 mod daemons;
 mod demo;
 mod events;
+mod fencing;
 mod internal;
 mod mon;
 mod outlook;
@@ -51,6 +52,9 @@ enum Command {
     Watch,
     /// Why a resource is where it is, and what would move it
     Why(why::Arguments),
+    /// Prove that nodes can be fenced
+    #[command(subcommand)]
+    Fence(fencing::Command),
     /// Show what happened, and why
     Events(events::Arguments),
     /// Write the schemas as files, for clients that read them
@@ -128,6 +132,7 @@ fn main() -> ExitCode {
         Command::Status(arguments) => mon::run(&arguments),
         Command::Why(arguments) => why::run(&arguments),
         Command::Watch => watch::run(),
+        Command::Fence(command) => fencing::run(&command),
         Command::Events(arguments) => events::run(&arguments),
         Command::InstallSchemas(arguments) => schemas::run(&arguments),
         Command::Internal(command) => internal::run(command),

@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish("systole status", show(&sections).and_then(|()| show_quorum()))
+    finish("systole status", show(&sections).and_then(|()| show_quorum()).and_then(|()| show_fencing()))
 }
 
 /// What Corosync says about quorum; nothing on the embedded bus, and nothing for a file.
@@ -126,6 +126,19 @@ fn show_quorum() -> Result<(), Problem> {
         if let Some(quorum) = session.client()?.status().map_err(Problem::from)?.quorum {
             println!("\nQuorum: {}", quorum.line());
         }
+    }
+    Ok(())
+}
+
+/// How each node can be fenced; what is missing is said where nobody overlooks it.
+fn show_fencing() -> Result<(), Problem> {
+    let document = Session::open(None)?.cib()?;
+    println!();
+    for line in crate::fencing::lines(&document)? {
+        println!("{line}");
+    }
+    for text in crate::fencing::warnings(&document) {
+        println!("\nWARNING: {text}");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod node;
 mod options;
 mod output;
 mod resource;
+mod stonith_admin;
 mod target;
 mod wrappers;
 
@@ -31,6 +32,7 @@ pub fn run(name: &str, words: &[String]) -> Option<ExitCode> {
         "crm_node" => node::run(words),
         "crm_resource" => resource::run(words),
         "crm_standby" => wrappers::standby(words),
+        "stonith_admin" => stonith_admin::run(words),
         _ => return None,
     })
 }

@@ -459,11 +459,14 @@ pub fn fence(session: &mut Session, node: &str, off: bool) -> Result<ExitCode> {
         node: node.to_owned(),
         action: action.to_owned(),
         timeout_ms: None,
-        delay_ms: None,
+        delay_ms: Some(0),
         tolerance_s: 0,
         client: "pcs".to_owned(),
     };
-    match session.client()?.operate(&operation) {
+    let client = session.client()?;
+    // the cluster keeps the operation's limit
+    client.set_timeout(std::time::Duration::from_secs(3600));
+    match client.operate(&operation) {
         Ok(_) => {
             eprintln!("Node: {node} fenced");
             Ok(ExitCode::SUCCESS)

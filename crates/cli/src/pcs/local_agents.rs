@@ -55,6 +55,11 @@ impl LocalAgents {
         Ok(self.runtime()?.block_on(self.agents.run(run, Control::default())))
     }
 
+    /// Runs a fence agent, outside the cluster's control.
+    pub fn fence(&self, run: &agents::FenceRun) -> Result<agents::Outcome, String> {
+        Ok(self.runtime()?.block_on(self.agents.fence(run, Control::default())))
+    }
+
     /// Runs one action of an agent, outside the cluster's control.
     pub fn run_once(
         &self,

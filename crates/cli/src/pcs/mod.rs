@@ -8,6 +8,7 @@ pub(crate) mod local_agents;
 mod property;
 mod resource;
 mod show;
+mod stonith;
 mod words;
 
 use std::process::ExitCode;
@@ -23,6 +24,16 @@ use crate::session::{Problem, Session};
 /// The properties that are set, for others that need one.
 pub fn configured_properties(configuration: &Configuration) -> Vec<(String, String)> {
     property::configured(configuration)
+}
+
+/// Sets or deletes attributes of a node: `NODE name=value…`.
+pub fn set_node_attribute(
+    configuration: &mut Configuration,
+    words: &[String],
+) -> std::result::Result<(), Problem> {
+    property::node_attribute(configuration, words)
+        .map(drop)
+        .map_err(|failure| Problem::new(1, failure.message))
 }
 
 impl From<Problem> for Failure {
@@ -371,13 +382,24 @@ impl Context<'_> {
                 let catalog = self.catalog();
                 self.change(|configuration| resource::update(configuration, &catalog, &words[1..], options))
             }
-            ["delete" | "remove", _, ..] => self.delete_resources(&words[1..]),
+            ["delete" | "remove", _, ..] => {
+                stonith::leaves_means(&self.configuration()?, &words[1..], options.force)?;
+                self.delete_resources(&words[1..])
+            }
             ["enable", ..] => {
                 self.change(|configuration| resource::set_enabled(configuration, &words[1..], true))
             }
             ["disable", ..] => {
+                stonith::leaves_means(&self.configuration()?, &words[1..], options.force)?;
                 self.change(|configuration| resource::set_enabled(configuration, &words[1..], false))
             }
+            ["meta", ..] => self.change(|configuration| resource::meta(configuration, &words[1..])),
+            ["op", verb, ..] => {
+                self.change(|configuration| resource::operation(configuration, verb, &words[2..]))
+            }
+            ["history", rest @ ..] => stonith::history(&mut self.session()?, rest),
+            ["sbd", rest @ ..] => stonith::sbd(rest),
+            ["level", "verify"] => stonith::verify_levels(&self.configuration()?),
             ["config", ..] => self.show_resources(&words[1..], true),
             ["show", ..] if options.flag("--full") => self.show_resources(&[], true),
             ["show", _, ..] => self.show_resources(&words[1..], true),
@@ -385,15 +407,12 @@ impl Context<'_> {
                 self.change(|configuration| property::level_add(configuration, &words[2..], options.force))
             }
             ["level", "delete" | "remove", level, rest @ ..] => {
-                let target = match rest {
-                    ["target", target] | [target] => Some(*target),
-                    _ => None,
-                };
-                self.change(|configuration| property::level_delete(configuration, Some(level), target))
+                let filter = stonith::LevelFilter::read(Some(level), rest)?;
+                self.change(|configuration| stonith::level_delete(configuration, &filter))
             }
             ["level", "clear", rest @ ..] => {
-                let target = rest.first().copied();
-                self.change(|configuration| property::level_delete(configuration, None, target))
+                let filter = stonith::LevelFilter::read(None, rest)?;
+                self.change(|configuration| stonith::level_delete(configuration, &filter))
             }
             ["level"] | ["level", "config"] => print_lines(&show::levels(&self.configuration()?)),
             ["fence", node] => live::fence(&mut self.session()?, node, options.flag("--off")),

@@ -292,25 +292,3 @@ pub fn level_add(configuration: &mut Configuration, words: &[String], force: boo
     configuration.document.set_attribute(element, "id", &id);
     Ok(told)
 }
-
-/// `stonith level delete LEVEL [target T] [stonith DEVICE…]` and `stonith level clear`.
-pub fn level_delete(
-    configuration: &mut Configuration,
-    level: Option<&str>,
-    target: Option<&str>,
-) -> Result<Told> {
-    let section = configuration.section_or_new("fencing-topology");
-    let mut removed = 0;
-    for element in configuration.children(section) {
-        let level_fits = level.is_none_or(|level| configuration.attribute(element, "index") == level);
-        let target_fits = target.is_none_or(|target| configuration.attribute(element, "target") == target);
-        if level_fits && target_fits {
-            configuration.document.remove(element);
-            removed += 1;
-        }
-    }
-    if removed == 0 && level.is_some() {
-        return Err(format!("Fencing level at level '{}' does not exist", level.unwrap_or_default()).into());
-    }
-    Ok(Told::default())
-}

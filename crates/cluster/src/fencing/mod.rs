@@ -11,6 +11,7 @@ pub mod devices;
 pub mod executor;
 pub mod history;
 pub mod inquiry;
+pub mod outlook;
 pub mod owner;
 pub mod walk;
 pub mod watchdog;

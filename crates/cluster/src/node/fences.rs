@@ -9,7 +9,7 @@ use crate::event::{EventKind, Severity};
 use crate::fencing::inquiry::Surroundings;
 use crate::fencing::owner::{Context, Next, Operation, Waiting};
 use crate::fencing::walk::Verdict;
-use crate::fencing::{FenceOrder, FenceRecord, FenceState, Offer, WATCHDOG_DEVICE, watchdog};
+use crate::fencing::{FenceOrder, FenceRecord, FenceState, Offer, WATCHDOG_DEVICE, outlook, watchdog};
 use crate::history::ResourceHistory;
 use crate::interface::{Outbox, Output};
 use crate::membership::NodeId;
@@ -410,7 +410,12 @@ impl Node {
         if !self.is_joined() || !std::mem::take(&mut self.fencing_unchecked) {
             return;
         }
-        let warnings = self.devices.warnings().to_vec();
+        let mut warnings = self.devices.warnings().to_vec();
+        if self.options().fencing_enabled {
+            let nodes: Vec<String> = self.replica.cluster_nodes().into_iter().map(|(_, name)| name).collect();
+            let watchdog = self.options().fencing_watchdog_timeout != 0;
+            warnings.extend(outlook::gaps(&self.devices, &nodes, watchdog));
+        }
         let known = std::mem::replace(&mut self.fence_warnings, warnings.clone());
         let is_dc = self.is_dc();
         for text in warnings.iter().filter(|text| is_dc && !known.contains(text)) {

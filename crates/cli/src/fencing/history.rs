@@ -1,0 +1,133 @@
+//! Fencing operations as lines and elements (rule 5b.10).
+
+use view::api::Fencing;
+use view::markup::Markup;
+
+/// Operations to be shown, pending ones first, then the newest first. Unless `full`: without pending ones, and
+/// of those that are alike only the newest.
+pub fn selected<'a>(all: &'a [Fencing], target: Option<&str>, full: bool) -> Vec<&'a Fencing> {
+    let wanted = |one: &&Fencing| target.is_none_or(|target| one.target.eq_ignore_ascii_case(target));
+    let mut list: Vec<&Fencing> = all.iter().filter(wanted).collect();
+    list.sort_by_key(|one| (one.state != "pending", std::cmp::Reverse(one.at_ms)));
+    if full {
+        return list;
+    }
+    let alike = |a: &Fencing, b: &Fencing| {
+        let same = a.state == b.state && a.target == b.target && a.action == b.action;
+        same && (a.state != "failed" || a.origin == b.origin && a.client == b.client)
+    };
+    let mut kept: Vec<&Fencing> = Vec::new();
+    for one in list.into_iter().filter(|one| one.state != "pending") {
+        if !kept.iter().any(|known| alike(known, one)) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+/// `reboot of beta by alpha for client@alpha last successful at …`.
+pub fn line(one: &Fencing, full: bool) -> String {
+    let action = match one.action.as_str() {
+        "on" => "unfencing",
+        "off" => "turning off",
+        other => other,
+    };
+    let ended = one.state != "pending";
+    let delegate = one.executor.as_ref().filter(|_| ended).map(|by| format!(" by {by}")).unwrap_or_default();
+    let last = if ended && !full { " last" } else { "" };
+    let state = match one.state.as_str() {
+        "done" => "successful",
+        other => other,
+    };
+    let reason = if one.state == "failed" && !one.reason.is_empty() {
+        format!(" ({})", one.reason)
+    } else {
+        String::new()
+    };
+    let at = if ended { format!(" at {}", precise(one.at_ms)) } else { String::new() };
+    let lie = if one.survived { " (and yet the node was heard after that)" } else { "" };
+    format!(
+        "{action} of {}{delegate} for {}@{}{last} {state}{reason}{at}{lie}",
+        one.target, one.client, one.origin
+    )
+}
+
+/// `fence_event`.
+pub fn element(one: &Fencing, xml: &mut Markup) {
+    let status = match one.state.as_str() {
+        "done" => "success",
+        other => other,
+    };
+    let completed = precise(one.at_ms);
+    let mut attributes = vec![
+        ("action", one.action.as_str()),
+        ("target", &one.target),
+        ("client", &one.client),
+        ("origin", &one.origin),
+        ("status", status),
+    ];
+    if one.state == "failed" && !one.reason.is_empty() {
+        attributes.push(("exit-reason", &one.reason));
+    }
+    if one.state == "pending" {
+        // agents look for this word
+        attributes.push(("extended-status", "pending"));
+    } else {
+        attributes.extend(one.executor.as_deref().map(|by| ("delegate", by)));
+        attributes.push(("completed", &completed));
+    }
+    xml.leaf("fence_event", &attributes);
+}
+
+/// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
+fn precise(milliseconds: i64) -> String {
+    let Ok(at) = jiff::Timestamp::from_millisecond(milliseconds) else { return String::new() };
+    let at = at.to_zoned(jiff::tz::TimeZone::system());
+    let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
+    format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(action: &str, state: &str, at_ms: i64) -> Fencing {
+        Fencing {
+            id: at_ms.to_string(),
+            target: "beta".to_owned(),
+            action: action.to_owned(),
+            client: "pcs".to_owned(),
+            origin: "alpha".to_owned(),
+            executor: Some("gamma".to_owned()),
+            devices: Vec::new(),
+            state: state.to_owned(),
+            phase: String::new(),
+            merged: false,
+            survived: false,
+            at: at_ms / 1000,
+            at_ms,
+            status: 0,
+            reason: if state == "failed" { "no power".to_owned() } else { String::new() },
+        }
+    }
+
+    #[test]
+    fn rule_5b_10_1_pending_first_then_the_newest_and_reduced_to_one_of_each() {
+        let all = [
+            event("off", "done", 1000),
+            event("off", "done", 3000),
+            event("reboot", "failed", 2000),
+            event("on", "pending", 500),
+        ];
+        let times = |full| selected(&all, None, full).iter().map(|one| one.at_ms).collect::<Vec<_>>();
+        assert_eq!(times(true), [500, 3000, 2000, 1000]);
+        assert_eq!(times(false), [3000, 2000]);
+        assert!(selected(&all, Some("other"), true).is_empty());
+        let text = line(&all[2], false);
+        assert!(
+            text.starts_with("reboot of beta by gamma for pcs@alpha last failed (no power) at "),
+            "{text}"
+        );
+        assert_eq!(line(&all[3], true), "unfencing of beta for pcs@alpha pending");
+    }
+}
