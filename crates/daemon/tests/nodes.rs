@@ -19,6 +19,9 @@ use view::api::{
     AttributeChange, AttributeQuery, CibChange, CibOperation, CibQuery, EventQuery, Operation, Status,
 };
 
+#[path = "nodes_fencing.rs"]
+mod fencing;
+
 const PATIENT: Duration = Duration::from_secs(60);
 
 fn main() {
@@ -53,7 +56,7 @@ fn run_daemon(state: &Path, bus: &Path, node: &str) {
 }
 
 fn scenarios(filter: Option<&str>) {
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 9] = [
         ("rubbish_on_the_api_harms_nobody", rubbish_on_the_api_harms_nobody),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
@@ -61,6 +64,11 @@ fn scenarios(filter: Option<&str>) {
         ("agents_of_a_killed_daemon_are_waited_for", agents_of_a_killed_daemon_are_waited_for),
         ("attributes_are_everywhere", attributes_are_everywhere),
         ("a_second_daemon_is_refused", a_second_daemon_is_refused),
+        ("fence_devices_that_hang_fail_and_lie", fencing::fence_devices_that_hang_fail_and_lie),
+        (
+            "a_node_that_lost_quorum_starves_its_watchdog",
+            fencing::a_node_that_lost_quorum_starves_its_watchdog,
+        ),
     ];
     for (name, scenario) in all {
         if filter.is_none_or(|part| name.contains(part)) {
@@ -75,15 +83,21 @@ fn scenarios(filter: Option<&str>) {
 struct Cluster {
     directory: tempfile::TempDir,
     daemons: Vec<Option<Child>>,
+    /// Seconds within which the watchdog of each node, a file, resets it.
+    watchdog: Option<u32>,
 }
 
 impl Cluster {
     fn new(size: usize) -> Cluster {
+        Cluster::with_watchdog(size, None)
+    }
+
+    fn with_watchdog(size: usize, watchdog: Option<u32>) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
         let names: Vec<String> = (1..=size).map(|id| format!("node{id}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         messaging::embedded::create(&directory.path().join("bus"), "test", &names).unwrap();
-        let mut cluster = Cluster { directory, daemons: (0..size).map(|_| None).collect() };
+        let mut cluster = Cluster { directory, daemons: (0..size).map(|_| None).collect(), watchdog };
         (1..=size).for_each(|id| cluster.start(id));
         cluster
     }
@@ -100,7 +114,13 @@ impl Cluster {
         command
             .env("SYSTOLE_STATE_DIR", &state)
             .env("SYSTOLE_LOG", std::env::var("NODES_TEST_LOG").as_deref().unwrap_or("debug"))
+            .env("SYSTOLE_AGENTS", self.directory.path().join("agents"))
             .process_group(0);
+        if let Some(seconds) = self.watchdog {
+            command
+                .env("SYSTOLE_WATCHDOG_DEVICE", state.join("watchdog"))
+                .env("SBD_WATCHDOG_TIMEOUT", seconds.to_string());
+        }
         self.daemons[id - 1] = Some(command.spawn().unwrap());
     }
 

@@ -90,6 +90,9 @@ pub struct World {
     pub agents: AgentRules,
     /// Milliseconds after which a fenced host comes back (with the action `reboot`); never without.
     pub reboot_after: Option<u64>,
+    /// Milliseconds within which each host's watchdog resets it when its node is not healthy; nothing plays
+    /// the watchdog but the scenario.
+    pub watchdog_bound: Option<u64>,
     /// What happened, a line each.
     pub timeline: Vec<String>,
     /// Events of nodes, with the moment and the node.
@@ -129,6 +132,7 @@ impl World {
             random: Random::new(seed),
             agents: AgentRules { longest: 50, ..AgentRules::default() },
             reboot_after: None,
+            watchdog_bound: None,
             timeline: Vec::new(),
             events: Vec::new(),
             replies: BTreeMap::new(),
@@ -180,6 +184,8 @@ impl World {
         host.ended = None;
         let mut config = Config::plain(id.0, name, &peers);
         config.incarnation = format!("00000000-0000-4000-{:04x}-{:012x}", host.runs, id.0);
+        config.have_watchdog = self.watchdog_bound.is_some();
+        config.watchdog_bound = self.watchdog_bound;
         let mut leftovers = Vec::new();
         for (index, process) in host.processes.iter_mut().enumerate() {
             process.id = OperationId(index as u64 + 1);
@@ -643,8 +649,12 @@ impl World {
 fn metadata(agent: &AgentName) -> AgentMetadata {
     let action = |name: &str| cluster::AgentAction { name: name.to_owned(), ..Default::default() };
     let fencing = agent.class == "stonith";
-    let names: &[&str] =
-        if fencing { &["on", "off", "reboot", "monitor", "metadata"] } else { &["start", "stop", "monitor"] };
+    let names: &[&str] = match (fencing, agent.agent_type.as_str()) {
+        // a device that knows by itself whom it fences
+        (true, "fence_list") => &["on", "off", "reboot", "list", "status", "monitor", "metadata"],
+        (true, _) => &["on", "off", "reboot", "monitor", "metadata"],
+        (false, _) => &["start", "stop", "monitor"],
+    };
     AgentMetadata {
         ocf_version: Some("1.0".to_owned()),
         actions: names.iter().map(|name| action(name)).collect(),

@@ -229,7 +229,7 @@ impl Operation {
             let reason = "watchdog fencing does not apply to it".to_owned();
             self.last_failure = Some((ExecutionStatus::Error, reason));
             if let Some(walk) = &mut self.walk {
-                walk.result(false, false);
+                walk.result(false, false, &self.offers);
             }
             return self.next(context);
         };
@@ -257,7 +257,7 @@ impl Operation {
         let timed_out = status == ExecutionStatus::TimedOut;
         match &mut self.walk {
             Some(walk) if awaited.executor.is_some() || !self.topology.is_empty() => {
-                Some(walk.result(success, timed_out))
+                Some(walk.result(success, timed_out, &self.offers))
             }
             _ => Some(if success { Verdict::Done } else { Verdict::Over }),
         }

@@ -172,6 +172,19 @@ fn rule_4_51_4_a_timeout_of_the_last_device_of_a_node_ends_it() {
 }
 
 #[test]
+fn rule_4_51_4_what_a_node_offers_later_is_tried_before_a_timeout_ends_it() {
+    let scenario = Scenario::new("", "off", &[]);
+    let mut operation = scenario.operation();
+    operation.offers = Offers::about(Some(NodeId(3)));
+    operation.offer(NodeId(1), vec![offer("a!")], false);
+    let Next::Order(order) = operation.next(&scenario.context(0)) else { panic!("no order") };
+    operation.offer(NodeId(1), vec![offer("b")], true);
+    let verdict = operation.result(order.attempt, false, ExecutionStatus::TimedOut, "");
+    assert_eq!(verdict, Some(Verdict::GoOn));
+    assert!(matches!(operation.next(&scenario.context(0)), Next::Order(order) if order.device == "b"));
+}
+
+#[test]
 fn rule_4_51_4_without_devices_it_fails_with_status_10() {
     let scenario = Scenario::new("", "off", &[]);
     assert_eq!(scenario.walk(), (Vec::new(), "10 no device can fence it".to_owned()));

@@ -153,9 +153,9 @@ impl Walk {
     }
 
     /// What became of the last pick.
-    pub fn result(&mut self, success: bool, timed_out: bool) -> Verdict {
+    pub fn result(&mut self, success: bool, timed_out: bool, offers: &Offers) -> Verdict {
         match self {
-            Walk::Nodes(walk) => walk.result(success, timed_out),
+            Walk::Nodes(walk) => walk.result(success, timed_out, offers),
             Walk::Levels(walk) => walk.result(success),
         }
     }
@@ -183,16 +183,20 @@ pub struct NodeWalk {
     tried: Vec<NodeId>,
     node: Option<NodeId>,
     queue: VecDeque<String>,
+    /// Devices that the chosen node has used.
+    used: Vec<String>,
 }
 
 impl NodeWalk {
     fn next(&mut self, offers: &Offers, members: &[NodeId]) -> Option<Pick> {
+        self.refill(offers);
         let here = self.node.filter(|node| members.contains(node) && !self.queue.is_empty());
         let node = match here {
             Some(node) => node,
             None => self.choose(offers, members)?,
         };
         let device = self.queue.pop_front()?;
+        self.used.push(device.clone());
         Some(Pick { device, action: self.action.clone(), executor: Some(node) })
     }
 
@@ -213,10 +217,22 @@ impl NodeWalk {
         self.queue = devices.into_iter().map(|offer| offer.device.clone()).collect();
         self.tried.push(node);
         self.node = Some(node);
+        self.used.clear();
         Some(node)
     }
 
-    fn result(&mut self, success: bool, timed_out: bool) -> Verdict {
+    /// What the chosen node has offered meanwhile.
+    fn refill(&mut self, offers: &Offers) {
+        let Some(node) = self.node.filter(|_| self.queue.is_empty()) else { return };
+        let may = |offer: &&Offer| {
+            !self.used.contains(&offer.device)
+                && offers.executors(&offer.device, &self.action, &[node]).contains(&node)
+        };
+        self.queue = offers.of(node).iter().filter(may).map(|offer| offer.device.clone()).collect();
+    }
+
+    fn result(&mut self, success: bool, timed_out: bool, offers: &Offers) -> Verdict {
+        self.refill(offers);
         match success {
             true => Verdict::Done,
             false if timed_out && self.queue.is_empty() => Verdict::Over,

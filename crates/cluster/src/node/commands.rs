@@ -24,6 +24,8 @@ impl Node {
             Body::Hello(hello) => self.on_hello(*hello, out),
             Body::CibCopy { version, digest, text } => self.on_cib_copy(from, version, &digest, &text, out),
             Body::Proceed { without } => self.on_proceed(without, out),
+            // the last word of a run that is no member any more because it was fenced
+            Body::FenceSurvived { operation } => self.on_fence_survived(from, &operation, out),
             // senders wait for the end of the round; whoever is left out of one has nothing to say in it
             _ if !self.is_joined() || !self.members.contains_key(&from) => {}
             Body::Rejoin { reason } => self.on_rejoin(&reason, out),
@@ -52,7 +54,6 @@ impl Node {
                 self.on_fence_executed(&operation, attempt, status, &reason, out);
             }
             Body::FenceDone(record) => self.on_fence_done(record, out),
-            Body::FenceSurvived { operation } => self.on_fence_survived(from, &operation, out),
             Body::ForgetFencing { request, target } => {
                 self.fence_history.forget(target.as_deref());
                 self.reply_if_own(from, request, Reply::Done, out);

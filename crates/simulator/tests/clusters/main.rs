@@ -3,6 +3,7 @@
 mod attributes;
 mod clones;
 mod fencing;
+mod fencing_rules;
 mod joins;
 mod policies;
 mod random;
