@@ -116,6 +116,8 @@ pub fn a_node_that_lost_quorum_starves_its_watchdog() {
     let option = r#"<crm_config><cluster_property_set id="cib-bootstrap-options">
         <nvpair id="w" name="stonith-watchdog-timeout" value="4s"/></cluster_property_set></crm_config>"#;
     change(&mut client, CibOperation::Modify, "crm_config", option);
+    let resources = format!("<resources>{}</resources>", dummy("d", ""));
+    change(&mut client, CibOperation::Modify, "resources", &resources);
     client.operate(&Operation::WaitSettled).unwrap();
     let fed = |id: usize| std::fs::read_to_string(cluster.state(id).join("watchdog")).unwrap_or_default();
     let before = fed(3);
