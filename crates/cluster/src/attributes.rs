@@ -25,6 +25,13 @@ pub struct Attribute {
     pub written: BTreeMap<String, String>,
 }
 
+impl Attribute {
+    /// Whether something is still to be written.
+    fn is_pending(&self) -> bool {
+        !self.private && self.values != self.written
+    }
+}
+
 /// A value that became another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeChange {
@@ -106,6 +113,8 @@ impl Attributes {
             utilization: update.utilization,
             ..Attribute::default()
         });
+        // a delay that becomes another ends the waiting: else repeated changes of it would put off writing for ever
+        let impatient = update.dampening.is_some_and(|delay| delay != state.dampening) && state.is_pending();
         if let Some(dampening) = update.dampening {
             state.dampening = dampening;
         }
@@ -120,6 +129,9 @@ impl Attributes {
             (None, None) => true,
             _ => false,
         };
+        if impatient {
+            result.write.push(update.name.clone());
+        }
         if same {
             return result;
         }
@@ -128,7 +140,7 @@ impl Attributes {
             None => state.values.remove(node),
         };
         result.changes.push(AttributeChange { name: update.name.clone(), node: node.to_owned(), value: new });
-        if !state.private {
+        if !state.private && !impatient {
             match state.dampening {
                 0 => result.write.push(update.name.clone()),
                 delay => result.delay.push((update.name.clone(), delay)),
@@ -306,6 +318,24 @@ mod tests {
                 "/cib/status/node_state[@id='1']/transient_attributes/instance_attributes/nvpair[@id='status-1-pingd']"
             ]
         );
+    }
+
+    #[test]
+    fn a_changed_delay_ends_the_waiting() {
+        let mut attributes = Attributes::default();
+        let slow = |value, delay| AttributeUpdate {
+            dampening: Some(delay),
+            ..AttributeUpdate::set("node1", "slow", value)
+        };
+        assert_eq!(attributes.update(&slow("1", 5000), "node1").delay, [("slow".to_owned(), 5000)]);
+        assert_eq!(attributes.update(&slow("1", 5000), "node1"), Updated::default());
+        assert_eq!(attributes.update(&slow("1", 9000), "node1").write, ["slow"]);
+        assert_eq!(attributes.flush("slow", &id).modify.len(), 1);
+        // nothing is pending any more, so the next delay is only noted
+        assert_eq!(attributes.update(&slow("1", 1000), "node1"), Updated::default());
+        assert_eq!(attributes.update(&slow("2", 1000), "node1").delay, [("slow".to_owned(), 1000)]);
+        let both = attributes.update(&slow("3", 2000), "node1");
+        assert_eq!((both.write.len(), both.delay.len(), both.changes.len()), (1, 0, 1));
     }
 
     #[test]

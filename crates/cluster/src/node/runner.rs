@@ -17,7 +17,7 @@ use crate::join::FEATURE_SET;
 use crate::membership::NodeId;
 use crate::message::{Body, Forget, PlanNotice, Task, Work};
 use crate::operation::AgentName;
-use crate::planner::{Planned, in_flight_key};
+use crate::planner::{Planned, executor_key, in_flight_key};
 use crate::request::{FenceRequest, TransitionStatus};
 
 /// A plan that is being carried out.
@@ -456,7 +456,7 @@ pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
             agent_type: primitive.and_then(|one| text(one.kind.as_ref())).unwrap_or_default(),
         },
         operation: action.operation.to_string(),
-        key: action.key.to_string(),
+        key: executor_key(action),
         interval: u64::from(action.interval()),
         timeout: action.timeout().map_or(20_000, u64::from),
         start_delay: u64::from(action.start_delay()),

@@ -1,9 +1,10 @@
 //! Transient node attributes across the cluster.
 
-use cluster::{AttributeUpdate, Reply, Request};
+use cluster::{AttributeAction, AttributeUpdate, Input, Reply, Request};
 use simulator::World;
+use simulator::invariants::replicas_agree;
 
-use super::{configured, dummies, settled};
+use super::{configured, demo_cluster, dummies, settled, wait};
 
 fn update(world: &mut World, node: &str, update: AttributeUpdate) {
     world.request(node, Request::UpdateAttribute(update));
@@ -63,4 +64,126 @@ fn values_go_with_their_node() {
     world.start("node3");
     settled(&mut world, 60_000);
     assert_eq!(value(&mut world, "node1", "pingd", "node3"), None);
+}
+
+/// The value in memory of every running node and in the CIB, which must all be the same.
+#[track_caller]
+fn agreed(world: &mut World, name: &str, of: &str) -> Option<String> {
+    let running: Vec<String> =
+        world.hosts.values().filter(|host| host.node.is_some()).map(|host| host.name.clone()).collect();
+    let mut values: Vec<Option<String>> = running.iter().map(|node| value(world, node, name, of)).collect();
+    values.dedup();
+    assert_eq!(values.len(), 1, "{name} of {of} differs: {values:?}\n{}", world.timeline_text());
+    replicas_agree(world).expect("equal replicas");
+    let text = world.node(&running[0]).cib_text().clone();
+    let written = text.contains(&format!("id=\"status-{}-{name}\"", &of[4..]));
+    assert_eq!(written, values[0].is_some(), "{name} of {of} in the CIB\n{}", world.timeline_text());
+    values.remove(0)
+}
+
+#[test]
+fn a_value_set_while_its_node_joins_is_nowhere_lost_when_the_node_was_told() {
+    for moment in (0..400).step_by(20) {
+        let mut world = configured(44, &dummies(&[], ""));
+        world.kill("node3");
+        world.run(2000);
+        world.start("node3");
+        world.run(moment);
+        // by a client of the joining node, and by one of another node
+        let own = world.request("node3", Request::UpdateAttribute(AttributeUpdate::set("node3", "own", "1")));
+        world.request("node1", Request::UpdateAttribute(AttributeUpdate::set("node3", "others", "1")));
+        settled(&mut world, 60_000);
+        world.run(1000);
+        let kept = agreed(&mut world, "own", "node3");
+        if matches!(world.replies.get(&own), Some(Reply::Done)) {
+            assert_eq!(kept.as_deref(), Some("1"), "at {moment} ms\n{}", world.timeline_text());
+        }
+        // a value that was set before the node began anew may go with its past, but everywhere alike
+        agreed(&mut world, "others", "node3");
+    }
+}
+
+#[test]
+fn a_value_set_while_its_node_leaves_does_not_outlive_it() {
+    for moment in (0..400).step_by(40) {
+        let mut world = configured(45, &dummies(&["d"], ""));
+        let leaving = world.id("node3");
+        world.step(leaving, Input::Shutdown { escalate: false });
+        world.run(moment);
+        world.request("node1", Request::UpdateAttribute(AttributeUpdate::set("node3", "late", "1")));
+        wait(&mut world, 60_000, |world| world.host("node3").node.is_none());
+        world.run(2000);
+        assert_eq!(value(&mut world, "node1", "late", "node3"), value(&mut world, "node2", "late", "node3"));
+        world.start("node3");
+        settled(&mut world, 60_000);
+        assert_eq!(agreed(&mut world, "late", "node3"), None, "at {moment} ms\n{}", world.timeline_text());
+    }
+}
+
+#[test]
+fn a_value_set_while_its_node_is_fenced_is_gone_when_it_comes_back() {
+    let mut world = demo_cluster(46);
+    update(&mut world, "node3", AttributeUpdate::set("node3", "pingd", "100"));
+    world.power_off("node3");
+    for _ in 0..10 {
+        world.run(100);
+        world.request("node1", Request::UpdateAttribute(AttributeUpdate::set("node3", "pingd", "200")));
+    }
+    settled(&mut world, 60_000);
+    world.power_on("node3");
+    world.start("node3");
+    settled(&mut world, 60_000);
+    assert_eq!(agreed(&mut world, "pingd", "node3"), None, "{}", world.timeline_text());
+    update(&mut world, "node3", AttributeUpdate::set("node3", "pingd", "300"));
+    assert_eq!(agreed(&mut world, "pingd", "node3").as_deref(), Some("300"));
+}
+
+#[test]
+fn two_writers_agree_and_no_increment_is_lost() {
+    let mut world = configured(47, &dummies(&[], ""));
+    for round in 0..50 {
+        for node in ["node1", "node2"] {
+            let text = format!("{node}-{round}");
+            world.request(node, Request::UpdateAttribute(AttributeUpdate::set("node3", "who", &text)));
+            world.request(node, Request::UpdateAttribute(AttributeUpdate::set("node3", "count", "value++")));
+        }
+        world.run(round % 3);
+    }
+    world.run(1000);
+    assert_eq!(agreed(&mut world, "count", "node3").as_deref(), Some("100"));
+    let last = agreed(&mut world, "who", "node3");
+    assert!(last.as_deref().is_some_and(|text| text.ends_with("-49")), "{last:?}");
+}
+
+#[test]
+fn no_increment_is_lost_or_counted_twice_when_a_node_is_lost_meanwhile() {
+    let mut world = configured(48, &dummies(&[], ""));
+    let mut asked = Vec::new();
+    for round in 0..60 {
+        if round == 20 {
+            world.kill("node1");
+        }
+        let count = AttributeUpdate::set("node2", "count", "value++");
+        asked.push(world.request("node2", Request::UpdateAttribute(count)));
+        world.run(5);
+    }
+    world.run(5000);
+    let done = asked.iter().filter(|id| matches!(world.replies.get(id), Some(Reply::Done))).count();
+    assert_eq!(agreed(&mut world, "count", "node2"), Some(done.to_string()), "{}", world.timeline_text());
+}
+
+#[test]
+fn a_delay_changed_while_values_wait_writes_them_at_once() {
+    let mut world = configured(49, &dummies(&[], ""));
+    let slow = AttributeUpdate { dampening: Some(60_000), ..AttributeUpdate::set("node1", "slow", "1") };
+    update(&mut world, "node1", slow);
+    assert!(!world.node("node3").cib_text().contains("name=\"slow\""));
+    let faster = AttributeUpdate {
+        dampening: Some(1000),
+        action: AttributeAction::Dampening,
+        ..AttributeUpdate::set("node2", "slow", "")
+    };
+    update(&mut world, "node2", faster);
+    assert_eq!(agreed(&mut world, "slow", "node1").as_deref(), Some("1"));
+    assert_eq!(value(&mut world, "node1", "slow", "node2"), None);
 }

@@ -1,9 +1,9 @@
 //! Clones, promotion and notifications.
 
-use cluster::{AttributeUpdate, Request};
+use cluster::{AttributeUpdate, CibOperation, Request};
 use simulator::World;
 
-use super::{active, configured, handed_out, settled};
+use super::{active, change, configured, handed_out, modify, settled};
 
 const PROMOTABLE: &str = "<configuration><crm_config><cluster_property_set id='cib-bootstrap-options'>\
   <nvpair id='f' name='stonith-enabled' value='false'/></cluster_property_set></crm_config><nodes/><resources>\
@@ -56,4 +56,22 @@ fn a_new_plan_in_the_middle_does_not_swallow_notifications() {
     // before and after the start, before and after the promotion
     let after = handed_out(&world, "node1", "notify db node1");
     assert_eq!(after - before, 4, "{}", world.timeline_text());
+}
+
+#[test]
+fn a_changed_monitor_of_a_clone_is_started_anew_once() {
+    let mut world = configured(72, PROMOTABLE);
+    let monitors = |world: &World| handed_out(world, "node1", "monitor db node3");
+    let longer = "<op id='o1' name='monitor' interval='10s' timeout='25s'/>";
+    let xpath = Some("//op[@id='o1']".to_owned());
+    change(&mut world, "node1", CibOperation::Replace { scope: None, xpath, xml: longer.to_owned() });
+    settled(&mut world, 60_000);
+    let before = monitors(&world);
+    for number in 0..3 {
+        change(&mut world, "node1", modify(&format!("<tags><tag id='t{number}'><obj_ref id='x'/></tag></tags>")));
+        settled(&mut world, 60_000);
+    }
+    assert_eq!(monitors(&world), before, "{}", world.timeline_text());
+    let text = world.node("node1").cib_text();
+    assert!(!text.contains("db:"), "the executor knows no instances of anonymous clones:\n{text}");
 }
