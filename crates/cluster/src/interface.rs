@@ -9,6 +9,7 @@ use crate::operation::{AgentMetadata, AgentName, FenceRun, Operation, OperationI
 use crate::request::{Reply, Request, RequestId};
 
 /// Everything that can happen to a node.
+#[allow(clippy::large_enum_variant, reason = "a handful are alive at a time")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// The messaging layer installed a new view, or its quorum changed (then members and id are unchanged).

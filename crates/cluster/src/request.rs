@@ -162,6 +162,7 @@ pub struct FenceRequest {
 }
 
 /// The answer to a request.
+#[allow(clippy::large_enum_variant, reason = "a handful are alive at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// Done; nothing more to say.

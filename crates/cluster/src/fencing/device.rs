@@ -177,7 +177,7 @@ fn warnings(id: &str, parameters: &BTreeMap<String, String>) -> Vec<String> {
         }
     }
     let bound = text("pcmk_delay_max").and_then(parse_interval).filter(|max| *max > 0);
-    let base = text("pcmk_delay_base").map(|text| longest_delay(text)).unwrap_or(0);
+    let base = text("pcmk_delay_base").map(longest_delay).unwrap_or(0);
     if let Some(max) = bound
         && base > max
     {

@@ -89,7 +89,7 @@ mod tests {
             prop_assert!(timing.stale + timing.device <= timing.bound);
             // many words and feedings fit in: one that comes late does no harm
             prop_assert!(timing.feed * 4 <= timing.device && timing.report * 4 <= timing.stale);
-            prop_assert!(timing.device % 1000 == 0 && timing.device > 0 && timing.report > 0);
+            prop_assert!(timing.device.is_multiple_of(1000) && timing.device > 0 && timing.report > 0);
         }
     }
 
