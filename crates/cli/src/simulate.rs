@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use view::simulation::xml::Report;
-use view::simulation::{Injections, Options, Outcome, TicketChange, simulate};
+use view::simulation::{Injections, Keep, Options, Outcome, TicketChange, simulate};
 
 use crate::crm::codes::exit_text;
 use crate::session::{Problem, Session, replace_file};
@@ -194,6 +194,7 @@ fn is_xml(arguments: &Arguments) -> bool {
 fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let text = input(arguments)?;
     let document = xml::Document::parse(&text).map_err(|error| unreadable(&error.to_string()))?;
+    drop(text);
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
     let mut outcome = simulate(document, &options(arguments, words));
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
@@ -291,6 +292,12 @@ fn options(arguments: &Arguments, words: &[String]) -> Options {
             tickets,
         },
         failures: arguments.op_fail.clone(),
+        keep: Keep {
+            input: arguments.save_input.is_some(),
+            output: arguments.save_output.is_some() || arguments.in_place,
+            graph: arguments.save_graph.is_some(),
+            drawing: arguments.save_dotfile.is_some(),
+        },
         draw_all: arguments.all_actions,
         draw_numbers: arguments.verbose > 0,
         show_attributes: arguments.show_attrs,
@@ -301,19 +308,23 @@ fn options(arguments: &Arguments, words: &[String]) -> Options {
 }
 
 fn save(arguments: &Arguments, outcome: &Outcome) -> Result<(), Problem> {
-    let pretty = |document: &Option<xml::Document>| document.as_ref().map(xml::Document::to_pretty);
-    let in_place = arguments.xml_file.clone().filter(|_| arguments.in_place);
-    let texts = [
-        (&arguments.save_graph, outcome.graph.clone()),
-        (&arguments.save_dotfile, outcome.dot.clone()),
-        (&arguments.save_input, pretty(&outcome.input)),
-        (&arguments.save_output, pretty(&outcome.output)),
-        (&in_place, pretty(&outcome.output)),
-    ];
-    for (path, text) in texts {
+    let put = |path: &str, text: &str| {
+        replace_file(Path::new(path), text).map_err(|problem| Problem::new(exit::IO, problem.message))
+    };
+    for (path, text) in [(&arguments.save_graph, &outcome.graph), (&arguments.save_dotfile, &outcome.dot)] {
         if let (Some(path), Some(text)) = (path, text) {
-            replace_file(Path::new(path), &text)
-                .map_err(|problem| Problem::new(exit::IO, problem.message))?;
+            put(path, text)?;
+        }
+    }
+    let in_place = arguments.xml_file.clone().filter(|_| arguments.in_place);
+    let documents = [
+        (&arguments.save_input, &outcome.input),
+        (&arguments.save_output, &outcome.output),
+        (&in_place, &outcome.output),
+    ];
+    for (path, document) in documents {
+        if let (Some(path), Some(document)) = (path, document) {
+            put(path, &document.to_pretty())?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use view::simulation::{Injections, Options, Outcome, TicketChange, simulate};
+use view::simulation::{Injections, Keep, Options, Outcome, TicketChange, simulate};
 
 /// Files to read and write.
 #[derive(Default)]
@@ -18,7 +18,7 @@ struct Files {
 fn main() {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let mut files = Files::default();
-    let mut options = Options { clock, ..Options::default() };
+    let mut options = Options { keep: Keep::EVERYTHING, clock, ..Options::default() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_default();

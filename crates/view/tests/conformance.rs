@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use view::simulation::{Options, simulate};
+use view::simulation::{Keep, Options, simulate};
 use xml::Document;
 
 mod reasons;
@@ -79,7 +79,7 @@ fn differences(corpus: &Path, name: &str) -> Vec<&'static str> {
     }
     let common = Options { clock, date, ..Options::default() };
     let shown = simulate(document.clone(), &Options { execute: true, ..common.clone() });
-    let quiet = Options { execute: true, show_scores: true, quiet: true, ..common };
+    let quiet = Options { keep: Keep::EVERYTHING, execute: true, show_scores: true, quiet: true, ..common };
     let files = simulate(document, &quiet);
     let summary = shown.errors + &shown.text;
     let dot = files.dot.unwrap_or_default();

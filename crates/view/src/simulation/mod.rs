@@ -51,6 +51,8 @@ pub struct Options {
     pub injections: Injections,
     /// Operations that fail when they are executed (`-F`), as `RES_TASK_INTERVAL@NODE=RC`.
     pub failures: Vec<String>,
+    /// What is to be kept of the run beside its answer.
+    pub keep: Keep,
     /// In the drawing, also what is not needed (`-a`).
     pub draw_all: bool,
     /// In the drawing, action numbers (`-V`).
@@ -63,6 +65,23 @@ pub struct Options {
     pub xml_request: Option<String>,
     /// Epoch seconds as local time; without it they are written in UTC.
     pub local_time: Option<fn(Timestamp) -> String>,
+}
+
+/// What a run leaves beside its answer; each costs time and memory in proportion to the document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// The CIB for which the plan was made (`-I`).
+    pub input: bool,
+    /// The CIB after the execution (`-O`).
+    pub output: bool,
+    /// The graph as XML (`-G`).
+    pub graph: bool,
+    /// The graph as a drawing (`-D`).
+    pub drawing: bool,
+}
+
+impl Keep {
+    pub const EVERYTHING: Keep = Keep { input: true, output: true, graph: true, drawing: true };
 }
 
 impl Options {
@@ -84,7 +103,8 @@ pub struct Outcome {
     pub errors: String,
     /// Exit status (rule 3.55.2).
     pub exit: i32,
-    /// The upgraded CIB with the injections, as it was when the plan was made.
+    /// The upgraded CIB with the injections, as it was when the plan was made; this and what follows only as
+    /// far as [`Options::keep`] asks for it.
     pub input: Option<Document>,
     /// The graph as XML, if a plan was made.
     pub graph: Option<String>,
@@ -128,13 +148,17 @@ impl Run<'_> {
         if !self.options.injections.is_empty() {
             self.inject(&mut document);
         }
-        self.outcome.input = Some(document.clone());
+        let keep = self.options.keep;
+        if keep.input {
+            self.outcome.input = Some(document.clone());
+        }
         if !self.options.plans() {
             return Ok(());
         }
         let (graph, names) = self.plan(&document);
         if self.options.executes() {
             self.execute(&mut document, graph, &names);
+            self.outcome.output = Some(document).filter(|_| keep.output);
         }
         Ok(())
     }
@@ -273,8 +297,8 @@ impl Run<'_> {
         if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {
             report.actions(&plan.model, changes);
         }
-        let summary = crate::summary::lines(&plan.model, changes);
         if !self.options.quiet {
+            let summary = crate::summary::lines(&plan.model, changes);
             // rule 3.47.4
             let messages = &plan.model.actions_extra.messages;
             messages.iter().filter(|_| self.options.show_scores).for_each(|message| self.say(message));
@@ -285,8 +309,11 @@ impl Run<'_> {
             }
         }
         let drawing = DotOptions { all: self.options.draw_all, numbers: self.options.draw_numbers };
-        self.outcome.dot = Some(dot(&plan.model, drawing));
-        self.outcome.graph = Some(plan.graph.to_string());
+        self.outcome.dot = self.options.keep.drawing.then(|| dot(&plan.model, drawing));
+        self.outcome.graph = self.options.keep.graph.then(|| plan.graph.to_string());
+        if !self.options.executes() {
+            return (plan.graph, BTreeSet::new());
+        }
         let names = plan.model.resources.values().flat_map(|it| [Some(&it.id), it.history_name.as_ref()]);
         let names = names.flatten().map(|name| name.to_string()).collect();
         (plan.graph, names)
@@ -328,7 +355,6 @@ impl Run<'_> {
             report.transition(&events);
         }
         self.show_events("Executing Cluster Transition:", &events);
-        self.outcome.output = Some(document.clone());
         if !finished {
             self.complain("Transition failed: terminated");
             self.complain("An invalid transition was produced");

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test
 
-use super::{Injections, Options, Outcome, TicketChange, simulate};
+use super::{Injections, Keep, Options, Outcome, TicketChange, simulate};
 use xml::Document;
 
 /// A cluster of two nodes, without fencing, with these resources and constraints. `history` is what ran:
@@ -62,7 +62,7 @@ fn location(resource: &str, node: &str, score: &str) -> String {
 }
 
 fn execute(document: Document) -> Outcome {
-    simulate(document, &Options { execute: true, clock: 1000, ..Options::default() })
+    simulate(document, &Options { execute: true, keep: Keep::EVERYTHING, clock: 1000, ..Options::default() })
 }
 
 /// The items of one part of the output, without bullets and with single blanks.
@@ -132,7 +132,8 @@ fn a_set_of_which_one_is_enough() {
 fn a_failure_holds_back_what_follows() {
     let document = cluster(&(primitive("a") + &primitive("b")), &order("a", "b"), "");
     let failures = vec!["a_start_0@n1=1".to_owned()];
-    let outcome = simulate(document, &Options { failures, clock: 1000, ..Options::default() });
+    let outcome =
+        simulate(document, &Options { failures, keep: Keep::EVERYTHING, clock: 1000, ..Options::default() });
     assert_eq!(
         part(&outcome, "Executing"),
         [
@@ -154,7 +155,10 @@ fn what_is_injected_is_said_and_seen() {
         ..Injections::default()
     };
     let document = cluster(&primitive("a"), "", "a@n1");
-    let outcome = simulate(document, &Options { plan: true, injections, clock: 1000, ..Options::default() });
+    let outcome = simulate(
+        document,
+        &Options { plan: true, injections, keep: Keep::EVERYTHING, clock: 1000, ..Options::default() },
+    );
     assert_eq!(
         part(&outcome, "Performing"),
         [
@@ -171,7 +175,10 @@ fn what_is_injected_is_said_and_seen() {
 #[test]
 fn a_bad_specification_is_said_and_left_out() {
     let injections = Injections { operations: vec!["nonsense".into()], ..Injections::default() };
-    let outcome = simulate(cluster("", "", ""), &Options { plan: true, injections, ..Options::default() });
+    let outcome = simulate(
+        cluster("", "", ""),
+        &Options { keep: Keep::EVERYTHING, plan: true, injections, ..Options::default() },
+    );
     assert_eq!(outcome.errors, "Invalid operation spec: nonsense.  Only found 1 fields\n");
     assert_eq!(outcome.exit, 0);
 }
