@@ -17,6 +17,8 @@ cargo xtask COMMAND
                               steps: tidy, fmt, clippy, unit, demo, live
   bench scheduler [--runs N] [--only TEXT] [--limit SECONDS]
                               one scheduler run of generated clusters, side by side with the reference
+  bench cases DIR [--runs N] [--step N]
+                              every saved input of a directory, side by side: where the reference is nearest
   compare [--seed N] [--count N] [--no-colocations] [--mutate DIR] [--only TEXT] [--aspect ASPECT] [--all]
           [--keep DIR] [--minimise] [--binary PATH] [FILE...]
                               decisions on made-up clusters (or changed copies of a folder's inputs, or
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
         Some((&"fuzz", options)) => test::fuzz(options),
         Some((&"lab", options)) => match lab::Options::parse(options) {
             Ok(options) => lab::run(&test::workspace_root(), &options),
+        Some((&"bench", ["cases", options @ ..])) => match bench::cases::Options::parse(options) {
+            Ok(options) => bench::cases::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),
         },
         // the polling client of the live tests, which runs in a namespace of its own

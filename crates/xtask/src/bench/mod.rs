@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: figures measured side by side with the reference, whole processes in alternating runs.
 
+pub mod cases;
 mod generate;
 
 use std::fs;
