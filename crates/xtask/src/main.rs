@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         Some((&"fuzz", options)) => test::fuzz(options),
         Some((&"lab", options)) => match lab::Options::parse(options) {
             Ok(options) => lab::run(&test::workspace_root(), &options),
+            Err(message) => usage(&message),
+        },
         Some((&"bench", ["cases", options @ ..])) => match bench::cases::Options::parse(options) {
             Ok(options) => bench::cases::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),
