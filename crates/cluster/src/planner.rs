@@ -89,9 +89,10 @@ pub fn in_flight_key(action: &Action, node: &dyn Fn(&str) -> Option<NodeId>) -> 
 /// history yet by its own name (`db:2_start_0`); for the executor it is `db`, like all that came before.
 #[must_use]
 pub fn executor_key(action: &Action) -> String {
-    let renamed = action.primitive.as_ref().zip(action.instance.as_ref()).and_then(|(primitive, instance)| {
-        action.key.strip_prefix(&**instance).map(|rest| format!("{}{rest}", primitive.id))
-    });
+    let renamed =
+        action.primitive.as_ref().zip(action.instance.as_ref()).and_then(|(primitive, instance)| {
+            action.key.strip_prefix(&**instance).map(|rest| format!("{}{rest}", primitive.id))
+        });
     renamed.unwrap_or_else(|| action.key.to_string())
 }
 

@@ -9,6 +9,7 @@ use crate::random::Random;
 
 /// What a node gets from the bus.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "as large as messages are; made one at a time")]
 pub enum Delivery {
     View(View),
     Message(Message),

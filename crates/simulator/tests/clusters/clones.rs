@@ -68,7 +68,11 @@ fn a_changed_monitor_of_a_clone_is_started_anew_once() {
     settled(&mut world, 60_000);
     let before = monitors(&world);
     for number in 0..3 {
-        change(&mut world, "node1", modify(&format!("<tags><tag id='t{number}'><obj_ref id='x'/></tag></tags>")));
+        change(
+            &mut world,
+            "node1",
+            modify(&format!("<tags><tag id='t{number}'><obj_ref id='x'/></tag></tags>")),
+        );
         settled(&mut world, 60_000);
     }
     assert_eq!(monitors(&world), before, "{}", world.timeline_text());
