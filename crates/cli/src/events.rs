@@ -6,11 +6,12 @@ use std::time::Duration;
 use client::Client;
 use view::api;
 
+use crate::colour::{self, Colour};
 use crate::session::Problem;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  systole events                  what happened so far\n  systole events --follow         and go on as it happens\n  systole events --severity warning"
+    after_help = "Examples:\n  systole events                  what happened so far\n  systole events --follow         and go on as it happens\n  systole events --severity warning\n  systole events --json | jq .fields"
 )]
 pub struct Arguments {
     /// Go on and show new events as they happen
@@ -39,6 +40,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// The colour of what happened.
+fn colour(event: &api::Event) -> Option<Colour> {
+    match (event.severity, event.kind.as_str()) {
+        (api::Severity::Error, _) => Some(Colour::Red),
+        (api::Severity::Warning, _) => Some(Colour::Yellow),
+        (api::Severity::Notice, _) => Some(Colour::Bold),
+        (api::Severity::Debug, _) | (_, "action") => Some(Colour::Dim),
+        (_, "settled") => Some(Colour::Green),
+        _ => None,
+    }
+}
+
 fn show(arguments: &Arguments) -> Result<(), Problem> {
     let client = Client::connect(Client::default_socket())?;
     let mut events = client.events(&api::EventQuery { after: Some(0), no_follow: !arguments.follow })?;
@@ -60,10 +73,18 @@ fn print(event: &api::Event, json: bool) {
         }
         return;
     }
+    let colours = colour::wanted();
+    let painted = |text: &str| match self::colour(event).filter(|_| colours) {
+        Some(colour) => colour::paint(colour, text),
+        None => text.to_owned(),
+    };
+    let time = clock(event.time_ms);
+    let time = if colours { colour::paint(Colour::Dim, &time) } else { time };
+    let mark = painted(&crate::live::mark(event.severity).to_string());
     let mut lines = event.message.lines();
-    println!("{}  {}", clock(event.time_ms), lines.next().unwrap_or_default());
+    println!("{time} {mark} {}", painted(lines.next().unwrap_or_default()));
     for line in lines {
-        println!("              {line}");
+        println!("               {}", painted(line));
     }
 }
 

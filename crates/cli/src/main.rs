@@ -2,6 +2,7 @@
 
 mod cib_file;
 mod cibadmin;
+mod colour;
 mod configuration;
 mod crm;
 mod daemons;
@@ -9,6 +10,7 @@ mod demo;
 mod events;
 mod fencing;
 mod internal;
+mod live;
 mod mon;
 mod outlook;
 mod pcs;
@@ -48,7 +50,10 @@ enum Command {
     Demo(demo::Arguments),
     /// Show what runs where, and what is wrong
     Status(mon::Arguments),
-    /// Show the status, and draw it anew when something changes
+    /// Show the cluster live: what runs where, what is wrong, what happens (q quits)
+    #[command(
+        after_help = "Examples:\n  systole watch         on a terminal: drawn anew when something changes; arrows scroll, q quits\n  systole watch | cat   the whole status each time that something changes"
+    )]
     Watch,
     /// Why a resource is where it is, and what would move it
     Why(why::Arguments),
@@ -110,6 +115,7 @@ enum BusCommand {
 }
 
 fn main() -> ExitCode {
+    end_quietly_with_the_reader();
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let name = words
         .first()
@@ -142,6 +148,19 @@ fn main() -> ExitCode {
             ExitCode::from(64)
         }
     }
+}
+
+/// `systole events | head`: who reads has had enough, which is no failure of ours.
+fn end_quietly_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            // as if ended by SIGPIPE
+            std::process::exit(141);
+        }
+        usual(info);
+    }));
 }
 
 /// Runs a classic command if `name` is one.

@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish("systole status", show(&sections).and_then(|()| show_quorum()).and_then(|()| show_fencing()))
+    finish("systole status", show(&sections, crate::colour::wanted()).and_then(|()| show_quorum()).and_then(|()| show_fencing()))
 }
 
 /// What Corosync says about quorum; nothing on the embedded bus, and nothing for a file.
@@ -169,7 +169,7 @@ pub fn classic(words: &[String]) -> ExitCode {
             return ExitCode::from(tool::exit::USAGE);
         }
     };
-    match show(&sections) {
+    match show(&sections, false) {
         Err(problem) if problem.code == tool::exit::NOT_CONNECTED => {
             eprintln!("crm_mon: Connection to cluster failed: {problem}");
             ExitCode::from(problem.code)
@@ -212,12 +212,13 @@ fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
     }
 }
 
-fn show(sections: &Sections) -> Result<(), Problem> {
+fn show(sections: &Sections, colours: bool) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
     let document = session.cib()?;
     let host =
         session.is_live().then(|| session.client().ok()?.status().ok()).flatten().map(|status| status.node);
-    print!("{}", screen(&Outlook::current(&document)?, &document, sections, host));
+    let text = screen(&Outlook::current(&document)?, &document, sections, host);
+    print!("{}", if colours { crate::colour::status(&text) } else { text });
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::colour::{self, Colour};
 use crate::configuration::Configuration;
 use crate::session::{Problem, Session, parse, read_file};
 
@@ -50,7 +51,26 @@ fn answer(arguments: &Arguments) -> Result<String, Problem> {
     let (cib, _) = cib::Cib::from_document(&configuration.document);
     let now = jiff::Timestamp::now().as_second();
     let found = view::why::why(&cib, now, &arguments.resource, arguments.node.as_deref());
-    found.map(|why| view::why::text(&why)).ok_or_else(|| unknown(&configuration, &arguments.resource))
+    let painted = |text: String| if colour::wanted() { colours(&text) } else { text };
+    found
+        .map(|why| painted(view::why::text(&why)))
+        .ok_or_else(|| unknown(&configuration, &arguments.resource))
+}
+
+/// The answer with colours: the resource, the chosen node, what forbids, the words of the sum.
+fn colours(text: &str) -> String {
+    let line = |line: &str| {
+        let colour = match line {
+            line if !line.starts_with(' ') => Colour::Bold,
+            line if line.starts_with("  > ") => Colour::Green,
+            line if line.starts_with("  ! ") || line.starts_with("  next: ") => Colour::Yellow,
+            line if line.contains("-INFINITY") => Colour::Red,
+            line if line.starts_with("      ") => Colour::Dim,
+            _ => return format!("{line}\n"),
+        };
+        format!("{}\n", colour::paint(colour, line))
+    };
+    text.lines().map(line).collect()
 }
 
 fn unknown(configuration: &Configuration, id: &str) -> Problem {

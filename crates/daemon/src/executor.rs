@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,9 +12,10 @@ use cluster::{
     AgentMetadata, AgentName, ExecutionStatus, FenceRun, Input, Leftover, Operation, OperationId,
     OperationResult,
 };
-use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::records::{Record, Records};
 
 /// Most bytes of an agent's output that the node is given: fence agents' lists are far shorter.
 const MAX_OUTPUT: usize = 64 << 10;
@@ -167,7 +168,7 @@ async fn run_agent(
     let (noted, noting) = (Arc::new(Mutex::new(None)), records.clone());
     let remember = noted.clone();
     let started = Box::new(move |pid| {
-        noting.add(Record { pid, start: start_of(pid).unwrap_or(0), ..record });
+        noting.add(record.of_process(pid));
         *lock(&remember) = Some(pid);
     });
     let control = Control { started: Some(started), cancelled: Some(cancelled) };
@@ -313,102 +314,6 @@ fn convert(metadata: Metadata) -> AgentMetadata {
     }
 }
 
-/// A running agent, as written down for the next daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
-    pid: u32,
-    /// Start time of the process in the kernel's ticks, so that a recycled id is not taken for it.
-    start: u64,
-    resource: String,
-    action: String,
-    /// Milliseconds since 1970-01-01 UTC.
-    deadline: u64,
-    spare_group: bool,
-}
-
-impl Record {
-    fn of(operation: &Operation) -> Record {
-        Record {
-            pid: 0,
-            start: 0,
-            resource: operation.resource.clone(),
-            action: operation.action.clone(),
-            deadline: epoch().saturating_add(operation.timeout),
-            spare_group: operation.spare_group,
-        }
-    }
-
-    fn lives(&self) -> bool {
-        start_of(self.pid) == Some(self.start)
-    }
-}
-
-/// The records' directory.
-pub(crate) struct Records(PathBuf);
-
-impl Records {
-    pub(crate) fn new(directory: &Path) -> Records {
-        Records(directory.to_path_buf())
-    }
-
-    fn path(&self, pid: u32) -> PathBuf {
-        self.0.join(format!("{pid}.json"))
-    }
-
-    /// Not synced: after a crash of the whole host no agent runs.
-    fn add(&self, record: Record) {
-        let Ok(text) = serde_json::to_vec(&record) else { return };
-        if let Err(error) = fs::write(self.path(record.pid), text) {
-            tracing::warn!(%error, resource = record.resource, "a running agent could not be written down");
-        }
-    }
-
-    fn remove(&self, pid: u32) {
-        // it may have been cleaned away
-        let _ = fs::remove_file(self.path(pid));
-    }
-
-    /// Agents of an earlier daemon that still run; forgets the others.
-    pub(crate) fn leftovers(&self) -> Vec<(Leftover, Record)> {
-        let mut list = Vec::new();
-        let files = fs::read_dir(&self.0).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        for path in files {
-            let record: Option<Record> =
-                fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            match record.filter(Record::lives) {
-                Some(record) => {
-                    let leftover = Leftover {
-                        id: OperationId(list.len() as u64 + 1),
-                        resource: record.resource.clone(),
-                        action: record.action.clone(),
-                        remaining: record.deadline.saturating_sub(epoch()),
-                    };
-                    list.push((leftover, record));
-                }
-                None => {
-                    let _ = fs::remove_file(path);
-                }
-            }
-        }
-        list
-    }
-}
-
-fn epoch() -> u64 {
-    milliseconds(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
-}
-
-/// Start time of a process: field 22 of its `stat` line, counted after the name in parentheses. None for
-/// one that is dead, reaped or not.
-fn start_of(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
-    if matches!(*fields.first()?, "Z" | "X") {
-        return None;
-    }
-    fields.get(19)?.parse().ok()
-}
-
 fn watchable(handle: std::os::fd::OwnedFd) -> Option<AsyncFd<std::os::fd::OwnedFd>> {
     // SAFETY: an OwnedFd names the same open descriptor for its whole life
     unsafe { AsyncFd::register(handle) }.ok()
@@ -440,42 +345,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_known_by_its_start() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let start = start_of(child.id()).unwrap();
-        assert_eq!(start_of(child.id()), Some(start));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(start_of(child.id()), None);
-    }
-
-    #[test]
     fn long_output_is_cut_between_characters() {
         assert_eq!(cut("aü", 2), "a");
         assert_eq!(cut("aü", 3), "aü");
-    }
-
-    #[test]
-    fn leftovers_are_those_that_live() {
-        let directory = tempfile::tempdir().unwrap();
-        let records = Records::new(directory.path());
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let record = Record {
-            pid: child.id(),
-            start: start_of(child.id()).unwrap(),
-            resource: "R".into(),
-            action: "start".into(),
-            deadline: epoch() + 60_000,
-            spare_group: false,
-        };
-        records.add(record.clone());
-        records.add(Record { pid: 1, start: 12345, ..record.clone() });
-        fs::write(directory.path().join("rubbish.json"), "{").unwrap();
-        let found = records.leftovers();
-        assert_eq!(found.len(), 1);
-        assert_eq!((found[0].0.resource.as_str(), &found[0].1), ("R", &record));
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }

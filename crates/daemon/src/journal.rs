@@ -190,15 +190,27 @@ fn operation(kind: &EventKind) -> String {
     };
     let every =
         if *interval > 0 { format!(" (every {} s)", *interval as f64 / 1000.0) } else { String::new() };
-    let mut text = format!("{action} {resource} on {node}{every}: ");
-    match failed {
-        true => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
-        false => text.push_str(&format!("exit code {exit_code}")),
+    let verb = if action == "monitor" && *interval == 0 { "probe" } else { action };
+    let mut text = format!("{verb} {resource} on {node}{every}: ");
+    let result = result_word(*exit_code);
+    match (failed, status.as_str()) {
+        (true, "complete") => text.push_str(&format!("failed, {result} (exit code {exit_code})")),
+        (true, status) => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
+        (false, _) => text.push_str(&result),
     }
     if !exit_reason.is_empty() {
         text.push_str(&format!(", '{exit_reason}'"));
     }
     format!("{text}, {executed} ms")
+}
+
+/// What an agent's exit code says of its resource.
+fn result_word(exit_code: i32) -> String {
+    match exit_code {
+        0 => "ok".to_owned(),
+        193.. => format!("exit code {exit_code}"),
+        code => view::status::words::result(i64::from(code)).to_lowercase(),
+    }
 }
 
 fn fence_end(record: &cluster::FenceRecord) -> (Severity, &'static str, String) {
@@ -266,7 +278,7 @@ mod tests {
         });
         assert_eq!(
             text.message,
-            "monitor WEB on node2 (every 10 s): failed, complete, exit code 7, 'gone', 12 ms"
+            "monitor WEB on node2 (every 10 s): failed, not running (exit code 7), 'gone', 12 ms"
         );
         assert_eq!(text.fields["resource"], "WEB");
         assert_eq!(text.severity, Severity::Warning);

@@ -16,6 +16,7 @@ mod end;
 mod executor;
 mod journal;
 mod paths;
+mod records;
 mod setup;
 pub mod storage;
 mod supervisor;

@@ -17,8 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use view::api::Severity;
 
 use crate::driver::{Command, Driver, Ending, Save, Sources};
-use crate::executor::{Executor, Records};
+use crate::executor::Executor;
 use crate::journal::Journal;
+use crate::records::Records;
 use crate::storage::{PlanInputs, Storage};
 use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, supervisor, watchdog};
 
@@ -143,7 +144,7 @@ async fn serve(
     let paths = &config.paths;
     let journal = Arc::new(Journal::new(&engine.local().name));
     let agents = Arc::new(surroundings(paths));
-    let records = Records::new(&paths.running);
+    let records = Records::open(&paths.running);
     let leftovers = records.leftovers();
     let found = Storage::new(&paths.cib).read();
     for notice in &found.notices {

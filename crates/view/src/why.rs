@@ -3,6 +3,8 @@
 //! [`why`] runs the scheduler once with its reasons recorded and turns them into plain data; nothing is
 //! decided or guessed here.
 
+use std::collections::BTreeMap;
+
 use cib::Cib;
 use cib::value::{Role, Score, Timestamp};
 use scheduler::model::{Cause, Change, Id, Model, Node, NodeId, PlanOptions, ResourceId};
@@ -64,12 +66,45 @@ pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Wh
         .collect();
     let resource = scheduler::state::find_resource(&model, id)?;
     scheduler::schedule(&mut model);
+    let mut without = Without { cib, now, plans: BTreeMap::new() };
     let mut parts = Vec::new();
     for leaf in leaves(&model, resource) {
         let (role, active_on) = before.get(leaf.index()).cloned().unwrap_or_default();
-        parts.push(explain(&model, leaf, role, &active_on, node));
+        let mut part = explain(&model, leaf, role, &active_on);
+        let instead = planned(&model, leaf).map(|chosen| without.place(chosen, leaf));
+        part.outlook = outlook(&part.nodes, part.planned_on.as_deref(), instead.flatten().as_deref());
+        part.nodes.retain(|other| node.is_none_or(|node| node.eq_ignore_ascii_case(&other.name)));
+        parts.push(part);
     }
     Some(Why { parts })
+}
+
+/// What the scheduler would do if a node could run nothing: asked of itself, once for each node.
+struct Without<'c> {
+    cib: &'c Cib,
+    now: Timestamp,
+    plans: BTreeMap<NodeId, Vec<Option<String>>>,
+}
+
+impl Without<'_> {
+    /// Where the resource would be without that node.
+    fn place(&mut self, node: NodeId, resource: ResourceId) -> Option<String> {
+        let (cib, now) = (self.cib, self.now);
+        let places = self.plans.entry(node).or_insert_with(|| {
+            let mut model = scheduler::state::build(cib, now, PlanOptions::default());
+            model.nodes[node].standby = true;
+            scheduler::schedule(&mut model);
+            let ids = model.resources.iter().map(|(id, _)| id);
+            ids.map(|id| planned(&model, id).map(|node| model.nodes[node].name.to_string())).collect()
+        });
+        places.get(resource.index()).cloned().flatten()
+    }
+}
+
+/// The node on which the resource will be active.
+fn planned(model: &Model, resource: ResourceId) -> Option<NodeId> {
+    let it = &model.resources[resource];
+    it.assigned.filter(|_| it.next_role > Role::Stopped)
 }
 
 /// The primitives below a resource, surplus instances left out.
@@ -82,23 +117,10 @@ fn leaves(model: &Model, resource: ResourceId) -> Vec<ResourceId> {
     children.into_iter().flat_map(|child| leaves(model, child)).collect()
 }
 
-fn explain(
-    model: &Model,
-    resource: ResourceId,
-    role: Role,
-    active_on: &[NodeId],
-    only: Option<&str>,
-) -> ResourceWhy {
+fn explain(model: &Model, resource: ResourceId, role: Role, active_on: &[NodeId]) -> ResourceWhy {
     let it = &model.resources[resource];
     let node_name = |node: NodeId| model.nodes[node].name.to_string();
-    let runs = it.next_role > Role::Stopped;
-    let nodes: Vec<NodeWhy> = model
-        .node_order
-        .iter()
-        .filter(|node| only.is_none_or(|only| only.eq_ignore_ascii_case(&model.nodes[**node].name)))
-        .filter_map(|node| node_why(model, resource, *node))
-        .collect();
-    let planned_on = it.assigned.filter(|_| runs).map(node_name);
+    let nodes = model.node_order.iter().filter_map(|node| node_why(model, resource, *node)).collect();
     ResourceWhy {
         name: it.printable_id().to_string(),
         active_on: active_on.iter().copied().map(node_name).collect(),
@@ -106,8 +128,8 @@ fn explain(
         next_role: it.next_role,
         remarks: remarks(model, resource),
         actions: actions(model, resource),
-        outlook: outlook(&nodes, planned_on.as_deref()),
-        planned_on,
+        outlook: String::new(),
+        planned_on: planned(model, resource).map(node_name),
         nodes,
     }
 }
@@ -197,8 +219,8 @@ fn actions(model: &Model, resource: ResourceId) -> Vec<String> {
         .collect()
 }
 
-/// What would make it move or start, from the scores alone.
-fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>) -> String {
+/// What would make it move or start: the scores, and where it would be (`instead`) without its node.
+fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>, instead: Option<&str>) -> String {
     let usable = |node: &&NodeWhy| node.unavailable.is_none() && node.score >= Score::ZERO;
     let Some(chosen) = planned_on.and_then(|name| nodes.iter().find(|node| node.name == name)) else {
         let banned: Vec<&str> =
@@ -215,22 +237,19 @@ fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>) -> String {
     };
     let next =
         nodes.iter().filter(|node| node.name != chosen.name).filter(usable).max_by_key(|node| node.score);
+    let without = match instead {
+        Some(node) => format!("without {} it would go to {node}", chosen.name),
+        None => format!("without {} it would be stopped: no other node may run it", chosen.name),
+    };
     match next {
-        None => format!("it can only run on {}: if that node fails, it stays stopped", chosen.name),
-        Some(next) => {
+        Some(next) if chosen.score < Score::INFINITY => {
             let margin = chosen.score.value().saturating_sub(next.score.value());
-            if chosen.score >= Score::INFINITY {
-                format!(
-                    "it stays on {} while that node is available; then it goes to {}",
-                    chosen.name, next.name
-                )
-            } else {
-                format!(
-                    "it would move to {} if that gained more than {margin} over {}, or if {} became unavailable",
-                    next.name, chosen.name, chosen.name
-                )
-            }
+            format!(
+                "it would move to {} if that gained more than {margin} over {}; {without}",
+                next.name, chosen.name
+            )
         }
+        _ => format!("it stays on {} while that node is available; {without}", chosen.name),
     }
 }
 
@@ -380,8 +399,31 @@ mod tests {
         let text = text(&answer("A").unwrap());
         assert_eq!(
             text,
-            "A: stopped, and should be started on node2\n  next: start on node2\n    node1: 0\n  > node2: 60\n            +60  location constraint likes (line 6)\n  it would move to node1 if that gained more than 60 over node2, or if node2 became unavailable\n"
+            "A: stopped, and should be started on node2\n  next: start on node2\n    node1: 0\n  > node2: 60\n            +60  location constraint likes (line 6)\n  it would move to node1 if that gained more than 60 over node2; without node2 it would go to node1\n"
         );
+    }
+
+    #[test]
+    fn what_follows_another_resource_goes_where_that_goes() {
+        let text = CIB.replace(
+            "<constraints>",
+            r#"<constraints><rsc_colocation id="with" rsc="B" with-rsc="A" score="INFINITY"/>"#,
+        );
+        let text = text.replace(
+            "</resources>",
+            r#"<primitive id="B" class="ocf" provider="pacemaker" type="Dummy"/></resources>"#,
+        );
+        let document = xml::Document::parse(&text).unwrap();
+        let (cib, _) = Cib::from_document(&document);
+        let answer = why(&cib, 1_000_000, "B", Some("node1")).unwrap();
+        let part = &answer.parts[0];
+        assert_eq!(part.planned_on.as_deref(), Some("node2"));
+        assert_eq!(
+            part.outlook,
+            "it stays on node2 while that node is available; without node2 it would go to node1"
+        );
+        // the other node's scores were not asked for
+        assert_eq!(part.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["node1"]);
     }
 
     #[test]

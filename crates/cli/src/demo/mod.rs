@@ -6,6 +6,7 @@
 mod place;
 mod screen;
 mod script;
+mod signals;
 mod website;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -22,7 +23,7 @@ use crate::session::Problem;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  systole demo             start three nodes and watch them\n  systole demo --script    the same unattended, with failures; exit 0 if all is survived\n  systole demo kill node1  (another terminal) SIGKILL to a node's daemon"
+    after_help = "Examples:\n  systole demo             start three nodes and watch them\n  systole demo --script    the same unattended, with failures; exit 0 if all is survived\n  systole demo kill node1  (another terminal) SIGKILL to a node's daemon\n  systole demo start node1 and bring it back\n  systole demo cut node2   cut it off from the others; 'heal' ends that\n  systole demo stop        end everything, wherever it was started"
 )]
 pub struct Arguments {
     /// Run unattended: break things one after the other and check that the website survives
@@ -50,7 +51,9 @@ enum Command {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    let place = arguments.dir.as_deref().map_or_else(Place::usual, Place::at);
+    // a terminal with the demonstration's settings means that one
+    let current = || arguments.command.as_ref().and_then(|_| Place::of_environment());
+    let place = arguments.dir.as_deref().map(Place::at).or_else(current).unwrap_or_else(Place::usual);
     let outcome = match arguments.command {
         Some(Command::Kill { node }) => {
             place.kill(&node).map(|()| said(&format!("{node}: its daemon is killed")))
@@ -61,11 +64,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
             place.set_cut(&node, false).map(|()| said(&format!("{node}: connected again")))
         }
         Some(Command::Stop) => {
+            place.mark_stopped();
             place.stop_all();
             Ok(said("all nodes are ended"))
         }
-        None if arguments.script => script::run(&place),
-        None => screen::run(&place),
+        None => unattended_or_shown(&place, arguments.script),
     };
     match outcome {
         Ok(code) => code,
@@ -74,6 +77,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
             ExitCode::from(problem.code)
         }
     }
+}
+
+fn unattended_or_shown(place: &Place, script: bool) -> Result<ExitCode, Problem> {
+    signals::note().map_err(|error| Problem::new(1, format!("signals cannot be waited for: {error}")))?;
+    if script { script::run(place) } else { screen::run(place) }
 }
 
 fn said(text: &str) -> ExitCode {
@@ -92,6 +100,9 @@ impl Drop for Demo {
         self.place.stop_all();
     }
 }
+
+/// Exit code of a command that was interrupted, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// How long the start may take before it counts as failed.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -160,6 +171,9 @@ fn wait(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) -> Res
     while begun.elapsed() < limit {
         if condition() {
             return Ok(());
+        }
+        if signals::came() {
+            return Err(Problem::new(INTERRUPTED, "interrupted"));
         }
         std::thread::sleep(Duration::from_millis(5));
     }

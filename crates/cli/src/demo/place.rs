@@ -13,6 +13,28 @@ use crate::session::Problem;
 /// The nodes of every demonstration.
 pub const NODES: [&str; 3] = ["node1", "node2", "node3"];
 
+/// The node that commands in other terminals talk to: the one that the proposed commands do no harm.
+const ASKED: &str = "node3";
+
+/// Names of the program's links for other terminals.
+const COMMANDS: [&str; 15] = [
+    "systole",
+    "pcs",
+    "crm_mon",
+    "cibadmin",
+    "crm_verify",
+    "crm_simulate",
+    "crm_attribute",
+    "crm_resource",
+    "crm_node",
+    "crm_failcount",
+    "crm_master",
+    "crm_standby",
+    "crm_error",
+    "attrd_updater",
+    "stonith_admin",
+];
+
 /// A demonstration's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -101,15 +123,44 @@ impl Place {
         self.write_hints()
     }
 
-    /// A script for the fence agent's power-on, and a page of shell settings for another terminal.
+    /// The program's path for the fence agent's power-on; for other terminals its links under all the names
+    /// of commands, and shell settings.
     fn write_hints(&self) -> Result<(), Problem> {
         let binary = own_binary()?;
-        for node in NODES {
-            let text = format!("export {}={}\n", client::SOCKET_VARIABLE, self.socket(node).display());
-            fs::write(self.node(node).join("use"), text).map_err(|error| failed("cannot write", error))?;
+        let cannot = |error| failed("cannot write", error);
+        fs::write(self.directory.join("binary"), binary.to_string_lossy().as_bytes()).map_err(cannot)?;
+        let links = self.directory.join("bin");
+        fs::create_dir_all(&links).map_err(cannot)?;
+        for name in COMMANDS {
+            std::os::unix::fs::symlink(&binary, links.join(name)).map_err(cannot)?;
         }
-        fs::write(self.directory.join("binary"), binary.to_string_lossy().as_bytes())
-            .map_err(|error| failed("cannot write", error))
+        let text = format!(
+            "export {}={}\nexport PATH={}:$PATH\n",
+            client::SOCKET_VARIABLE,
+            quoted(&self.socket(ASKED)),
+            quoted(&links)
+        );
+        fs::write(self.settings(), text).map_err(cannot)
+    }
+
+    /// The file of shell settings for other terminals.
+    pub fn settings(&self) -> PathBuf {
+        self.directory.join("use")
+    }
+
+    fn stopped_mark(&self) -> PathBuf {
+        self.directory.join("stopped")
+    }
+
+    /// Tells whoever shows this demonstration that it is over.
+    pub fn mark_stopped(&self) {
+        // without a directory there is nobody to be told
+        let _ = fs::write(self.stopped_mark(), "");
+    }
+
+    /// Whether somebody ended this demonstration.
+    pub fn was_stopped(&self) -> bool {
+        self.stopped_mark().exists()
     }
 
     /// Starts one node's daemon as a process of its own.
@@ -254,6 +305,11 @@ pub fn end_process(pid: u32) -> Result<(), Problem> {
     let pid = pid.ok_or_else(|| Problem::new(1, "not a process id"))?;
     rustix::process::kill_process(pid, rustix::process::Signal::KILL)
         .map_err(|error| Problem::new(1, format!("cannot end process {}: {error}", pid.as_raw_nonzero())))
+}
+
+/// A path as a word for the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
 fn own_binary() -> Result<PathBuf, Problem> {
