@@ -140,9 +140,13 @@ fn happened(area: &mut ratatui::Frame<'_>, place: Rect, frame: &Frame<'_>, shown
         0 => " What happened ".to_owned(),
         back => format!(" What happened ({back} newer below) "),
     };
-    let keys = Line::styled(format!(" {} ", keys.join(" · ")), style(Tone::Quiet)).right_aligned();
-    let block = Block::new().borders(Borders::TOP).title(title).title(keys);
+    let keys = format!(" {} ", keys.join(" · "));
     let width = usize::from(place.width);
+    let mut block = Block::new().borders(Borders::TOP);
+    if title.chars().count() + keys.chars().count() < width {
+        block = block.title(Line::styled(keys, style(Tone::Quiet)).right_aligned());
+    }
+    let block = block.title(title);
     let lines: Vec<Line<'_>> = shown
         .timeline
         .newest(usize::from(place.height.saturating_sub(1)), shown.back)

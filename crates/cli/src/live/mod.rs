@@ -8,7 +8,13 @@ mod timeline;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use ratatui::crossterm::event::{Event as Terminal, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::{DefaultTerminal, Terminal};
 use view::board::Board;
 
 pub use feed::{Feed, Source};
@@ -26,7 +32,7 @@ pub enum Message {
     Event(view::api::Event),
     /// The state, or why it could not be read.
     Picture(Result<Picture, String>),
-    Terminal(Terminal),
+    Terminal(event::Event),
 }
 
 /// The cluster as it was read last.
@@ -72,19 +78,42 @@ struct Shown {
 /// Shows the view until its user ends it.
 pub fn show(source: &Source, frame: &Frame<'_>) -> Result<(), Problem> {
     let (sender, receiver) = sync_channel(QUEUE);
-    let mut terminal = ratatui::try_init()
+    let mut screen = Screen::open()
         .map_err(|error| Problem::new(1, format!("the terminal cannot be used: {error}")))?;
     let feed = Feed::start(source, &sender, true);
-    let outcome = run(frame, &receiver, &mut terminal);
-    ratatui::restore();
+    let outcome = run(frame, &receiver, &mut screen.0);
+    drop(screen);
     feed.stop();
     outcome.map_err(|error| Problem::new(1, format!("the terminal failed: {error}")))
+}
+
+/// The terminal while it is ours. Given back when dropped, without a word: it may have gone away.
+struct Screen(DefaultTerminal);
+
+impl Screen {
+    fn open() -> std::io::Result<Screen> {
+        enable_raw_mode()?;
+        let opened = execute!(std::io::stdout(), EnterAlternateScreen)
+            .and_then(|()| Terminal::new(CrosstermBackend::new(std::io::stdout())));
+        if opened.is_err() {
+            let _ = disable_raw_mode();
+        }
+        opened.map(Screen)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.0.show_cursor();
+        let _ = execute!(std::io::stdout(), LeaveAlternateScreen);
+        let _ = disable_raw_mode();
+    }
 }
 
 fn run(
     frame: &Frame<'_>,
     receiver: &Receiver<Message>,
-    terminal: &mut ratatui::DefaultTerminal,
+    terminal: &mut DefaultTerminal,
 ) -> std::io::Result<()> {
     let mut shown = Shown {
         picture: Picture::default(),
@@ -132,7 +161,7 @@ fn take(message: Message, shown: &mut Shown) -> bool {
             shown.picture = picture;
             shown.trouble = None;
         }
-        Message::Terminal(Terminal::Key(key)) if key.kind == KeyEventKind::Press => {
+        Message::Terminal(event::Event::Key(key)) if key.kind == KeyEventKind::Press => {
             return pressed(key, shown);
         }
         // a new size: everything is drawn anew
