@@ -78,8 +78,8 @@ struct Shown {
 /// Shows the view until its user ends it.
 pub fn show(source: &Source, frame: &Frame<'_>) -> Result<(), Problem> {
     let (sender, receiver) = sync_channel(QUEUE);
-    let mut screen = Screen::open()
-        .map_err(|error| Problem::new(1, format!("the terminal cannot be used: {error}")))?;
+    let mut screen =
+        Screen::open().map_err(|error| Problem::new(1, format!("the terminal cannot be used: {error}")))?;
     let feed = Feed::start(source, &sender, true);
     let outcome = run(frame, &receiver, &mut screen.0);
     drop(screen);

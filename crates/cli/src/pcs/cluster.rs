@@ -193,6 +193,58 @@ pub fn tag_create(configuration: &mut Configuration, id: &str, members: &[&str])
     Ok(Told::default())
 }
 
+/// `tag update T [add ID… [--before X|--after X]] [remove ID…]`.
+pub fn tag_update(configuration: &mut Configuration, words: &[String], options: &Options) -> Result<Told> {
+    let (head, parts) = super::words::sections(words, &["add", "remove"]);
+    let [id] = head else { return Err("usage: pcs tag update <tag name> [add ...] [remove ...]".into()) };
+    let section = configuration.section_or_new("tags");
+    let tags = configuration.children(section);
+    let tag = tags.into_iter().find(|tag| configuration.id(*tag) == id);
+    let tag = tag.ok_or_else(|| format!("tag '{id}' does not exist"))?;
+    for (keyword, members) in parts {
+        for member in members {
+            let known = configuration.children(tag);
+            let known = known.into_iter().find(|reference| configuration.id(*reference) == member);
+            match (keyword, known) {
+                ("remove", Some(reference)) => configuration.document.remove(reference),
+                ("remove", None) => {
+                    return Err(format!("Tag '{id}' does not contain id '{member}'").into());
+                }
+                (_, known) => {
+                    if configuration.resource(member).is_none() {
+                        return Err(
+                            format!("bundle / clone / group / resource '{member}' does not exist").into()
+                        );
+                    }
+                    if let Some(old) = known {
+                        configuration.document.remove(old);
+                    }
+                    let place = tag_place(configuration, tag, options)?;
+                    let reference = configuration.document.insert_element(tag, place, "obj_ref");
+                    configuration.document.set_attribute(reference, "id", member);
+                }
+            }
+        }
+    }
+    if configuration.children(tag).is_empty() {
+        return Err(format!("There would be no references left in the tag '{id}', please remove the whole tag using 'pcs tag remove {id}'").into());
+    }
+    Ok(Told::default())
+}
+
+/// Where the next reference goes: beside the one that `--before` or `--after` names, else at the end.
+fn tag_place(configuration: &Configuration, tag: xml::NodeId, options: &Options) -> Result<usize> {
+    let members = configuration.children(tag);
+    let (beside, more) = match (options.value("before"), options.value("after")) {
+        (Some(_), Some(_)) => return Err("you cannot specify both --before and --after".into()),
+        (Some(id), None) => (id, 0),
+        (None, Some(id)) => (id, 1),
+        (None, None) => return Ok(members.len()),
+    };
+    let place = members.iter().position(|member| configuration.id(*member) == beside);
+    place.map(|place| place + more).ok_or_else(|| format!("there is no id '{beside}' in the tag").into())
+}
+
 /// `tag delete T…`.
 pub fn tag_delete(configuration: &mut Configuration, ids: &[&str]) -> Result<Told> {
     let section = configuration.section_or_new("tags");

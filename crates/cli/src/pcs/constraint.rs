@@ -81,6 +81,69 @@ pub fn location_add(configuration: &mut Configuration, words: &[String], force: 
     Ok(Told::default())
 }
 
+/// `location R rule [id=] [constraint-id=] [resource-discovery=] [role=] [score=|score-attribute=] EXPRESSION`.
+pub fn location_rule(
+    configuration: &mut Configuration,
+    resource: &str,
+    words: &[String],
+    force: bool,
+) -> Result<Told> {
+    const OPTIONS: [&str; 6] =
+        ["constraint-id", "id", "resource-discovery", "role", "score", "score-attribute"];
+    let (attribute, name) = resource_specification(resource);
+    if attribute == "rsc" {
+        check_resource_for_constraint(configuration, name, force)?;
+    }
+    let is_option = |word: &&String| word.split_once('=').is_some_and(|(name, _)| OPTIONS.contains(&name));
+    let count = words.iter().take_while(is_option).count();
+    let (options, expression) = words.split_at(count);
+    let options = pairs(options)?;
+    let mut told = Told::default();
+    if expression.len() > 1 {
+        told.stderr.push(
+            "Deprecation Warning: Specifying a rule as multiple arguments is deprecated and might be removed in a future release, specify the rule as a single string instead".into(),
+        );
+    }
+    let rule = super::rule::parse(&expression.join(" "))?;
+    let score = match (option(&options, "score"), option(&options, "score-attribute")) {
+        (Some(_), Some(_)) => return Err("can not specify both score and score-attribute".into()),
+        (Some(score), None) => ("score", checked_score(score)?),
+        (None, Some(attribute)) => ("score-attribute", attribute.to_owned()),
+        (None, None) => ("score", "INFINITY".to_owned()),
+    };
+    let new_id = |configuration: &Configuration, given: Option<&str>, usual: &str| -> Result<String> {
+        let Some(id) = given else { return Ok(configuration.free_id(usual)) };
+        check_id(id, "id")?;
+        match configuration.by_id(id) {
+            Some(_) => Err(format!("id '{id}' is already in use, please specify another one").into()),
+            None => Ok(id.to_owned()),
+        }
+    };
+    let usual = sanitized(&format!("location-{name}"));
+    let id = new_id(configuration, option(&options, "constraint-id"), &usual)?;
+    let rule_id = new_id(configuration, option(&options, "id"), &format!("{id}-rule"))?;
+    let mut own = Vec::new();
+    if let Some(role) = option(&options, "role") {
+        own.push(("role", checked_rule_role(role)?));
+    }
+    own.push((score.0, score.1.as_str()));
+    let section = configuration.section_or_new("constraints");
+    let element = configuration.document.append_element(section, "rsc_location");
+    let mut attributes = vec![("id", id.as_str()), (attribute, name)];
+    attributes.extend(option(&options, "resource-discovery").map(|value| ("resource-discovery", value)));
+    set_attributes(configuration, element, &attributes);
+    super::rule::write(configuration, element, &rule_id, &rule, &own);
+    Ok(told)
+}
+
+fn checked_rule_role(role: &str) -> Result<&'static str> {
+    match role.to_ascii_lowercase().as_str() {
+        "promoted" | "master" => Ok("Promoted"),
+        "unpromoted" | "slave" => Ok("Unpromoted"),
+        _ => Err(format!("invalid role '{role}', use 'Promoted' or 'Unpromoted'").into()),
+    }
+}
+
 /// The same resource and node again replace the old rule-free constraint, so scores never accumulate.
 fn place_location(
     configuration: &mut Configuration,

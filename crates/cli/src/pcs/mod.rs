@@ -1,5 +1,8 @@
 //! The `pcs` way of working: the same words, effects and messages, on this cluster.
 
+mod acl;
+mod alert;
+mod bundle;
 mod catalog;
 mod cluster;
 mod constraint;
@@ -7,6 +10,7 @@ mod live;
 pub(crate) mod local_agents;
 mod property;
 mod resource;
+mod rule;
 mod show;
 mod stonith;
 mod words;
@@ -55,11 +59,14 @@ Commands:
   constraint    location, order, colocation, ticket, config, delete
   property      set, unset, config, describe
   node          standby, unstandby, maintenance, unmaintenance, attribute
-  tag           create, config, delete
+  tag           create, update, config, delete
+  alert         create, update, delete, config, recipient add|delete
+  acl           enable, disable, role, user, group, permission, config
 
 Examples:
   pcs resource create VIP ocf:heartbeat:IPaddr2 ip=192.168.0.120 cidr_netmask=24 op monitor interval=30s
   pcs constraint location VIP prefers node1=60
+  pcs constraint location VIP rule score=-INFINITY 'not_defined pingd or pingd lt 1'
   pcs -f /tmp/cib.xml resource create A ocf:pacemaker:Dummy     # work on a file
 ";
 
@@ -105,7 +112,9 @@ fn dispatch(options: &Options, words: &[String]) -> Result<ExitCode> {
         "cluster" => context.cluster(rest),
         "status" => context.status(rest),
         "config" => context.config(rest),
-        "acl" | "alert" | "booth" | "host" | "quorum" | "qdevice" | "pcsd" | "client" | "dr" => Err(format!(
+        "acl" => context.acl(rest),
+        "alert" => context.alert(rest),
+        "booth" | "host" | "quorum" | "qdevice" | "pcsd" | "client" | "dr" => Err(format!(
             "'pcs {group}' is not part of Systole yet; what it configures can be set in the CIB with 'cibadmin' where the CIB holds it"
         )
         .into()),
@@ -210,6 +219,12 @@ impl Context<'_> {
             }
             ["ungroup", ..] => {
                 self.change(|configuration| resource::group_remove(configuration, &words[1..]))
+            }
+            ["bundle", "create", ..] => {
+                self.change(|configuration| bundle::create(configuration, &words[2..], options))
+            }
+            ["bundle", "update", ..] => {
+                self.change(|configuration| bundle::update(configuration, &words[2..]))
             }
             ["group", "list"] | ["group"] => print_lines(&resource::group_list(&self.configuration()?)),
             ["show", ..] if options.flag("--groups") => {
@@ -432,32 +447,40 @@ impl Context<'_> {
     fn constraint(&self, words: &[String]) -> Result<ExitCode> {
         let force = self.options.force;
         match strs(words).as_slice() {
-            ["location", "add", ..] => self.change(|configuration| constraint::location_add(configuration, &words[2..], force)),
+            ["location", "add", ..] => {
+                self.change(|configuration| constraint::location_add(configuration, &words[2..], force))
+            }
             ["location", resource, verb @ ("prefers" | "avoids"), ..] => {
                 let live = self.options.file.is_none();
                 self.change(|configuration| {
                     constraint::location_preference(configuration, resource, verb, &words[3..], force, live)
                 })
             }
-            ["location", _, "rule", ..] => {
-                Err("location rules are not part of 'pcs' in Systole yet; write the rule in XML with 'cibadmin -C -o constraints -X ...'".into())
+            ["location", resource, "rule", ..] => self.change(|configuration| {
+                constraint::location_rule(configuration, resource, &words[3..], force)
+            }),
+            ["order", "set", ..] => {
+                self.change(|configuration| constraint::set_constraint(configuration, "order", &words[1..]))
             }
-            ["order", "set", ..] => self.change(|configuration| constraint::set_constraint(configuration, "order", &words[1..])),
             ["order", "remove" | "delete", ..] => {
                 self.change(|configuration| constraint::remove_for(configuration, "rsc_order", &words[2..]))
             }
             ["order", _, ..] if words.iter().any(|word| word == "then") => {
                 self.change(|configuration| constraint::order(configuration, &words[1..], force))
             }
-            ["colocation", "add", ..] => self.change(|configuration| constraint::colocation(configuration, &words[2..], force)),
-            ["colocation", "set", ..] => {
-                self.change(|configuration| constraint::set_constraint(configuration, "colocation", &words[1..]))
+            ["colocation", "add", ..] => {
+                self.change(|configuration| constraint::colocation(configuration, &words[2..], force))
             }
-            ["colocation", "remove" | "delete", ..] => {
-                self.change(|configuration| constraint::remove_for(configuration, "rsc_colocation", &words[2..]))
+            ["colocation", "set", ..] => self
+                .change(|configuration| constraint::set_constraint(configuration, "colocation", &words[1..])),
+            ["colocation", "remove" | "delete", ..] => self
+                .change(|configuration| constraint::remove_for(configuration, "rsc_colocation", &words[2..])),
+            ["ticket", "add", ..] => {
+                self.change(|configuration| constraint::ticket(configuration, &words[2..]))
             }
-            ["ticket", "add", ..] => self.change(|configuration| constraint::ticket(configuration, &words[2..])),
-            ["ticket", "set", ..] => self.change(|configuration| constraint::set_constraint(configuration, "ticket", &words[1..])),
+            ["ticket", "set", ..] => {
+                self.change(|configuration| constraint::set_constraint(configuration, "ticket", &words[1..]))
+            }
             ["delete" | "remove", _, ..] | ["location", "delete" | "remove", _, ..] => {
                 let ids = if words[0] == "location" { &words[2..] } else { &words[1..] };
                 self.change(|configuration| constraint::delete(configuration, ids))
@@ -465,7 +488,9 @@ impl Context<'_> {
             [] | ["config" | "list" | "show", ..] | [_] | [_, "config" | "show", ..] => {
                 print_lines(&show::constraints(&self.configuration()?, self.options.flag("--full")))
             }
-            [other, ..] => Err(Failure::usage(format!("Error: unknown or incomplete command 'pcs constraint {other}'\n\n{USAGE}"))),
+            [other, ..] => Err(Failure::usage(format!(
+                "Error: unknown or incomplete command 'pcs constraint {other}'\n\n{USAGE}"
+            ))),
         }
     }
 
@@ -556,10 +581,75 @@ impl Context<'_> {
             ["delete" | "remove", ids @ ..] => {
                 self.change(|configuration| cluster::tag_delete(configuration, ids))
             }
+            ["update", ..] => {
+                self.change(|configuration| cluster::tag_update(configuration, &words[1..], self.options))
+            }
             [] | ["config" | "list", ..] => print_lines(&cluster::tag_list(&self.configuration()?)),
             [other, ..] => {
                 Err(Failure::usage(format!("Error: unknown command 'pcs tag {other}'\n\n{USAGE}")))
             }
+        }
+    }
+
+    fn alert(&self, words: &[String]) -> Result<ExitCode> {
+        let force = self.options.force;
+        match strs(words).as_slice() {
+            ["create", ..] => self.change(|configuration| alert::create(configuration, &words[1..])),
+            ["update", ..] => self.change(|configuration| alert::update(configuration, &words[1..])),
+            ["delete" | "remove", _, ..] => {
+                self.change(|configuration| alert::delete(configuration, &words[1..]))
+            }
+            ["recipient", "add", ..] => {
+                self.change(|configuration| alert::recipient_add(configuration, &words[2..], force))
+            }
+            ["recipient", "delete" | "remove", _, ..] => {
+                self.change(|configuration| alert::recipient_delete(configuration, &words[2..]))
+            }
+            [] | ["config" | "show", ..] => print_lines(&alert::config(&self.configuration()?)),
+            [other, ..] => Err(Failure::usage(format!(
+                "Error: unknown or incomplete command 'pcs alert {other}'\n\n{USAGE}"
+            ))),
+        }
+    }
+
+    fn acl(&self, words: &[String]) -> Result<ExitCode> {
+        let with_empty = self.options.flag("--autodelete");
+        match strs(words).as_slice() {
+            ["enable"] => self.property(&["set".to_owned(), "enable-acl=true".to_owned()]),
+            ["disable"] => self.property(&["set".to_owned(), "enable-acl=false".to_owned()]),
+            ["role", "create", ..] => {
+                self.change(|configuration| acl::role_create(configuration, &words[2..]))
+            }
+            ["role", "delete" | "remove", id] => {
+                self.change(|configuration| acl::role_delete(configuration, id, with_empty))
+            }
+            ["role", "assign", rest @ ..] => self.change(|configuration| acl::assign(configuration, rest)),
+            ["role", "unassign", rest @ ..] => {
+                self.change(|configuration| acl::unassign(configuration, rest, with_empty))
+            }
+            [kind @ ("user" | "group"), "create", rest @ ..] => {
+                self.change(|configuration| acl::target_create(configuration, kind, rest))
+            }
+            [kind @ ("user" | "group"), "delete" | "remove", id] => {
+                self.change(|configuration| acl::target_delete(configuration, kind, id))
+            }
+            ["permission", "add", ..] => {
+                self.change(|configuration| acl::permission_add(configuration, &words[2..]))
+            }
+            ["permission", "delete" | "remove", id] => {
+                self.change(|configuration| acl::permission_delete(configuration, id))
+            }
+            [] | ["config" | "show", ..] => {
+                let configuration = self.configuration()?;
+                let is_on = |(name, value): &(String, String)| {
+                    name == "enable-acl" && matches!(value.as_str(), "true" | "yes" | "on" | "1" | "y")
+                };
+                let enabled = property::configured(&configuration).iter().any(is_on);
+                print_lines(&acl::config(&configuration, enabled))
+            }
+            [other, ..] => Err(Failure::usage(format!(
+                "Error: unknown or incomplete command 'pcs acl {other}'\n\n{USAGE}"
+            ))),
         }
     }
 

@@ -40,7 +40,8 @@ pub struct Options {
     pub values: BTreeMap<String, String>,
 }
 
-const FLAGS: [&str; 27] = [
+const FLAGS: [&str; 28] = [
+    "--autodelete",
     "--all",
     "--full",
     "--force",
