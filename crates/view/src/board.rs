@@ -318,7 +318,7 @@ mod tests {
 <lrm id="1"><lrm_resources>
 <lrm_resource id="A" class="ocf" provider="pacemaker" type="Dummy">
 <lrm_rsc_op id="A_last_0" operation="start" call-id="3" rc-code="0" op-status="0" interval="0" transition-key="1:1:0:x" transition-magic="0:0;1:1:0:x" last-rc-change="10"/>
-<lrm_rsc_op id="A_last_failure_0" operation="monitor" call-id="4" rc-code="1" op-status="0" interval="10000" transition-key="2:1:0:x" transition-magic="0:1;2:1:0:x" last-rc-change="20" exit-reason="no disk"/>
+<lrm_rsc_op id="A_last_failure_0" operation_key="A_monitor_10000" operation="monitor" call-id="4" rc-code="1" op-status="0" interval="10000" transition-key="2:1:0:x" transition-magic="0:1;2:1:0:x" last-rc-change="20" exit-reason="no disk"/>
 </lrm_resource>
 <lrm_resource id="c" class="ocf" provider="pacemaker" type="Dummy">
 <lrm_rsc_op id="c_last_0" operation="start" call-id="5" rc-code="0" op-status="0" interval="0" transition-key="3:1:0:x" transition-magic="0:0;3:1:0:x" last-rc-change="10"/>
@@ -349,11 +349,11 @@ mod tests {
         assert_eq!(
             plain(&board().resources),
             [
-                "A      FAILED started node1  ocf:pacemaker:Dummy",
-                "G      group",
-                "  B    stopped               ocf:pacemaker:Dummy",
-                "C      started node1         clone of c",
-                "Off    stopped (disabled)    ocf:pacemaker:Dummy",
+                "A    FAILED started node1  ocf:pacemaker:Dummy",
+                "G    group",
+                "  B  stopped               ocf:pacemaker:Dummy",
+                "C    started node1         clone of c",
+                "Off  stopped (disabled)    ocf:pacemaker:Dummy",
             ]
         );
     }
