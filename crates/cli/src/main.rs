@@ -154,7 +154,7 @@ fn main() -> ExitCode {
 fn end_quietly_with_the_reader() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or_default();
+        let text = info.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
         if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
             // as if ended by SIGPIPE
             std::process::exit(141);
