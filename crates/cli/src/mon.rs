@@ -116,7 +116,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish("systole status", show(&sections, crate::colour::wanted()).and_then(|()| show_quorum()).and_then(|()| show_fencing()))
+    finish(
+        "systole status",
+        show(&sections, crate::colour::wanted()).and_then(|()| show_quorum()).and_then(|()| show_fencing()),
+    )
 }
 
 /// What Corosync says about quorum; nothing on the embedded bus, and nothing for a file.

@@ -19,7 +19,7 @@ use view::api::{
     AttributeChange, AttributeQuery, CibChange, CibOperation, CibQuery, EventQuery, Operation, Status,
 };
 
-#[path = "nodes_fencing.rs"]
+#[path = "nodes/fencing.rs"] // a file beside this one would be a test program of its own
 mod fencing;
 
 const PATIENT: Duration = Duration::from_secs(60);
