@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use process::Control;
 pub use search::SearchPath;
+pub use systemd::Systemd;
 
 /// Kinds of agents (rule 4.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,8 +150,6 @@ pub struct FenceRun {
 /// How a run went, apart from the exit code (rule 4.2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Still under way (systemd units that are starting or stopping).
-    Pending,
     /// The agent ran to its end.
     Done,
     /// Killed on demand.
@@ -229,6 +228,8 @@ pub struct Agents {
     pub search: SearchPath,
     /// Added to the environment of every agent: logging variables (rule 4.13), `HA_RSCTMP`, `PATH`, …
     pub environment: BTreeMap<String, String>,
+    /// What starts and stops units.
+    pub systemd: Systemd,
 }
 
 #[cfg(test)]

@@ -118,10 +118,10 @@ impl Agents {
             Class::Stonith => self.fence_metadata(agent).await,
             Class::Lsb => self.lsb_metadata(agent),
             Class::Nagios => self.nagios_metadata(agent),
-            Class::Systemd => Ok(systemd_metadata(agent)),
-            Class::Service => match self.lsb_metadata(agent) {
-                Ok(text) => Ok(text),
-                Err(_) => Ok(systemd_metadata(agent)),
+            Class::Systemd => self.systemd_metadata(agent).await,
+            Class::Service => match self.service_class(&agent.kind).await {
+                Class::Systemd => self.systemd_metadata(agent).await,
+                _ => self.lsb_metadata(agent),
             },
         }
     }
@@ -161,6 +161,17 @@ impl Agents {
         let script = std::fs::read_to_string(self.search.init_script(&agent.kind))
             .map_err(|_| MetadataError::NotInstalled(agent.to_string()))?;
         Ok(lsb_metadata(agent, &script))
+    }
+
+    async fn systemd_metadata(&self, agent: &Agent) -> Result<String, MetadataError> {
+        match self.systemd.description(&agent.kind).await {
+            Ok(Some(description)) => Ok(systemd_metadata(&agent.kind, &description)),
+            Ok(None) => Err(MetadataError::NotInstalled(agent.to_string())),
+            Err(reason) => {
+                let reason = format!("No DBus connection: {reason}");
+                Err(MetadataError::Failed { agent: agent.to_string(), reason })
+            }
+        }
     }
 
     fn nagios_metadata(&self, agent: &Agent) -> Result<String, MetadataError> {
@@ -266,9 +277,8 @@ const SYSTEMD_ACTIONS: [(&str, &str, Option<&str>); 5] = [
     ("meta-data", "5s", None),
 ];
 
-fn systemd_metadata(agent: &Agent) -> String {
-    let description = format!("systemd unit file for {}", agent.kind);
-    synthesised(&agent.kind, &description, &description, &SYSTEMD_ACTIONS)
+fn systemd_metadata(kind: &str, description: &str) -> String {
+    synthesised(kind, &format!("systemd unit file for {kind}"), description, &SYSTEMD_ACTIONS)
 }
 
 fn synthesised(name: &str, short: &str, long: &str, actions: &[(&str, &str, Option<&str>)]) -> String {

@@ -177,7 +177,10 @@ fn end(status: io::Result<ExitStatus>, killed: Option<Killed>) -> End {
     }
 }
 
-async fn wait_for(cancelled: &mut Option<oneshot::Receiver<()>>) -> Result<(), oneshot::error::RecvError> {
+/// Waits until somebody cancels, for ever if nobody can.
+pub(crate) async fn wait_for(
+    cancelled: &mut Option<oneshot::Receiver<()>>,
+) -> Result<(), oneshot::error::RecvError> {
     match cancelled {
         Some(receiver) => match receiver.await {
             Ok(()) => Ok(()),

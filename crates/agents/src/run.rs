@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use md5::{Digest, Md5};
 
 use crate::process::{self, Control, End, Ended, Spec, signal_text};
-use crate::{Agent, Agents, Class, FenceRun, Outcome, Run, Status, exit_code, systemd};
+use crate::{Agent, Agents, Class, FenceRun, Outcome, Run, Status, exit_code};
 
 /// Marks an agent's reason in its standard error.
 pub const REASON_PREFIX: &str = "ocf-exit-reason:";
 
 /// Value of a parameter that stands for a secret (rule 4.12.1).
 const SECRET: &str = "lrm://";
+
+/// Longest pause between two attempts of a nagios plugin's start (rule 4.9.3).
+const NAGIOS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Number of parameters of a fence run or resource whose secret could not be read.
 type Secrets = Result<BTreeMap<String, String>, ()>;
@@ -28,26 +31,40 @@ impl Agents {
             Class::Lsb => self.run_lsb(run, control).await,
             Class::Nagios => self.run_nagios(run, control).await,
             Class::Systemd => self.run_systemd(run, control).await,
-            Class::Service => {
-                // rule 4.1.2: resolved at each run
-                let class = if self.search.init_script(&run.agent.kind).exists() {
-                    Class::Lsb
-                } else {
-                    Class::Systemd
-                };
-                let agent = Agent { class, ..run.agent.clone() };
-                let run = Run { agent, ..run.clone() };
-                if class == Class::Lsb {
-                    self.run_lsb(&run, control).await
-                } else {
-                    self.run_systemd(&run, control).await
-                }
-            }
+            Class::Service => match self.service_class(&run.agent.kind).await {
+                Class::Systemd => self.run_systemd(run, control).await,
+                _ => self.run_lsb(run, control).await,
+            },
             Class::Stonith => Outcome::plain(
                 Status::Error,
                 exit_code::ERROR,
                 "a fence agent is run with a fencing action, not as a resource agent",
             ),
+        }
+    }
+
+    /// Agent types of a class (and provider, for `ocf`; without one those of all providers).
+    pub async fn types(&self, class: &str, provider: Option<&str>) -> Vec<String> {
+        match class {
+            "systemd" => self.systemd.list().await,
+            "service" => {
+                let mut names = self.search.types("lsb", None);
+                names.extend(self.systemd.list().await);
+                names.sort_by_cached_key(|name| (name.to_lowercase(), name.clone()));
+                names.dedup();
+                names
+            }
+            _ => self.search.types(class, provider),
+        }
+    }
+
+    /// What a name of class `service` is now (rule 4.1.2).
+    pub(crate) async fn service_class(&self, kind: &str) -> Class {
+        let is_script = self.search.init_script(kind).exists();
+        if is_script || (!self.systemd.knows(kind).await && self.search.lsb.is_dir()) {
+            Class::Lsb
+        } else {
+            Class::Systemd
         }
     }
 
@@ -104,41 +121,33 @@ impl Agents {
     /// Rules 4.9.2 and 4.9.3.
     async fn run_nagios(&self, run: &Run, control: Control) -> Outcome {
         let probe = run.action == "monitor" && run.interval.is_zero();
-        let arguments: Vec<OsString> = match run.action.as_str() {
-            "monitor" if probe => vec!["--version".into()],
-            "start" | "monitor" => run
-                .parameters
-                .iter()
-                .filter(|(name, _)| *name != "crm_feature_set" && !name.starts_with("CRM_meta_"))
-                .flat_map(|(name, value)| [format!("--{name}").into(), value.into()])
-                .collect(),
+        match run.action.as_str() {
+            "start" | "monitor" => {}
             "stop" => return Outcome::plain(Status::Done, exit_code::OK, ""),
             _ => return Outcome::plain(Status::Done, exit_code::UNIMPLEMENTED, ""),
-        };
+        }
         let program = self.search.nagios.join(&run.agent.kind);
         if run.agent.kind.contains('/') || !program.is_file() {
             return not_installed(&run.agent);
         }
+        let arguments = if probe {
+            vec!["--version".into()]
+        } else {
+            match self.secrets(&run.resource, &run.parameters) {
+                Ok(parameters) => nagios_arguments(&parameters),
+                Err(()) => return no_secrets(Status::Done),
+            }
+        };
         let spec = self.spec(program, arguments, run.timeout, run.spare_group);
+        if run.action == "start" {
+            return nagios_start(spec, control).await;
+        }
         let ended = process::execute(&spec, control).await;
         outcome(ended, "Resource agent", run.timeout, if probe { nagios_probe_code } else { nagios_code })
     }
 
     async fn run_systemd(&self, run: &Run, control: Control) -> Outcome {
-        let Some(arguments) = systemd::arguments(&run.agent.kind, &run.action) else {
-            return Outcome::plain(
-                Status::Unsupported,
-                exit_code::UNIMPLEMENTED,
-                format!("systemd units have no action {}", run.action),
-            );
-        };
-        let spec = self.spec("/usr/bin/systemctl".into(), arguments, run.timeout, run.spare_group);
-        let ended = process::execute(&spec, control).await;
-        systemd::outcome(
-            &run.agent.kind,
-            &run.action,
-            outcome(ended, "Resource agent", run.timeout, |code| code),
-        )
+        self.systemd.run(&run.agent.kind, &run.action, run.timeout, control.cancelled).await
     }
 
     /// Runs a fence agent once. Exit code 0 with [`Status::Done`] is success; the other codes are the
@@ -218,6 +227,44 @@ impl Agents {
         let value = value.trim_end();
         let digest: String = Md5::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
         (digest == signature.trim()).then(|| value.to_owned())
+    }
+}
+
+fn nagios_arguments(parameters: &BTreeMap<String, String>) -> Vec<OsString> {
+    parameters
+        .iter()
+        .filter(|(name, _)| *name != "crm_feature_set" && !name.starts_with("CRM_meta_"))
+        .flat_map(|(name, value)| [format!("--{name}").into(), value.into()])
+        .collect()
+}
+
+/// A service may need a while until its check succeeds, so a start is tried until its time is up.
+async fn nagios_start(mut spec: Spec, control: Control) -> Outcome {
+    let (began, timeout) = (Instant::now(), spec.timeout);
+    let pause = (timeout / 10).min(NAGIOS_PAUSE);
+    let Control { mut started, mut cancelled } = control;
+    loop {
+        let attempt = Control { started: started.take(), cancelled: None };
+        let mut last = tokio::select! {
+            ended = process::execute(&spec, attempt) => outcome(ended, "Resource agent", timeout, nagios_code),
+            Ok(()) = process::wait_for(&mut cancelled) => Outcome::plain(Status::Cancelled, exit_code::ERROR, ""),
+        };
+        last.executed = began.elapsed();
+        let failed = last.status == Status::Done && last.exit_code == exit_code::ERROR;
+        if !failed {
+            return last;
+        }
+        spec.timeout = timeout.saturating_sub(began.elapsed() + pause);
+        if spec.timeout.is_zero() {
+            let reason = format!("Resource agent did not succeed within {}", readable(timeout));
+            return Outcome { status: Status::TimedOut, exit_reason: reason, ..last };
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            Ok(()) = process::wait_for(&mut cancelled) => {
+                return Outcome { status: Status::Cancelled, ..last };
+            }
+        }
     }
 }
 

@@ -89,19 +89,12 @@ impl SearchPath {
         self.providers().into_iter().filter(|provider| self.ocf_agent(provider, kind).is_some()).collect()
     }
 
-    /// Agent types of a class (and provider, for `ocf`; without one those of all providers).
+    /// Agent types of a class (and provider, for `ocf`; without one those of all providers), as far as they
+    /// are files: units are asked for with [`crate::Agents::types`].
     pub fn types(&self, class: &str, provider: Option<&str>) -> Vec<String> {
         match class {
             "ocf" => self.ocf_types(provider),
-            "lsb" => executables(&self.lsb),
-            "service" => {
-                let mut names = executables(&self.lsb);
-                names.extend(crate::systemd::units());
-                names.sort_by_key(|name| name.to_lowercase());
-                names.dedup();
-                names
-            }
-            "systemd" => crate::systemd::units(),
+            "lsb" | "service" => executables(&self.lsb),
             "stonith" => self.fence_types(),
             "nagios" => entries(&self.nagios_metadata)
                 .iter()

@@ -15,7 +15,7 @@ fn main() {
         std::process::exit(agents::webserver::internal(&words[1..]).into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let tests: [(&str, &dyn Fn(&Host)); 7] = [
+    let tests: [(&str, &dyn Fn(&Host)); 9] = [
         ("dummy", &|host| runtime.block_on(dummy(host))),
         ("stateful", &|host| runtime.block_on(stateful(host))),
         ("web", &|host| runtime.block_on(web(host))),
@@ -23,6 +23,8 @@ fn main() {
         ("fencing", &|host| runtime.block_on(fencing(host))),
         ("metadata", &|host| runtime.block_on(metadata(host))),
         ("missing", &|host| runtime.block_on(missing(host))),
+        ("nagios", &|host| runtime.block_on(nagios(host))),
+        ("lsb", &|host| runtime.block_on(lsb(host))),
     ];
     for (name, test) in tests {
         test(&Host::new());
@@ -48,13 +50,20 @@ impl Host {
         let search = SearchPath {
             ocf: vec![own("ocf/resource.d")],
             fence: vec![own("sbin")],
+            lsb: own("init.d"),
+            nagios: own("plugins"),
+            nagios_metadata: own("plugins-metadata"),
             ..SearchPath::default()
         };
-        Host { agents: Agents { search, environment }, directory }
+        Host { agents: Agents { search, environment, ..Agents::default() }, directory }
     }
 
     async fn run(&self, agent: &str, action: &str, parameters: &[(&str, &str)]) -> Outcome {
-        let run = Run {
+        self.agents.run(&self.described(agent, action, parameters), Control::default()).await
+    }
+
+    fn described(&self, agent: &str, action: &str, parameters: &[(&str, &str)]) -> Run {
+        Run {
             agent: agent.parse().unwrap(),
             action: action.into(),
             resource: "R".into(),
@@ -65,8 +74,7 @@ impl Host {
             timeout: Duration::from_secs(60),
             interval: Duration::ZERO,
             spare_group: false,
-        };
-        self.agents.run(&run, Control::default()).await
+        }
     }
 
     async fn expect(&self, agent: &str, parameters: &[(&str, &str)], steps: &[(&str, i32)]) {
@@ -208,4 +216,64 @@ async fn missing(host: &Host) {
     let agent: Agent = "ocf:systole:plain".parse().unwrap();
     let outcome = host.run(&agent.to_string(), "start", &[]).await;
     assert!(matches!(outcome.exit_code, 4 | 5), "{outcome:?}");
+}
+
+fn script(directory: &Path, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(directory).unwrap();
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Rules 4.9.1 to 4.9.3. The plugin says once that its service is not there, then what a file says.
+async fn nagios(host: &Host) {
+    let base = host.directory.path();
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && exit 0\n[ \"$1 $2\" = '--name it' ] || exit 3\n\
+         [ -e {0}/seen ] || {{ touch {0}/seen; exit 2; }}\nexit $(cat {0}/code)\n",
+        base.display()
+    );
+    script(&base.join("plugins"), "check_it", &text);
+    script(&base.join("plugins-metadata"), "check_it.xml", "<resource-agent/>");
+    assert_eq!(host.agents.search.types("nagios", None), ["check_it"]);
+    let parameters = [("name", "it"), ("CRM_meta_timeout", "1000"), ("crm_feature_set", "3.19.7")];
+    std::fs::write(base.join("code"), "0").unwrap();
+    host.expect("nagios:check_it", &parameters, &[("monitor", 7), ("start", 0), ("stop", 0)]).await;
+    assert!(base.join("seen").exists(), "the start was not tried again");
+    for (code, expected) in [("1", 190), ("2", 1), ("0", 0)] {
+        std::fs::write(base.join("code"), code).unwrap();
+        let mut run = host.described("nagios:check_it", "monitor", &parameters);
+        run.interval = Duration::from_secs(1);
+        let outcome = host.agents.run(&run, Control::default()).await;
+        assert_eq!((outcome.status, outcome.exit_code), (Status::Done, expected));
+    }
+    std::fs::write(base.join("code"), "2").unwrap();
+    let mut run = host.described("nagios:check_it", "start", &parameters);
+    run.timeout = Duration::from_millis(300);
+    assert_eq!(host.agents.run(&run, Control::default()).await.status, Status::TimedOut);
+    let missing = host.run("nagios:nothing", "monitor", &[]).await;
+    assert_eq!((missing.status, missing.exit_code), (Status::NotInstalled, 5));
+}
+
+/// Rules 4.1.2 and 4.5.1 to 4.5.3.
+async fn lsb(host: &Host) {
+    let base = host.directory.path();
+    let text = format!(
+        "#!/bin/sh\ncase $1 in start) touch {0}/up;; stop) rm -f {0}/up;; \
+         status) [ -e {0}/up ] || exit $(cat {0}/down);; *) exit 2;; esac\n",
+        base.display()
+    );
+    script(&base.join("init.d"), "it", &text);
+    for agent in ["lsb:it", "service:it"] {
+        for (down, expected) in [("3", 7), ("1", 7), ("4", 1), ("151", 4)] {
+            std::fs::write(base.join("down"), down).unwrap();
+            host.expect(agent, &[], &[("monitor", expected)]).await;
+        }
+        host.expect(agent, &[], &[("start", 0), ("start", 0), ("monitor", 0), ("stop", 0)]).await;
+    }
+    for agent in ["lsb:nothing", "service:nothing"] {
+        let missing = host.run(agent, "monitor", &[]).await;
+        assert_eq!((missing.status, missing.exit_code), (Status::NotInstalled, 5), "{missing:?}");
+    }
 }

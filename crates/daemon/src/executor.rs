@@ -217,7 +217,6 @@ fn result(id: OperationId, outcome: Outcome, queued: Duration) -> OperationResul
     OperationResult {
         id,
         status: match outcome.status {
-            Status::Pending => ExecutionStatus::Pending,
             Status::Done => ExecutionStatus::Done,
             Status::Cancelled => ExecutionStatus::Cancelled,
             Status::TimedOut => ExecutionStatus::TimedOut,

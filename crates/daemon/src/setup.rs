@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Instant;
 
-use agents::{Agents, SearchPath};
+use agents::{Agents, SearchPath, Systemd};
 use cluster::{Config, Input, Node, Restored, SchedulerPlanner};
 use messaging::Engine;
 use tokio::signal::unix::{SignalKind, signal};
@@ -320,7 +320,7 @@ fn surroundings(paths: &Paths) -> Agents {
         environment.insert("PATH".into(), format!("{}:{path}", tools.display()));
         environment.insert("HA_SBIN_DIR".into(), tools.display().to_string());
     }
-    Agents { search, environment }
+    Agents { search, environment, systemd: Systemd::default() }
 }
 
 /// The thread that writes. Its answers go to the node like any other result.

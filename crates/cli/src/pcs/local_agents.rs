@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agents::{Agent, Agents, Class, Control, Run, SearchPath};
+use agents::{Agent, Agents, Class, Control, Run, SearchPath, Systemd};
 
 use super::catalog::{AdvertisedAction, AgentMetadata, AgentName, Catalog, Parameter};
 
@@ -31,7 +31,11 @@ impl Default for LocalAgents {
         if let Ok(binary) = std::env::current_exe() {
             environment.insert("SYSTOLE_BINARY".to_owned(), binary.to_string_lossy().into_owned());
         }
-        LocalAgents { agents: Agents { search, environment }, runtime, _own: own }
+        LocalAgents {
+            agents: Agents { search, environment, systemd: Systemd::default() },
+            runtime,
+            _own: own,
+        }
     }
 }
 
@@ -43,6 +47,14 @@ impl LocalAgents {
     /// Where agents are.
     pub fn search(&self) -> &SearchPath {
         &self.agents.search
+    }
+
+    /// Agent types of a class (and provider, for `ocf`).
+    pub fn types(&self, class: &str, provider: Option<&str>) -> Vec<String> {
+        match self.runtime() {
+            Ok(runtime) => runtime.block_on(self.agents.types(class, provider)),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Metadata as the agent prints it.
@@ -130,14 +142,14 @@ impl Catalog for LocalAgents {
         for class in search.classes() {
             if class == "ocf" {
                 for provider in search.providers() {
-                    found.extend(search.types(&class, Some(&provider)).into_iter().map(|kind| AgentName {
+                    found.extend(self.types(&class, Some(&provider)).into_iter().map(|kind| AgentName {
                         class: class.clone(),
                         provider: Some(provider.clone()),
                         kind,
                     }));
                 }
             } else if class != "service" {
-                found.extend(search.types(&class, None).into_iter().map(|kind| AgentName {
+                found.extend(self.types(&class, None).into_iter().map(|kind| AgentName {
                     class: class.clone(),
                     provider: None,
                     kind,

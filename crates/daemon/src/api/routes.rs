@@ -281,7 +281,7 @@ pub(super) async fn list_agents(
     Ok(Json(match (query.class.as_deref(), query.provider.as_deref()) {
         (None, _) => search.classes(),
         (Some("ocf"), None) => search.providers(),
-        (Some(class), provider) => search.types(class, provider),
+        (Some(class), provider) => context.agents.types(class, provider).await,
     }))
 }
 

@@ -1,11 +1,14 @@
-//! Live tests: the tutorial's cluster with real agents on hosts made on this machine.
+//! Live tests: the tutorial's cluster with real agents on hosts made on this machine, and units on a machine
+//! with its own systemd.
 
 mod agents;
 pub mod client;
 mod clients;
 mod cluster;
+mod container;
 pub mod corosync;
 pub mod hosts;
+mod systemd;
 mod tools;
 mod tutorial;
 
@@ -15,8 +18,17 @@ use std::process::{Command, Stdio};
 use crate::report::Report;
 
 /// Debian packages that the real parts come from.
-const PACKAGES: [&str; 7] =
-    ["resource-agents", "apache2", "iproute2", "procps", "curl", "util-linux", "corosync"];
+const PACKAGES: [&str; 9] = [
+    "resource-agents",
+    "apache2",
+    "iproute2",
+    "procps",
+    "curl",
+    "util-linux",
+    "corosync",
+    "systemd-container",
+    "debootstrap",
+];
 
 /// Packages that only the scenarios on demand need.
 const PACKAGES_ON_DEMAND: [&str; 5] = ["crmsh", "pcs", "redis-server", "kmod", "iptables"];
@@ -35,8 +47,12 @@ pub fn run(root: &Path, report: &mut Report) {
             if let Some((_, scenario)) = ON_DEMAND.iter().find(|(name, _)| *name == only) {
                 return scenario(&binary, report);
             }
+            if only == "systemd" {
+                return systemd::run(root, &binary, report);
+            }
             engines(root, report);
             tutorial::run(&binary, report);
+            systemd::run(root, &binary, report);
             crate::lab::play(&binary, &crate::lab::Options::short(), report);
         }
         Err(Unready::Skip(why)) => report.skip("live tests", why),

@@ -60,7 +60,7 @@ fn list_agents(agents: &LocalAgents, spec: &str, out: &mut Output) -> Result<(),
         Some((standard, provider)) => (standard, Some(provider)),
         None => (spec, None),
     };
-    let mut names = agents.search().types(standard, provider);
+    let mut names = agents.types(standard, provider);
     names.sort();
     names.dedup();
     if names.is_empty() {
@@ -222,7 +222,7 @@ fn named_agent(given: &Given) -> Result<Agent, Problem> {
         return Err(usage(format!("{class} does not support the --provider option")));
     }
     let agent = Agent::new(class, provider, kind).map_err(|error| usage(error.to_string()))?;
-    let known = LocalAgents::default().search().types(class, provider);
+    let known = LocalAgents::default().types(class, provider);
     if !known.iter().any(|name| name == kind) {
         let provider = provider.map(|provider| format!("{provider}:")).unwrap_or_default();
         return Err(usage(format!("{class}:{provider}{kind} is not a known resource agent")));
@@ -246,7 +246,7 @@ fn report(
         agents::Status::Unsupported => 3,
         agents::Status::NotInstalled => 7,
         agents::Status::NoSecrets => 11,
-        agents::Status::Error | agents::Status::Pending => 4,
+        agents::Status::Error => 4,
     };
     let code = i64::from(outcome.exit_code);
     let (text, execution) = (words::result(code), words::execution(status));
