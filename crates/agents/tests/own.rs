@@ -200,7 +200,7 @@ async fn metadata(host: &Host) {
     }
     assert_eq!(host.agents.search.providers(), ["pacemaker", "systole"]);
     assert_eq!(host.agents.search.types("ocf", Some("systole")), ["address", "web"]);
-    assert_eq!(host.agents.search.types("stonith", None), ["fence_systole_demo"]);
+    assert_eq!(host.agents.search.types("stonith", None), ["fence_systole_demo", "fence_watchdog"]);
 }
 
 async fn missing(host: &Host) {
