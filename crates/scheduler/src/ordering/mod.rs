@@ -32,6 +32,8 @@ pub struct Extra {
     changes: u64,
     /// Summaries by action, with the count of changes they belong to.
     summaries: Vec<Option<(u64, summary::States)>>,
+    /// Actions whose states never settle, by index: they are blocked and not visited again.
+    unsettled: std::collections::BTreeSet<ActionId>,
 }
 
 /// Records an ordering rule and, right after it, its equivalents for live migration (rules 3.20.1, 3.25.11).

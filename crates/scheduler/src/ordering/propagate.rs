@@ -9,7 +9,7 @@ use super::interleave;
 use super::relate_because;
 use super::summary::{self, States};
 use crate::model::{
-    ActionId, Cause, ColocationId, Model, NodeId, Properties, ResourceId, ResourceKind, Task,
+    ActionId, Cause, ColocationId, Model, Name, NodeId, Properties, ResourceId, ResourceKind, Severity, Task,
 };
 use cib::value::{Role, Score};
 
@@ -28,15 +28,48 @@ pub(super) fn block_colocated(model: &mut Model<'_>, action: ActionId) {
 fn run(model: &mut Model<'_>, root: Frame) {
     let mut stack = vec![root];
     let mut returned = Changed::NONE;
+    let mut left = MOST_STEPS + MOST_STEPS_PER_ACTION * model.actions.len();
     while let Some(top) = stack.last_mut() {
         match top.resume(model, std::mem::take(&mut returned)) {
-            Control::Call(frame) => stack.push(frame),
+            Control::Call(Frame::Visit(visit)) if model.ordering.unsettled.contains(&visit.then) => {}
+            Control::Call(frame) => {
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    return block_unsettled(model, &stack);
+                }
+                stack.push(frame);
+            }
             Control::Return(changed) => {
                 returned = changed;
                 stack.pop();
             }
         }
     }
+}
+
+/// More steps after one change than any sound configuration needs. Relations that contradict each other can
+/// switch states to and fro for ever.
+const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS_PER_ACTION: usize = 100;
+
+/// Blocks the actions that were being visited when there was no end to it.
+fn block_unsettled(model: &mut Model<'_>, stack: &[Frame]) {
+    let mut names: Vec<Name> = Vec::new();
+    for frame in stack {
+        let Frame::Visit(Visit { then, .. }) = frame else { continue };
+        if model.ordering.unsettled.insert(*then) {
+            model.actions[*then].runnable = false;
+            names.push(model.actions[*then].key.clone());
+        }
+    }
+    super::state_changed(model);
+    let shown: Vec<&str> = names.iter().take(10).map(|name| &**name).collect();
+    let text = format!(
+        "Orderings contradict each other, so that {} actions are blocked: {}",
+        names.len(),
+        shown.join(", ")
+    );
+    model.notice(Severity::Warning, text, None);
 }
 
 /// What a resumed frame wants next.

@@ -23,10 +23,21 @@ pub(super) fn unpack(model: &mut Model) {
             }
         };
         let name = configured.uname.clone().unwrap_or_else(|| configured.id.clone());
+        if is_known(model, &configured.id, &name) {
+            let text = format!("Ignoring a second node with the id '{}' or the name '{name}'", configured.id);
+            model.notice(Severity::ConfigurationError, text, Some(configured.line));
+            continue;
+        }
         let node = create(model, &configured.id, &name, kind, configured.score);
         add_attributes(model, node, &configured.instance_attributes);
         add_utilization(model, node, &configured.utilization);
     }
+}
+
+/// A node of which there are two would be probed, fenced and given resources twice.
+fn is_known(model: &Model, id: &str, name: &str) -> bool {
+    model.state.node_by_id.contains_key(&id.to_lowercase())
+        || model.state.node_by_name.contains_key(&name.to_lowercase())
 }
 
 /// Adds a node (rules 1.7.2.2, 1.7.2.3, 1.7.4).

@@ -9,6 +9,8 @@ mod history;
 mod inject;
 mod spec;
 #[cfg(test)]
+mod hard_tests;
+#[cfg(test)]
 mod tests;
 pub mod xml;
 

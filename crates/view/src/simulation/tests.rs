@@ -7,7 +7,7 @@ use xml::Document;
 
 /// A cluster of two nodes, without fencing, with these resources and constraints. `history` is what ran:
 /// words like `a@n1`.
-fn cluster(resources: &str, constraints: &str, history: &str) -> Document {
+pub(super) fn cluster(resources: &str, constraints: &str, history: &str) -> Document {
     let node = |number: u32| {
         let name = format!("n{number}");
         let entries: String = history
@@ -41,27 +41,27 @@ fn cluster(resources: &str, constraints: &str, history: &str) -> Document {
     Document::parse(&text).unwrap()
 }
 
-fn primitive(id: &str) -> String {
+pub(super) fn primitive(id: &str) -> String {
     format!("<primitive id='{id}' class='ocf' provider='p' type='T'/>")
 }
 
 /// A primitive that is to be stopped.
-fn disabled(id: &str) -> String {
+pub(super) fn disabled(id: &str) -> String {
     format!(
         "<primitive id='{id}' class='ocf' provider='p' type='T'><meta_attributes id='{id}-m'><nvpair \
          id='{id}-t' name='target-role' value='Stopped'/></meta_attributes></primitive>"
     )
 }
 
-fn order(first: &str, then: &str) -> String {
+pub(super) fn order(first: &str, then: &str) -> String {
     format!("<rsc_order id='o-{first}-{then}' first='{first}' then='{then}'/>")
 }
 
-fn location(resource: &str, node: &str, score: &str) -> String {
+pub(super) fn location(resource: &str, node: &str, score: &str) -> String {
     format!("<rsc_location id='l-{resource}' rsc='{resource}' node='{node}' score='{score}'/>")
 }
 
-fn execute(document: Document) -> Outcome {
+pub(super) fn execute(document: Document) -> Outcome {
     simulate(document, &Options { execute: true, keep: Keep::EVERYTHING, clock: 1000, ..Options::default() })
 }
 
