@@ -24,7 +24,9 @@ fn many(ids: &[&str]) -> String {
 }
 
 fn meta(id: &str, name: &str, value: &str) -> String {
-    format!("<meta_attributes id='m-{id}'><nvpair id='m-{id}-{name}' name='{name}' value='{value}'/></meta_attributes>")
+    format!(
+        "<meta_attributes id='m-{id}'><nvpair id='m-{id}-{name}' name='{name}' value='{value}'/></meta_attributes>"
+    )
 }
 
 fn group(id: &str, members: &[&str]) -> String {
@@ -96,7 +98,10 @@ fn a_promoted_instance_without_location_in_an_opt_in_cluster() {
 }
 
 fn guest(id: &str, node: &str) -> String {
-    format!("<primitive id='{id}' class='ocf' provider='p' type='T'>{}</primitive>", meta(id, "remote-node", node))
+    format!(
+        "<primitive id='{id}' class='ocf' provider='p' type='T'>{}</primitive>",
+        meta(id, "remote-node", node)
+    )
 }
 
 #[test]

@@ -5,11 +5,11 @@
 
 mod event;
 mod execute;
+#[cfg(test)]
+mod hard_tests;
 mod history;
 mod inject;
 mod spec;
-#[cfg(test)]
-mod hard_tests;
 #[cfg(test)]
 mod tests;
 pub mod xml;
