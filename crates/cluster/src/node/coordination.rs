@@ -161,14 +161,15 @@ impl Node {
         }
     }
 
-    /// Only on a consistent CIB: own changes have been delivered, and nothing says to wait.
+    /// Only on a consistent CIB: own changes have been delivered, and nothing says to wait. Work that was
+    /// handed out counts as under way only once it has been delivered, so a plan made before that would not
+    /// know of it, and could start a resource a second time elsewhere.
     fn may_plan(&self) -> bool {
         let Some(coordinator) = &self.coordinator else { return false };
         let harmless = |body: &Body| {
             matches!(
                 body,
-                Body::Execute { .. }
-                    | Body::Settled { .. }
+                Body::Settled { .. }
                     | Body::FenceStarted { .. }
                     | Body::FenceOffer { .. }
                     | Body::FenceExecute(_)
