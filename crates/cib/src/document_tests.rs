@@ -233,6 +233,20 @@ fn a_patchset_carries_a_change_to_another_replica() {
     assert_eq!(refused(&mut other, &Operation::Patch { xml: "<diff/>".into() }), RefusalCode::Invalid);
 }
 
+/// `crm_diff -c`: where only the order of attributes differs, the digest is that of what the patch makes.
+#[test]
+fn the_digest_of_a_comparison_fits_what_the_patchset_makes() {
+    let parse = |text: &str| Document::parse(text).expect("well-formed");
+    let before = parse("<cib admin_epoch='0' epoch='1' num_updates='0'><a id='1' x='2'/></cib>");
+    let after = parse("<cib epoch='2' admin_epoch='0' num_updates='0'><a x='2' id='1'/><b id='3'/></cib>");
+    let options = crate::patchset::Options { versions: true, digest: true };
+    let patch = Patchset::compare(&before, &after, options).expect("a change");
+    let made = patch.apply(&before).expect("the digest fits");
+    assert!(made.to_string().contains("<b id=\"3\"/>"), "{made}");
+    let back = Patchset::compare(&made, &after, crate::patchset::Options::default());
+    assert_eq!(back, None);
+}
+
 #[test]
 fn a_patchset_reads_well() {
     let mut cib = start();

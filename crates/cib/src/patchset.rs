@@ -53,12 +53,22 @@ impl Patchset {
         if changes.is_empty() {
             return None;
         }
-        Some(Patchset {
+        let mut patch = Patchset {
             source: options.versions.then(|| Version::of(source)),
             target: options.versions.then(|| Version::of(target)),
-            digest: options.digest.then(|| digest::versioned(target)),
+            digest: None,
             changes,
-        })
+        };
+        patch.digest = options.digest.then(|| patch.digest_of_result(source, target));
+        Some(patch)
+    }
+
+    /// Digest of what the patch set makes. Where only the order of attributes differs it makes another text
+    /// than `target`, and whoever applies it compares with what he gets.
+    fn digest_of_result(&self, source: &Document, target: &Document) -> String {
+        let mut result = source.clone();
+        let missing = diff::apply(&mut result, &self.changes);
+        digest::versioned(if missing.is_empty() { &result } else { target })
     }
 
     // ---- XML form

@@ -2,15 +2,41 @@
 
 use std::path::Path;
 
+use cib::acl::User;
 use cib::document::{CibDocument, Origin, Query};
 use cib::operation::Operation;
 use cib::refusal::Refusal;
 use view::api::{CibChange, CibChanged, CibOperation, CibQuery, Version};
 
-use crate::session::{Problem, read_file, replace_file};
+use crate::session::{Problem, read_cib_file, replace_file};
 
 fn refused(refusal: Refusal) -> Problem {
     Problem::new(refusal.code.exit_status(), refusal.to_string())
+}
+
+/// The user that access control is evaluated for, if it is one that it binds (rule 5c.10.1).
+fn restricted() -> Option<User> {
+    let name = std::env::var("CIB_user").ok().filter(|name| !name.is_empty())?;
+    if ["root", "hacluster"].contains(&name.as_str()) {
+        return None;
+    }
+    let groups = groups_of(&name);
+    Some(User { name, groups })
+}
+
+/// Where the change is made: this host.
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The system's groups that a user belongs to.
+pub fn groups_of(user: &str) -> Vec<String> {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let has_member =
+        |line: &&str| line.rsplit(':').next().is_some_and(|members| members.split(',').any(|it| it == user));
+    groups.lines().filter(has_member).filter_map(|line| line.split(':').next()).map(str::to_owned).collect()
 }
 
 /// Answers a query from a CIB's text.
@@ -21,19 +47,19 @@ pub fn query(text: &str, query: &CibQuery) -> Result<String, Problem> {
         xpath: query.xpath.clone(),
         paths_only: query.paths_only,
         no_children: query.no_children,
-        restricted: None,
+        restricted: restricted(),
     };
     document.query(&query).map_err(refused)
 }
 
 /// Carries out a change on a file, completely or not at all.
 pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
-    let mut document = CibDocument::parse(&read_file(path)?).map_err(refused)?;
+    let mut document = CibDocument::parse(&read_cib_file(path)?).map_err(refused)?;
     let origin = Origin {
-        node: String::new(),
+        node: host(),
         client: change.client.clone(),
         user: std::env::var("CIB_user").or_else(|_| std::env::var("USER")).ok(),
-        restricted: None,
+        restricted: restricted(),
         at: jiff::Timestamp::now().as_second(),
     };
     let applied = document.apply(&operation(change)?, &origin).map_err(refused)?;

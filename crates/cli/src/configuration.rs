@@ -220,11 +220,27 @@ impl Configuration {
         self.set_pairs(set, pairs);
     }
 
+    /// A resource's own parameter.
+    pub fn parameter(&self, resource: NodeId, name: &str) -> Option<String> {
+        self.value(resource, "instance_attributes", name)
+    }
+
+    /// Sets parameters of a resource.
+    pub fn set_parameters(&mut self, resource: NodeId, pairs: &[(String, String)]) {
+        let id = format!("{}-instance_attributes", self.id(resource));
+        let set = self.set_or_new(resource, "instance_attributes", &id);
+        self.set_pairs(set, pairs);
+    }
+
     /// A resource's own meta-attribute.
     pub fn meta(&self, resource: NodeId, name: &str) -> Option<String> {
+        self.value(resource, "meta_attributes", name)
+    }
+
+    fn value(&self, resource: NodeId, tag: &str, name: &str) -> Option<String> {
         self.children(resource)
             .into_iter()
-            .filter(|set| self.name(*set) == "meta_attributes")
+            .filter(|set| self.name(*set) == tag)
             .flat_map(|set| self.pairs(set))
             .find(|(pair, _)| pair == name)
             .map(|(_, value)| value)

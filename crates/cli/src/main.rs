@@ -10,6 +10,7 @@ mod demo;
 mod events;
 mod fencing;
 mod internal;
+mod links;
 mod live;
 mod mon;
 mod outlook;
@@ -32,7 +33,7 @@ use clap::{Args, Parser, Subcommand};
     name = "systole",
     version,
     about = "Keeps services running on a cluster of Linux machines",
-    after_help = "Examples:\n  systole demo                   three nodes on this machine, no root\n  systole status                 what runs where\n  systole pcs resource create A ocf:pacemaker:Dummy\n\nThe names pcs, crm_mon, cibadmin, crm_verify and crm_simulate work as commands of their own\nwhere they are links to this program."
+    after_help = "Examples:\n  systole demo                   three nodes on this machine, no root\n  systole status                 what runs where\n  systole pcs resource create A ocf:pacemaker:Dummy\n\nThe names pcs, crm_mon, cibadmin, crm_resource and all others of the field work as commands of\ntheir own where they are links to this program: systole install-links DIR makes these."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -64,6 +65,8 @@ enum Command {
     Events(events::Arguments),
     /// Write the schemas as files, for clients that read them
     InstallSchemas(schemas::Arguments),
+    /// Make the names of the classic commands as links to this program
+    InstallLinks(links::Arguments),
     /// Programs that shipped agents call
     #[command(hide = true, subcommand)]
     Internal(internal::Command),
@@ -141,6 +144,11 @@ fn main() -> ExitCode {
         Command::Fence(command) => fencing::run(&command),
         Command::Events(arguments) => events::run(&arguments),
         Command::InstallSchemas(arguments) => schemas::run(&arguments),
+        Command::InstallLinks(arguments) => {
+            let tools = CLASSIC.iter().chain(crm::TOOLS).map(|(name, _)| *name);
+            let names: Vec<&str> = tools.chain(["pacemakerd"]).chain(daemons::METADATA).collect();
+            links::run(&arguments, &names)
+        }
         Command::Internal(command) => internal::run(command),
         Command::Classic(words) => {
             let name = words.first().map(String::as_str).unwrap_or_default();
@@ -163,15 +171,19 @@ fn end_quietly_with_the_reader() {
     }));
 }
 
+/// Classic commands by their names, beside the low-level tools.
+const CLASSIC: &[(&str, crm::Run)] = &[
+    ("pcs", pcs::run),
+    ("cibadmin", cibadmin::run),
+    ("crm_simulate", simulate::run),
+    ("crm_verify", verify::run),
+];
+
 /// Runs a classic command if `name` is one.
 fn classic(name: &str, arguments: &[String]) -> Option<ExitCode> {
-    match name {
-        "pcs" => Some(pcs::run(arguments)),
-        "cibadmin" => Some(cibadmin::run(arguments)),
-        "crm_mon" => Some(mon::classic(arguments)),
-        "crm_simulate" => Some(simulate::run(arguments)),
-        "crm_verify" => Some(verify::run(arguments)),
-        _ => crm::run(name, arguments).or_else(|| daemons::run(name, arguments)),
+    match CLASSIC.iter().chain(crm::TOOLS).find(|(known, _)| *known == name) {
+        Some((_, run)) => Some(run(arguments)),
+        None => daemons::run(name, arguments),
     }
 }
 

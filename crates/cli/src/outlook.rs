@@ -46,6 +46,7 @@ impl Outlook {
         let (cib, _) = Cib::from_document(document);
         let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
         let mut status = Status::of(&model);
+        status.pings = view::status::pings(&mut model);
         let fail_counts = view::status::monitor::fail_counts(&mut model);
         scheduler::placement::unpack_constraints(&mut model);
         status.bans = view::status::bans(&model);

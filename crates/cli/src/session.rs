@@ -58,6 +58,15 @@ impl Session {
         Ok(Session { source: Source::Live(Box::new(client)) })
     }
 
+    /// What a shadow copy is a copy of: `CIB_file`, else the live cluster.
+    pub fn original() -> Result<Session, Problem> {
+        if let Some(path) = variable("CIB_file") {
+            return Ok(Session { source: Source::File(path.into()) });
+        }
+        let client = Client::connect(Client::default_socket())?;
+        Ok(Session { source: Source::Live(Box::new(client)) })
+    }
+
     pub fn is_live(&self) -> bool {
         matches!(self.source, Source::Live(_))
     }
@@ -77,7 +86,7 @@ impl Session {
     pub fn query_cib(&mut self, query: &api::CibQuery) -> Result<String, Problem> {
         match &mut self.source {
             Source::Live(client) => Ok(client.cib(query)?),
-            Source::File(path) => crate::cib_file::query(&read_file(path)?, query),
+            Source::File(path) => crate::cib_file::query(&read_cib_file(path)?, query),
         }
     }
 
@@ -93,8 +102,17 @@ impl Session {
     pub fn cib_text(&mut self) -> Result<String, Problem> {
         match &mut self.source {
             Source::Live(client) => Ok(client.cib(&api::CibQuery::default())?),
-            Source::File(path) => read_file(path),
+            Source::File(path) => read_cib_file(path),
         }
+    }
+
+    /// The CIB, parsed, whatever the user of the environment may read.
+    pub fn whole_cib(&mut self) -> Result<Document, Problem> {
+        let text = match &mut self.source {
+            Source::Live(client) => client.cib(&api::CibQuery::default())?,
+            Source::File(path) => read_cib_file(path)?,
+        };
+        parse(&text)
     }
 
     /// The CIB, parsed.
@@ -172,19 +190,52 @@ const CONFLICTS: [&str; 3] = ["patch-failed", "digest-mismatch", "old-version"];
 /// Marks a refusal because somebody else changed the CIB meanwhile; never an exit code.
 const CONFLICT: u8 = 255;
 
+/// A variable of the environment; an empty one counts as unset.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A shadow copy goes before a file, as it always did.
 fn file_from_environment() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("CIB_file") {
-        return Some(PathBuf::from(path));
+    variable("CIB_shadow").map(|name| shadow_file(&name)).or_else(|| variable("CIB_file").map(PathBuf::from))
+}
+
+/// The file of a shadow copy (rule 5a.1.7).
+pub fn shadow_file(name: &str) -> PathBuf {
+    shadow_folder().join(format!("shadow.{name}"))
+}
+
+fn shadow_folder() -> PathBuf {
+    if let Some(folder) = variable("CIB_shadow_dir") {
+        return folder.into();
     }
-    let name = std::env::var("CIB_shadow").ok()?;
-    let folder = std::env::var_os("CIB_shadow_dir").map_or_else(
-        || {
-            std::env::var_os("HOME")
-                .map_or_else(|| PathBuf::from("/var/lib/pacemaker/cib"), |home| Path::new(&home).join(".cib"))
-        },
-        PathBuf::from,
-    );
-    Some(folder.join(format!("shadow.{name}")))
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let id = rustix::process::getuid().as_raw().to_string();
+    let user =
+        users.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|it| it.get(2) == Some(&&*id));
+    match (user.as_deref(), variable("HOME")) {
+        (Some([name, ..]), Some(home)) if !["root", "hacluster"].contains(name) => {
+            Path::new(&home).join(".cib")
+        }
+        _ => "/var/lib/pacemaker/cib".into(),
+    }
+}
+
+/// A file that stands for the cluster (`-` is standard input); that it is missing is as if the cluster were
+/// (rule 5b.2.1).
+pub fn read_cib_file(path: &Path) -> Result<String, Problem> {
+    const NO_SUCH: u8 = 105;
+    const NO_PERMISSION: u8 = 4;
+    let text = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map_err(|error| {
+        let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+        let code = if denied { NO_PERMISSION } else { NO_SUCH };
+        Problem::new(code, format!("Could not connect to the CIB: cannot read {}: {error}", path.display()))
+    })
 }
 
 pub fn read_file(path: &Path) -> Result<String, Problem> {

@@ -20,6 +20,9 @@ pub mod exit {
     pub const UNSAFE: u8 = 107;
 }
 
+/// The reference's version that clients are told, because they choose what they use by it.
+pub const COMPATIBLE_VERSION: &str = "2.1.5";
+
 /// Reads the words of a classic tool; prints help, version or the error as the field expects.
 pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
     if words.iter().take_while(|word| *word != "--").any(|word| matches!(word.as_str(), "--version" | "-$")) {
@@ -50,7 +53,7 @@ pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
 
 /// The two lines of `--version` (rule 5a.1.2): other tools read the second word of the first.
 pub fn print_version() {
-    println!("Pacemaker 2.1.5 (Systole {})", env!("CARGO_PKG_VERSION"));
+    println!("Pacemaker {COMPATIBLE_VERSION} (Systole {})", env!("CARGO_PKG_VERSION"));
     println!("Written by the Systole project");
 }
 

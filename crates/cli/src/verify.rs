@@ -3,41 +3,31 @@
 use std::process::ExitCode;
 
 use cib::iso8601::DateTime;
-use clap::Parser;
 
+use crate::crm::options::{Given, Table, flag, old_flag, value};
+use crate::crm::output::Output;
 use crate::session::{Problem, Session, parse, read_file, replace_file};
-use crate::tool::{self, exit};
+use crate::tool::exit;
 
-#[derive(Debug, Parser)]
-#[command(
-    name = "crm_verify",
-    about = "Check a configuration for errors",
-    disable_version_flag = true,
-    after_help = "Examples:\n  crm_verify -L -V             the running cluster's configuration\n  crm_verify -x cib.xml -V     a file"
-)]
-struct Arguments {
-    /// Check the running cluster's configuration
-    #[arg(short = 'L', long)]
-    live_check: bool,
-    /// Check this file
-    #[arg(short = 'x', long, value_name = "FILE")]
-    xml_file: Option<String>,
-    /// Check this text
-    #[arg(short = 'X', long, value_name = "TEXT")]
-    xml_text: Option<String>,
-    /// Check what comes on standard input
-    #[arg(short = 'p', long)]
-    xml_pipe: bool,
-    /// Save the configuration to this file
-    #[arg(short = 'S', long, value_name = "FILE")]
-    save_xml: Option<String>,
-    /// Say what is wrong, not only that something is
-    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// Say nothing
-    #[arg(short = 'q', long)]
-    quiet: bool,
-}
+const TABLE: Table = Table {
+    tool: "crm_verify",
+    about: "check a configuration for errors",
+    options: &[
+        flag('L', "live-check", "Check the running cluster's configuration"),
+        value('x', "xml-file", "FILE", "Check this file"),
+        value('X', "xml-text", "TEXT", "Check this text"),
+        flag('p', "xml-pipe", "Check what comes on standard input"),
+        value('S', "save-xml", "FILE", "Save the configuration to this file"),
+        flag('V', "verbose", "Say what is wrong, not only that something is"),
+        flag('q', "quiet", "Say nothing"),
+        old_flag('b', "blank", "blank"),
+    ],
+    examples: &[
+        "crm_verify -L -V                the running cluster's configuration",
+        "crm_verify -x cib.xml -V        a file",
+        "crm_verify --live-check --output-as=xml",
+    ],
+};
 
 /// One thing found in a configuration.
 pub struct Finding {
@@ -75,21 +65,17 @@ pub fn findings(document: &xml::Document) -> Vec<Finding> {
 }
 
 pub fn run(words: &[String]) -> ExitCode {
-    let arguments = match tool::parse::<Arguments>("crm_verify", words) {
-        Ok(arguments) => arguments,
-        Err(code) => return code,
-    };
-    match check(&arguments) {
-        Ok(code) => code,
-        Err(problem) => {
-            eprintln!("crm_verify: {problem}");
-            ExitCode::from(problem.code)
-        }
-    }
+    crate::crm::tool(&TABLE, words, check)
 }
 
-fn check(arguments: &Arguments) -> Result<ExitCode, Problem> {
-    let text = input(arguments)?;
+fn check(given: &Given, out: &mut Output) -> Result<u8, Problem> {
+    if let Some(word) = given.words.first() {
+        return Err(Problem::new(
+            exit::USAGE,
+            format!("unexpected argument '{word}' (a file is given with -x)"),
+        ));
+    }
+    let text = input(given)?;
     let mut document = parse(&text).map_err(|problem| {
         Problem::new(exit::CONFIG, format!("Verification failed: Unable to parse CIB XML ({problem})"))
     })?;
@@ -97,46 +83,49 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Problem> {
     if document.name(document.root()) == "cib" && document.child(document.root(), "status").is_none() {
         document.append_element(document.root(), "status");
     }
-    if let Some(path) = &arguments.save_xml {
+    if let Some(path) = given.value("save-xml") {
         replace_file(std::path::Path::new(path), &document.to_pretty())?;
     }
     let found = findings(&document);
-    if arguments.verbose > 0 {
+    if given.has("verbose") || out.is_xml {
         for finding in &found {
-            eprintln!("{}: {}", if finding.is_error { "error" } else { "warning" }, finding.text);
+            out.error(format!("{}: {}", if finding.is_error { "error" } else { "warning" }, finding.text));
         }
     }
-    if !arguments.quiet {
+    if !given.has("quiet") && !out.is_xml {
         for text in slips(&document) {
             eprintln!("notice: {text}");
         }
     }
     if found.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
-    if !arguments.quiet {
+    if !given.has("quiet") {
         let verdict = if found.iter().any(|finding| finding.is_error) {
             "Configuration invalid"
         } else {
             "Configuration may need attention"
         };
-        let hint = if arguments.verbose == 0 { " (-V may provide more detail)" } else { "" };
-        eprintln!("{verdict}{hint}");
+        let hint = if given.has("verbose") { "" } else { " (-V may provide more detail)" };
+        out.error(format!("{verdict}{hint}"));
     }
-    Ok(ExitCode::from(exit::CONFIG))
+    Ok(exit::CONFIG)
 }
 
-fn input(arguments: &Arguments) -> Result<String, Problem> {
-    if let Some(text) = &arguments.xml_text {
-        Ok(text.clone())
-    } else if let Some(path) = &arguments.xml_file {
-        read_file(std::path::Path::new(path)).map_err(|problem| Problem::new(exit::CONFIG, problem.message))
-    } else if arguments.xml_pipe {
-        std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Problem::new(exit::CONFIG, format!("cannot read standard input: {error}")))
-    } else if arguments.live_check {
-        Session::open(None)?.cib_text()
-    } else {
-        Err(Problem::new(exit::ERROR, "No input specified: one of -L, -x FILE, -X TEXT, -p is needed"))
+fn input(given: &Given) -> Result<String, Problem> {
+    match given.last_of(&["xml-text", "xml-file", "xml-pipe", "live-check"]) {
+        Some("xml-text") => Ok(given.value("xml-text").unwrap_or_default().to_owned()),
+        Some("xml-file") => {
+            let path = given.value("xml-file").unwrap_or_default();
+            read_file(std::path::Path::new(path)).map_err(|problem| {
+                Problem::new(exit::CONFIG, format!("Verification failed: {}", problem.message))
+            })
+        }
+        Some("xml-pipe") => std::io::read_to_string(std::io::stdin())
+            .map_err(|error| Problem::new(exit::CONFIG, format!("cannot read standard input: {error}"))),
+        Some(_) => Session::open(None)?.cib_text(),
+        None => {
+            Err(Problem::new(exit::ERROR, "No input specified: one of -L, -x FILE, -X TEXT, -p is needed"))
+        }
     }
 }

@@ -29,6 +29,9 @@ cargo xtask COMMAND
   lab [--short] [--reference] [--only SCENARIO] [--runs N]
                               clusters on hosts made on this machine that really fail (root);
                               --reference: alternate with the reference stack, and print both
+  bench tools [--runs N]      crm_mon, cibadmin, crm_attribute, crm_resource, side by side with the reference
+  golden [--reference]        the recorded cases of the tools; --reference: record them anew from the
+                              reference's tools on this machine, and this program's where they differ
   tidy                        only the checks of the architecture's invariants
   help                        this text
 
@@ -59,6 +62,12 @@ fn main() -> ExitCode {
             Ok(options) => bench::cases::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),
         },
+        Some((&"bench", ["tools", options @ ..])) => match bench::tools::runs(options) {
+            Ok(runs) => bench::tools::run(&test::workspace_root(), runs),
+            Err(message) => usage(&message),
+        },
+        Some((&"golden", [])) => golden(false),
+        Some((&"golden", ["--reference"])) => golden(true),
         // the polling client of the live tests, which runs in a namespace of its own
         Some((&"poll", [address, path])) => poll(address, path),
         Some((&"compare", options)) => match compare::Options::parse(options) {
@@ -71,6 +80,23 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some((other, _)) => usage(&format!("no command {other:?}")),
+    }
+}
+
+/// Runs the recorded cases of the tools, or records them anew.
+fn golden(reference: bool) -> ExitCode {
+    let mut command = std::process::Command::new("cargo");
+    command.args(["test", "--quiet", "-p", "cli", "--test", "golden"]).current_dir(test::workspace_root());
+    if reference {
+        command.env("REFERENCE", "1").env("UPDATE", "1");
+    }
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: cargo: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

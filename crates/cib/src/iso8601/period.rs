@@ -66,32 +66,32 @@ impl DateTime {
         }
     }
 
-    /// Seconds since the beginning of the year 0.
+    /// Seconds since the beginning of the calendar, which is that of the year 1.
     pub fn seconds_since_year_zero(&self) -> i64 {
-        self.timestamp() + 62_167_219_200
+        self.timestamp() + 62_135_596_800
     }
 }
 
 impl fmt::Display for Duration {
-    /// Components in words; hours, minutes and seconds as one number of seconds, and how much that is.
+    /// Components in the columns of the field; hours, minutes and seconds as one number of seconds, and how much
+    /// that is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days = i64::from(self.weeks) * 7 + i64::from(self.days);
         let seconds = i64::from(self.hours) * 3600 + i64::from(self.minutes) * 60 + i64::from(self.seconds);
-        let mut parts = Vec::new();
-        for (value, unit) in
-            [(i64::from(self.years), "year"), (i64::from(self.months), "month"), (days, "day")]
-        {
-            if value != 0 {
-                parts.push(counted(value, unit));
-            }
+        let large =
+            [(i64::from(self.years), 4, "year"), (i64::from(self.months), 2, "month"), (days, 2, "day")];
+        let mut nothing = true;
+        for (value, width, unit) in large.into_iter().filter(|(value, ..)| *value != 0) {
+            write!(f, "{value:width$} {unit}{} ", if value == 1 { "" } else { "s" })?;
+            nothing = false;
         }
-        if seconds != 0 || parts.is_empty() {
-            parts.push(counted(seconds, "second"));
+        if seconds != 0 || nothing {
+            f.write_str(&counted(seconds, "second"))?;
         }
         if seconds.abs() >= 60 {
-            parts.push(format!("({})", hours_minutes_seconds(seconds.abs())));
+            write!(f, " ({})", hours_minutes_seconds(seconds.abs()))?;
         }
-        f.write_str(&parts.join(" "))
+        Ok(())
     }
 }
 
@@ -137,15 +137,12 @@ mod tests {
         assert_eq!(date.text(DateForm::Calendar), "2020-01-01 00:00:00Z");
         assert_eq!(date.text(DateForm::Ordinal), "2020-001 00:00:00Z");
         assert_eq!(date.text(DateForm::Week), "2020-W01-3 00:00:00Z");
-        assert_eq!(
-            DateTime::from_calendar(1, 1, 1).map(|first| first.seconds_since_year_zero()),
-            Some(366 * 86_400)
-        );
+        assert_eq!(DateTime::from_calendar(1, 1, 1).map(|first| first.seconds_since_year_zero()), Some(0));
         let words = |text: &str| Duration::parse(text).expect("a duration").to_string();
         assert_eq!(words("PT-1H"), "-3600 seconds (1 hour)");
         assert_eq!(
             words("P1Y2M1W1DT1H1M1S"),
-            "1 year 2 months 8 days 3661 seconds (1 hour 1 minute 1 second)"
+            "   1 year  2 months  8 days 3661 seconds (1 hour 1 minute 1 second)"
         );
         assert_eq!(words("PT1S"), "1 second");
     }

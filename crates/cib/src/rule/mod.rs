@@ -8,6 +8,7 @@ pub mod text;
 
 pub use check::RuleStatus;
 pub use evaluate::{Verdict, expand_submatches};
+pub use read::find;
 
 use crate::iso8601::{DateTime, Duration};
 use crate::text::Text;

@@ -7,6 +7,13 @@ use crate::reader::Reader;
 use crate::value::{parse_integer, parse_interval};
 use xml::Element;
 
+/// The rule with this id, wherever in the document; what is wrong with it makes it not pass.
+pub fn find(document: &xml::Document, id: &str) -> Option<Rule> {
+    let is_it = |element: &Element<'_>| element.name() == "rule" && element.attr("id") == Some(id);
+    let element = document.root_element().descendants().find(is_it)?;
+    Some(Reader::new(document.root_element()).rule(element))
+}
+
 impl<'a> Reader<'a> {
     /// A `rule` element whose references are already followed.
     pub(crate) fn rule(&mut self, element: Element<'a>) -> Rule {

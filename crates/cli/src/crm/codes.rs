@@ -123,7 +123,19 @@ pub const LIBRARY: [Code; 44] = [
 
 /// The text of an exit status.
 pub fn exit_text(code: i64) -> &'static str {
-    find(&EXIT, code).map_or("Unknown exit status", |(_, _, text)| text)
+    match find(&EXIT, code) {
+        Some((_, _, text)) => text,
+        None if (129..=255).contains(&code) => "Interrupted by signal",
+        None => "Unknown exit status",
+    }
+}
+
+/// The system's text of one of its error numbers.
+pub fn system_text(number: i64) -> Option<String> {
+    let number = i32::try_from(number).ok().filter(|number| (1..=133).contains(number))?;
+    let text = std::io::Error::from_raw_os_error(number).to_string();
+    let text = text.strip_suffix(&format!(" (os error {number})")).unwrap_or(&text);
+    (!text.starts_with("Unknown error")).then(|| text.to_owned())
 }
 
 pub fn find(table: &[Code], number: i64) -> Option<Code> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::codes::{self, Code};
-use super::options::{Table, flag, read};
+use super::options::{Given, Table, flag, read};
 use super::output::Output;
 use crate::session::Problem;
 use crate::tool::exit;
@@ -34,37 +34,53 @@ pub fn run(words: &[String]) -> ExitCode {
         &codes::LEGACY
     };
     let with_name = given.has("name");
-    if given.has("list") {
-        let listed = if given.has("exit") { &table[..codes::LISTED_EXIT] } else { table };
-        let width = listed.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
-        for &code in listed {
-            let (number, name, text) = code;
-            if with_name {
-                out.line(format!("{number:5}: {name:<width$}  {text}"));
-            } else {
-                out.line(format!("{number:5}: {text}"));
-            }
-            answer(&mut out, code, with_name);
-        }
+    if given.has("list") || given.words.is_empty() {
+        list(table, &given, &mut out);
         return out.end(Ok(0));
-    }
-    if given.words.is_empty() {
-        return out.end(Err(Problem::new(exit::USAGE, "which code? Give a number, or --list")));
     }
     for word in &given.words {
         let Ok(number) = word.parse::<i64>() else {
             let message = format!("Invalid value '{word}': expected a number");
             return out.end(Err(Problem::new(exit::USAGE, message)));
         };
-        let unknown = (number, "Unknown", if given.has("exit") { "Unknown exit status" } else { "Error" });
-        let code @ (_, name, text) = codes::find(table, number).unwrap_or(unknown);
-        out.line(if with_name { format!("{name} - {text}") } else { text.to_owned() });
-        answer(&mut out, code, with_name);
+        let (name, text) = meaning(table, number, given.has("exit"));
+        out.line(if with_name { format!("{name} - {text}") } else { text.clone() });
+        answer(&mut out, (number, name, &text), with_name);
     }
     out.end(Ok(0))
 }
 
-fn answer(out: &mut Output, (number, name, text): Code, with_name: bool) {
+/// Name and text of a code; legacy codes begin with the system's own.
+fn meaning(table: &[Code], number: i64, is_exit: bool) -> (&'static str, String) {
+    match codes::find(table, number) {
+        Some((_, name, text)) => (name, text.to_owned()),
+        None if is_exit => ("Unknown", codes::exit_text(number).to_owned()),
+        None if number == 0 => ("pcmk_rc_ok", "OK".to_owned()),
+        None => ("Unknown", codes::system_text(number).unwrap_or_else(|| "Error".to_owned())),
+    }
+}
+
+fn list(table: &[Code], given: &Given, out: &mut Output) {
+    let with_name = given.has("name");
+    let mut listed: Vec<(i64, &str, String)> = Vec::new();
+    if !given.has("exit") && !given.has("rc") {
+        listed.push((0, "pcmk_rc_ok", "OK".to_owned()));
+        listed.extend((1..=133).filter_map(|number| Some((number, "Unknown", codes::system_text(number)?))));
+    }
+    let known = if given.has("exit") { &table[..codes::LISTED_EXIT] } else { table };
+    listed.extend(known.iter().map(|&(number, name, text)| (number, name, text.to_owned())));
+    let width = listed.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
+    for (number, name, text) in &listed {
+        out.line(if with_name {
+            format!("{number:5}: {name:<width$}  {text}")
+        } else {
+            format!("{number:5}: {text}")
+        });
+        answer(out, (*number, name, text), with_name);
+    }
+}
+
+fn answer(out: &mut Output, (number, name, text): (i64, &str, &str), with_name: bool) {
     let number = number.to_string();
     let mut attributes = vec![("code", &*number)];
     if with_name {

@@ -12,7 +12,7 @@ pub enum Takes {
     Nothing,
     /// A value, by the name that the help shows.
     Value(&'static str),
-    /// A value only if attached (`-xV`, `--long=V`).
+    /// A value if attached (`-xV`, `--long=V`), or if the next word is no option.
     Maybe(&'static str),
 }
 
@@ -62,10 +62,11 @@ pub struct Table {
 }
 
 /// What every tool understands.
-const COMMON: [Opt; 5] = [
+const COMMON: [Opt; 6] = [
     flag('V', "verbose", "Say more (may be given several times)"),
     value(NO_SHORT, "output-as", "FORMAT", "Format of the answer: text or xml"),
     value(NO_SHORT, "output-to", "DEST", "File for the answer, '-' for standard output"),
+    old_flag(NO_SHORT, "text-fancy", "text-fancy"),
     flag('$', "version", "Show the version and exit"),
     flag('h', "help", "Show this help and exit"),
 ];
@@ -87,6 +88,12 @@ impl Given {
     /// The last value given.
     pub fn value(&self, long: &str) -> Option<&str> {
         self.options.iter().rev().find(|(name, _)| *name == long)?.1.as_deref()
+    }
+
+    /// The given ones of several options with their values, in order.
+    pub fn sequence<'g>(&'g self, longs: &'g [&str]) -> impl Iterator<Item = (&'static str, &'g str)> + 'g {
+        let asked = self.options.iter().filter(move |(name, _)| longs.contains(name));
+        asked.filter_map(|(name, value)| Some((*name, value.as_deref()?)))
     }
 
     /// All values given.
@@ -136,7 +143,9 @@ fn understand(table: &Table, words: &[String]) -> Result<Given, String> {
                 .ok_or_else(|| format!("Unknown option --{name}"))?;
             let value = match (option.takes, attached) {
                 (Takes::Nothing, Some(_)) => return Err(format!("Option --{name} takes no value")),
-                (Takes::Nothing | Takes::Maybe(_), attached) => attached,
+                (Takes::Nothing, None) => None,
+                (Takes::Maybe(_), Some(value)) => Some(value),
+                (Takes::Maybe(_), None) => optional_value(&mut words),
                 (Takes::Value(_), Some(value)) => Some(value),
                 (Takes::Value(_), None) => {
                     Some(words.next().cloned().ok_or_else(|| format!("Missing argument for --{name}"))?)
@@ -153,10 +162,10 @@ fn understand(table: &Table, words: &[String]) -> Result<Given, String> {
 }
 
 /// `-1rfn`, `-Nnode1`, `-N node1`.
-fn bundle<'w>(
+fn bundle(
     table: &Table,
     letters: &str,
-    words: &mut impl Iterator<Item = &'w String>,
+    words: &mut std::slice::Iter<'_, String>,
     given: &mut Given,
 ) -> Result<(), String> {
     for (at, letter) in letters.char_indices() {
@@ -167,7 +176,8 @@ fn bundle<'w>(
         match option.takes {
             Takes::Nothing => note(given, option, None),
             Takes::Maybe(_) => {
-                note(given, option, attached);
+                let value = attached.or_else(|| optional_value(words));
+                note(given, option, value);
                 return Ok(());
             }
             Takes::Value(_) => {
@@ -180,6 +190,13 @@ fn bundle<'w>(
         }
     }
     Ok(())
+}
+
+/// The next word, if it is no option: a value may stand apart even where it may be missing.
+fn optional_value(words: &mut std::slice::Iter<'_, String>) -> Option<String> {
+    let next = words.as_slice().first().filter(|next| !next.starts_with('-'))?;
+    words.next();
+    Some(next.clone())
 }
 
 fn note(given: &mut Given, option: &'static Opt, value: Option<String>) {
@@ -237,9 +254,9 @@ mod tests {
 
     #[test]
     fn all_spellings() {
-        let given = words("-aNx --node=y -U z -p --promotion=r w -- -a").unwrap();
+        let given = words("-aNx --node=y -U z -p q -p --promotion=r w -- -a").unwrap();
         assert_eq!(given.values("node").collect::<Vec<_>>(), ["x", "y", "z"]);
-        assert_eq!(given.value("promotion"), Some("r"));
+        assert_eq!(given.values("promotion").collect::<Vec<_>>(), ["q", "r"]);
         assert_eq!(given.words, ["w", "-a"]);
         assert!(given.has("all"));
     }

@@ -122,7 +122,8 @@ impl Output {
     fn document(&self, code: u8) -> String {
         let mut markup = Markup::new();
         markup.open("pacemaker-result", &[("api-version", API_VERSION), ("request", &self.request)]);
-        markup.append(&self.xml);
+        // an error may have come while elements were open
+        markup.append_text(&self.xml.clone().finish());
         status(&mut markup, code, &self.errors);
         markup.finish()
     }

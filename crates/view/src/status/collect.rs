@@ -1,8 +1,9 @@
 //! From the scheduler's model to [`Status`].
 
 use super::{
-    ActiveOn, Ban, BundleStatus, CloneStatus, Common, Counts, Failure, FreeNode, GroupStatus, InstanceStatus,
-    NodeStatus, PrimitiveStatus, ReplicaStatus, ResourceStatus, Status, TargetRole, TicketStatus,
+    ActiveOn, Ban, BundleStatus, CloneStatus, Common, Counts, Dc, Failure, FreeNode, GroupStatus,
+    InstanceStatus, NodeStatus, Ping, PrimitiveStatus, ReplicaStatus, ResourceStatus, Status, TargetRole,
+    TicketStatus,
 };
 use cib::value::Role;
 use scheduler::model::{Agent, ContainerKind, Model, NodeId, NodeKind, ResourceId, ResourceKind};
@@ -12,8 +13,13 @@ impl Status {
     /// The state that `model` was built from.
     pub fn of(model: &Model) -> Status {
         let collector = Collector { model };
+        let nodes: Vec<NodeStatus> = model.node_order.iter().map(|node| collector.node(*node)).collect();
+        let dc = nodes.iter().find(|node| node.is_dc);
+        let sets = nodes.iter().filter_map(|node| node.feature_set.as_deref());
         Status {
-            nodes: model.node_order.iter().map(|node| collector.node(*node)).collect(),
+            dc: dc.map(|dc| Dc { name: dc.name.clone(), id: dc.id.clone() }),
+            mixed_version: sets.clone().zip(sets.skip(1)).any(|(a, b)| a != b),
+            nodes,
             resources: model.top.iter().map(|resource| collector.resource(*resource)).collect(),
             failures: model.state.failed.iter().map(|failed| collector.failure(failed)).collect(),
             counts: collector.counts(),
@@ -23,8 +29,30 @@ impl Status {
             stop_all_resources: model.options.stop_all_resources,
             quorate: model.quorate,
             options: model.options.clone(),
+            pings: Vec::new(),
         }
     }
+}
+
+/// What active ping resources feed.
+pub fn pings(model: &mut Model) -> Vec<Ping> {
+    let is_ping = |agent: &Agent| matches!(&*agent.kind, "ping" | "pingd");
+    let all = model.resources.iter().filter(|(_, resource)| resource.agent().is_some_and(is_ping));
+    let places: Vec<(ResourceId, NodeId)> =
+        all.flat_map(|(id, resource)| resource.active_on.iter().map(move |node| (id, *node))).collect();
+    let mut found = Vec::new();
+    for (id, node) in places {
+        let parameters = state::parameters(model, id, Some(node));
+        let value = |name: &str| parameters.get(name).map(|value| value.to_string());
+        let hosts = value("host_list").unwrap_or_default().split_whitespace().count();
+        let multiplier = value("multiplier").and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);
+        found.push(Ping {
+            node: model.nodes[node].name.to_string(),
+            attribute: value("name").unwrap_or_else(|| "pingd".to_owned()),
+            expected: i64::try_from(hosts).unwrap_or(0).saturating_mul(multiplier),
+        });
+    }
+    found
 }
 
 /// Tickets with a state, the last mention of each.
@@ -62,6 +90,8 @@ pub fn bans(model: &Model) -> Vec<Ban> {
             });
         }
     }
+    // the newest constraint first, as it always was
+    bans.reverse();
     bans
 }
 

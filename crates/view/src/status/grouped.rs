@@ -21,8 +21,16 @@ pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
                     if sections.brief {
                         brief_node(&active, items);
                     } else {
-                        let options = Options { inactive: true, pending: true, detail: sections.detail };
-                        active.iter().for_each(|it| items.item(&text::primitive_without_node(it, options)));
+                        let options = Options {
+                            inactive: true,
+                            pending: true,
+                            detail: sections.detail,
+                            descriptions: sections.descriptions,
+                            without_nodes: true,
+                        };
+                        active
+                            .iter()
+                            .for_each(|it| items.marked(&text::primitive(it, options), text::class(it)));
                     }
                 });
             }
@@ -32,6 +40,14 @@ pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
 
 /// A node with its ids, where it runs, and its feature set where these are asked for (rule 5b.4.3).
 pub(super) fn node_line(node: &NodeStatus, detail: bool) -> String {
+    let name = display_name(node, detail);
+    let set = node.feature_set.as_ref().filter(|_| detail);
+    let set = set.map(|set| format!(", feature set {set}")).unwrap_or_default();
+    format!("{} {name}: {}{set}", text::node_word(node.kind), text::node_state(node))
+}
+
+/// A node's name, with its host and its id where details are asked for (rule 5b.4.3).
+pub(super) fn display_name(node: &NodeStatus, detail: bool) -> String {
     let mut name = node.name.clone();
     if detail && node.kind == scheduler::model::NodeKind::Guest {
         name.push_str(&format!("@{}", node.host.as_deref().unwrap_or_default()));
@@ -39,9 +55,7 @@ pub(super) fn node_line(node: &NodeStatus, detail: bool) -> String {
     if detail && node.id != node.name {
         name.push_str(&format!(" ({})", node.id));
     }
-    let set = node.feature_set.as_ref().filter(|_| detail);
-    let set = set.map(|set| format!(", feature set {set}")).unwrap_or_default();
-    format!("{} {name}: {}{set}", text::node_word(node.kind), text::node_state(node))
+    name
 }
 
 /// `2<t>(ocf:pacemaker:Dummy):<t>Active `, sorted by agent.
@@ -52,6 +66,32 @@ fn brief_node(active: &[&PrimitiveStatus], items: &mut Items) {
     }
     for (agent, count) in counts {
         items.item(&format!("{count}\t({agent}):\tActive "));
+    }
+}
+
+/// How many of each agent are active, node by node; with their total, and those that are not active at all.
+pub(super) fn by_agent<'p>(
+    primitives: impl Iterator<Item = &'p PrimitiveStatus>,
+    total_shown: bool,
+    inactive: bool,
+    items: &mut Items,
+) {
+    let mut agents: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
+    for it in primitives {
+        let (total, active) = agents.entry(&it.agent).or_default();
+        *total += 1;
+        for node in &it.nodes {
+            *active.entry(&node.name).or_default() += 1;
+        }
+    }
+    for (agent, (total, active)) in &agents {
+        let of = if total_shown { format!("/{total}") } else { String::new() };
+        for (node, count) in active {
+            items.item(&format!("{count}{of}\t({agent}):\tActive {node}"));
+        }
+        if active.is_empty() && inactive {
+            items.item(&format!("0{of}\t({agent}):\tActive"));
+        }
     }
 }
 
@@ -76,25 +116,13 @@ pub(super) fn brief_resources(status: &Status, options: Options, items: &mut Ite
     let shown: Vec<&ResourceStatus> = shown.collect();
     let top =
         shown.iter().filter_map(|it| if let ResourceStatus::Primitive(it) = it { Some(it) } else { None });
-    let mut agents: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
-    for it in top {
-        let (total, active) = agents.entry(&it.agent).or_default();
-        *total += 1;
-        for node in &it.nodes {
-            *active.entry(&node.name).or_default() += 1;
+    by_agent(top, options.inactive, options.inactive, items);
+    for resource in &shown {
+        match resource {
+            ResourceStatus::Primitive(_) => {}
+            ResourceStatus::Group(group) => text::brief_group(group, options, items),
+            _ => text::resource(resource, options, items),
         }
-    }
-    for (agent, (total, active)) in &agents {
-        let of = if options.inactive { format!("/{total}") } else { String::new() };
-        for (node, count) in active {
-            items.item(&format!("{count}{of}\t({agent}):\tActive {node}"));
-        }
-        if active.is_empty() && options.inactive {
-            items.item(&format!("0{of}\t({agent}):\tActive"));
-        }
-    }
-    for resource in shown.iter().filter(|it| !matches!(it, ResourceStatus::Primitive(_))) {
-        text::resource(resource, options, items);
     }
     if shown.is_empty() {
         items.item(if options.inactive { "No resources" } else { "No active resources" });

@@ -4,8 +4,11 @@
 //! It must never decide anything: what is active, failed or blocked is the scheduler's word.
 
 mod collect;
+pub mod fencing;
+pub mod filter;
 mod grouped;
 pub mod history;
+pub mod html;
 pub mod monitor;
 pub mod sections;
 #[cfg(test)]
@@ -14,7 +17,7 @@ pub mod text;
 pub mod words;
 pub mod xml;
 
-pub use collect::bans;
+pub use collect::{bans, pings};
 use scheduler::model::NodeKind;
 use scheduler::state::Health;
 
@@ -36,6 +39,28 @@ pub struct Status {
     pub stop_all_resources: bool,
     pub quorate: bool,
     pub options: cib::options::ClusterOptions,
+    /// The DC, whichever nodes are shown.
+    pub dc: Option<Dc>,
+    /// Online full nodes report different feature sets.
+    pub mixed_version: bool,
+    /// Node attributes that ping resources feed, with what they should be; empty until [`pings`] is asked.
+    pub pings: Vec<Ping>,
+}
+
+/// The node that coordinates the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dc {
+    pub name: String,
+    pub id: String,
+}
+
+/// A node attribute that an active ping resource feeds (rule 5b.7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ping {
+    pub node: String,
+    pub attribute: String,
+    /// The value if all hosts answer.
+    pub expected: i64,
 }
 
 /// How many primitive instances there are (rule 1.20.2.1).

@@ -1,10 +1,12 @@
 //! The sections of `crm_mon` as text (chapter 5b), from a [`Status`] and what the CIB's root says.
 
+use super::fencing::{self, FenceEvent, Outcome};
 use super::history::{NodeHistory, Operation, ResourceOperations};
 pub use super::sections::Sections;
+use super::text::Entry;
 use super::text::{self, Items};
-use super::{Failure, NodeStatus, PrimitiveStatus, ResourceStatus, Status};
-use super::{grouped, words};
+use super::{Failure, NodeStatus, Ping, PrimitiveStatus, ResourceStatus, Status};
+use super::{grouped, html, words};
 use cib::options::{ClusterOptions, NoQuorumPolicy};
 use scheduler::model::{Model, NodeKind, ResourceId};
 
@@ -69,6 +71,37 @@ pub fn fail_counts(model: &mut Model<'_>) -> Vec<FailCount> {
     found
 }
 
+/// Where a status display gets its content from.
+#[derive(Clone, Copy)]
+pub struct Sources<'s> {
+    pub status: &'s Status,
+    pub facts: &'s Facts,
+    pub fail_counts: &'s [FailCount],
+    pub history: &'s [NodeHistory],
+    /// Known only from a live cluster.
+    pub fencing: Option<&'s [FenceEvent]>,
+    /// Writes epoch seconds as local time.
+    pub clock: &'s dyn Fn(i64) -> String,
+}
+
+/// What a section is, where a page does not show it as a plain list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Summary,
+    Nodes { by_node: bool, detail: bool },
+    Other,
+}
+
+/// One section of a status display.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    pub part: Part,
+    pub title: String,
+    pub entries: Vec<Entry>,
+    /// Text after the list: the banner of maintenance.
+    pub after: String,
+}
+
 /// The whole screen; `clock` writes epoch seconds as local time.
 pub fn screen(
     status: &Status,
@@ -78,48 +111,114 @@ pub fn screen(
     sections: &Sections,
     clock: &dyn Fn(i64) -> String,
 ) -> String {
-    let mut parts = Vec::new();
-    let mut add = |wanted: bool, title: &str, body: &dyn Fn() -> String| {
-        if wanted {
-            parts.push(section(title, Some(body())));
-        }
-    };
-    let head = |wanted: bool| if wanted { maintenance(status) } else { String::new() };
-    add(sections.has_summary(), "Cluster Summary", &|| {
-        summary(status, facts, sections).unwrap_or_default() + &head(sections.maintenance)
-    });
-    add(sections.nodes, "Node List", &|| nodes(status, sections));
-    let (wanted, title) = match (sections.by_node, sections.inactive) {
-        (false, false) => (true, "Active Resources"),
-        (false, true) => (true, "Full List of Resources"),
-        (true, inactive) => (inactive, "Inactive Resources"),
-    };
-    add(sections.resources && wanted, title, &|| resources(status, sections));
-    add(sections.attributes, "Node Attributes", &|| attributes(status));
-    let (wanted, title) = match (sections.operations, sections.fail_counts) {
-        (true, _) => (true, "Operations"),
-        (false, wanted) => (wanted, "Migration Summary"),
-    };
-    add(wanted, title, &|| {
-        if sections.operations {
-            operations(history, fail_counts, sections.timing, clock)
-        } else {
-            migration_summary(status, fail_counts, clock)
-        }
-    });
-    add(sections.failures, "Failed Resource Actions", &|| failures(status, sections.detail, clock));
-    add(sections.tickets, "Tickets", &|| tickets(status, clock));
-    if let Some(prefix) = &sections.bans {
-        add(true, "Negative Location Constraints", &|| bans(status, prefix));
-    }
-    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join("\n")
+    text(&parts(&Sources { status, facts, fail_counts, history, fencing: None, clock }, sections))
 }
 
-fn section(title: &str, body: Option<String>) -> String {
-    match body {
-        Some(body) if !body.is_empty() => format!("{title}:\n{body}"),
-        _ => String::new(),
+/// Sections as text, with a blank line between two.
+pub fn text(sections: &[Section]) -> String {
+    let texts: Vec<String> = sections
+        .iter()
+        .map(|section| format!("{}:\n{}{}", section.title, text::lines(&section.entries), section.after))
+        .collect();
+    texts.join("\n")
+}
+
+/// The sections that are asked for and have something to say, in their order (rule 5b.1.4).
+pub fn parts(sources: &Sources<'_>, sections: &Sections) -> Vec<Section> {
+    let mut parts = Vec::new();
+    let Sources { status, facts, fail_counts, history, clock, .. } = *sources;
+    let none = String::new;
+    if sections.has_summary() || sections.maintenance {
+        let banner = if sections.maintenance { maintenance(status) } else { none() };
+        add_to(
+            &mut parts,
+            Part::Summary,
+            "Cluster Summary",
+            &|items| summary_items(status, facts, sections, items),
+            banner,
+        );
+    }
+    if sections.nodes {
+        let part = Part::Nodes { by_node: sections.by_node, detail: sections.detail };
+        add_to(&mut parts, part, "Node List", &|items| nodes(status, sections, items), none());
+    }
+    let title = match (sections.by_node, sections.inactive) {
+        (false, false) => Some("Active Resources"),
+        (false, true) => Some("Full List of Resources"),
+        (true, true) => Some("Inactive Resources"),
+        (true, false) => None,
+    };
+    if let Some(title) = title.filter(|_| sections.resources) {
+        add_to(&mut parts, Part::Other, title, &|items| resources(status, sections, items), none());
+    }
+    if sections.attributes {
+        add_to(
+            &mut parts,
+            Part::Other,
+            "Node Attributes",
+            &|items| attributes(status, sections, items),
+            none(),
+        );
+    }
+    if sections.operations {
+        let fill = |items: &mut Items| operations(sources, sections, items);
+        add_to(&mut parts, Part::Other, "Operations", &fill, none());
+    } else if sections.fail_counts {
+        let mut items = Items::new(1);
+        migration_summary(status, fail_counts, sections.detail, clock, &mut items);
+        // its header stands alone where there is a history without failures
+        if !items.is_empty() || !history.is_empty() {
+            parts.push(Section {
+                part: Part::Other,
+                title: "Migration Summary".to_owned(),
+                entries: items.into_entries(),
+                after: none(),
+            });
+        }
+    }
+    if sections.failures {
+        let fill = |items: &mut Items| failures(status, sections.detail, clock, items);
+        add_to(&mut parts, Part::Other, "Failed Resource Actions", &fill, none());
+    }
+    let fencing = sources.fencing.unwrap_or_default();
+    if sections.fencing_failed {
+        let fill = |items: &mut Items| fencing::list(fencing, &[Outcome::Failed], sections, items);
+        add_to(&mut parts, Part::Other, "Failed Fencing Actions", &fill, none());
+    }
+    if sections.tickets {
+        add_to(&mut parts, Part::Other, "Tickets", &|items| tickets(status, clock, items), none());
+    }
+    if let Some(prefix) = &sections.bans {
+        add_to(
+            &mut parts,
+            Part::Other,
+            "Negative Location Constraints",
+            &|items| bans(status, prefix, items),
+            none(),
+        );
+    }
+    let (title, outcomes): (_, &[Outcome]) = match (sections.fencing_succeeded, sections.fencing_pending) {
+        (true, true) => ("Fencing History", &[Outcome::Pending, Outcome::Success]),
+        (true, false) => ("Fencing History", &[Outcome::Success]),
+        (false, true) => ("Pending Fencing Actions", &[Outcome::Pending]),
+        (false, false) => ("", &[]),
+    };
+    add_to(
+        &mut parts,
+        Part::Other,
+        title,
+        &|items| fencing::list(fencing, outcomes, sections, items),
+        none(),
+    );
+    parts
+}
+
+/// Adds a section if it has something to say.
+fn add_to(parts: &mut Vec<Section>, part: Part, title: &str, fill: &dyn Fn(&mut Items), after: String) {
+    let mut items = Items::new(1);
+    fill(&mut items);
+    if !items.is_empty() || !after.is_empty() {
+        parts.push(Section { part, title: title.to_owned(), entries: items.into_entries(), after });
     }
 }
 
@@ -137,11 +236,14 @@ pub fn simulated(
         body.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
     };
     if attributes_shown {
-        add("Node Attributes", attributes(status));
+        add("Node Attributes", text_of(&|items| attributes(status, &Sections::default(), items)));
     }
     if failures_shown {
-        add("Migration Summary", migration_summary(status, fail_counts, clock));
-        let failures = failures(status, false, clock);
+        add(
+            "Migration Summary",
+            text_of(&|items| migration_summary(status, fail_counts, false, clock, items)),
+        );
+        let failures = text_of(&|items| failures(status, false, clock, items));
         if !failures.is_empty() {
             add("Failed Resource Actions", failures);
         }
@@ -149,9 +251,20 @@ pub fn simulated(
     text
 }
 
-/// The lines of the summary (rule 5b.3).
-pub fn summary(status: &Status, facts: &Facts, sections: &Sections) -> Option<String> {
+fn text_of(fill: &dyn Fn(&mut Items)) -> String {
     let mut items = Items::new(1);
+    fill(&mut items);
+    items.into_text()
+}
+
+/// The lines of the summary (rule 5b.3).
+pub fn summary(status: &Status, facts: &Facts, sections: &Sections) -> String {
+    let mut items = Items::new(1);
+    summary_items(status, facts, sections, &mut items);
+    items.into_text()
+}
+
+fn summary_items(status: &Status, facts: &Facts, sections: &Sections, items: &mut Items) {
     let or_unknown = |text: &str| if text.is_empty() { "unknown".to_owned() } else { text.to_owned() };
     let state = if facts.state.is_empty() { String::new() } else { format!(" ({})", facts.state) };
     if sections.stack {
@@ -171,9 +284,8 @@ pub fn summary(status: &Status, facts: &Facts, sections: &Sections) -> Option<St
         items.item(&instances(status));
     }
     if sections.options {
-        options(&status.options, &mut items);
+        options(&status.options, items);
     }
-    Some(items.into_text())
 }
 
 /// The options that matter most, in words (rule 5b.3.2).
@@ -192,11 +304,12 @@ fn options(options: &ClusterOptions, items: &mut Items) {
 }
 
 fn current_dc(status: &Status, facts: &Facts, detail: bool) -> String {
-    let Some(dc) = status.nodes.iter().find(|node| node.is_dc) else { return "Current DC: NONE".to_owned() };
+    let Some(dc) = &status.dc else { return "Current DC: NONE".to_owned() };
     let id = if detail && dc.id != dc.name { format!(" ({})", dc.id) } else { String::new() };
     let version = if facts.version.is_empty() { "unknown" } else { &facts.version };
+    let mixed = if status.mixed_version { "MIXED-VERSION " } else { "" };
     let quorum = if status.quorate { "with quorum" } else { "WITHOUT quorum" };
-    format!("Current DC: {}{id} (version {version}) - partition {quorum}", dc.name)
+    format!("Current DC: {}{id} (version {version}) - {mixed}partition {quorum}", dc.name)
 }
 
 fn last_change(facts: &Facts) -> String {
@@ -234,29 +347,29 @@ fn maintenance(status: &Status) -> String {
     }
 }
 
-fn nodes(status: &Status, sections: &Sections) -> String {
-    let mut items = Items::new(1);
+fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
     if sections.by_node {
-        grouped::nodes(status, sections, &mut items);
-    } else if sections.detail {
-        status.nodes.iter().for_each(|node| items.item(&grouped::node_line(node, true)));
+        grouped::nodes(status, sections, items);
     } else {
-        text::nodes(status, &mut items);
+        text::nodes_with(status, sections.detail, items);
     }
-    items.into_text()
 }
 
-fn resources(status: &Status, sections: &Sections) -> String {
-    let mut items = Items::new(1);
-    let options = text::Options { inactive: sections.inactive, pending: true, detail: sections.detail };
+fn resources(status: &Status, sections: &Sections, items: &mut Items) {
+    let options = text::Options {
+        inactive: sections.inactive,
+        pending: true,
+        detail: sections.detail,
+        descriptions: sections.descriptions,
+        without_nodes: false,
+    };
     if sections.by_node {
-        grouped::inactive_resources(status, options, &mut items);
+        grouped::inactive_resources(status, options, items);
     } else if sections.brief {
-        grouped::brief_resources(status, options, &mut items);
+        grouped::brief_resources(status, options, items);
     } else {
-        text::resources(status, options, &mut items);
+        text::resources(status, options, items);
     }
-    items.into_text()
 }
 
 /// Attributes that are not worth showing (rule 5b.7.1).
@@ -266,8 +379,7 @@ pub(super) fn is_hidden(name: &str) -> bool {
         .any(|start| name.starts_with(start))
 }
 
-fn attributes(status: &Status) -> String {
-    let mut items = Items::new(1);
+fn attributes(status: &Status, sections: &Sections, items: &mut Items) {
     for node in status.nodes.iter().filter(|node| node.online) {
         let mut shown: Vec<&(String, String)> =
             node.attributes.iter().filter(|(name, _)| !is_hidden(name)).collect();
@@ -275,24 +387,40 @@ fn attributes(status: &Status) -> String {
         if shown.is_empty() {
             continue;
         }
-        items.list(&format!("Node: {}", node.name), |items| {
+        items.list(&format!("Node: {}", grouped::display_name(node, sections.detail)), |items| {
             for (name, value) in shown {
-                items.item(&format!("{name:<32}\t: {value:<10}{}", connectivity(status, node, name, value)));
+                let (words, markup) = connectivity(expected(status, node, name), value);
+                let plain = html::escaped(&format!("{name}: {value}"));
+                let markup = if status.pings.iter().any(|ping| ping.attribute == *name) {
+                    format!("<span>{plain}</span>{markup}")
+                } else {
+                    plain
+                };
+                items.with_markup(&format!("{name:<32}\t: {value:<10}{words}"), markup);
             }
         });
     }
-    items.into_text()
 }
 
-/// What a ping resource's attribute means; the scheduler's data has no parameters, so only loss is known.
-fn connectivity(status: &Status, node: &NodeStatus, name: &str, value: &str) -> &'static str {
-    let feeds = |it: &PrimitiveStatus| {
-        (it.agent.ends_with(":ping") || it.agent.ends_with(":pingd"))
-            && it.nodes.iter().any(|on| on.name == node.name)
-    };
-    let pinged = name == "pingd" && primitives(status).into_iter().any(feeds);
-    let lost = value.parse::<i64>().is_ok_and(|value| value <= 0);
-    if pinged && lost { "\t: Connectivity is lost" } else { "" }
+/// What a ping resource that is active on the node should make of an attribute.
+pub(super) fn expected(status: &Status, node: &NodeStatus, attribute: &str) -> Option<i64> {
+    let feeds = |ping: &&Ping| ping.node == node.name && ping.attribute == attribute;
+    status.pings.iter().find(feeds).map(|ping| ping.expected)
+}
+
+/// What the value of such an attribute means, as text and for a page (rules 5b.7.1, 5b.13.2).
+fn connectivity(expected: Option<i64>, value: &str) -> (String, String) {
+    let Some(expected) = expected else { return Default::default() };
+    let value = value.parse::<i64>().unwrap_or(0);
+    let bold = |text: String| format!("<span class=\"bold\"> ({text})</span>");
+    if value <= 0 {
+        ("\t: Connectivity is lost".to_owned(), bold("connectivity is lost".to_owned()))
+    } else if value < expected {
+        let words = format!("\t: Connectivity is degraded (Expected={expected})");
+        (words, bold(format!("connectivity is degraded -- expected {expected}")))
+    } else {
+        Default::default()
+    }
 }
 
 /// All primitives of a status, collectives opened.
@@ -322,15 +450,20 @@ pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
     found
 }
 
-fn migration_summary(status: &Status, fail_counts: &[FailCount], clock: &dyn Fn(i64) -> String) -> String {
-    let mut items = Items::new(1);
+fn migration_summary(
+    status: &Status,
+    fail_counts: &[FailCount],
+    detail: bool,
+    clock: &dyn Fn(i64) -> String,
+    items: &mut Items,
+) {
     for node in status.nodes.iter().filter(|node| node.online && node.kind == NodeKind::Cluster) {
         let here: Vec<&FailCount> =
             fail_counts.iter().filter(|count| count.node == node.name && count.count > 0).collect();
         if here.is_empty() {
             continue;
         }
-        items.list(&format!("Node: {}", node.name), |items| {
+        items.list(&format!("Node: {}", grouped::display_name(node, detail)), |items| {
             for count in here {
                 let last =
                     count.last_failure.map(|at| format!(" last-failure='{}'", clock(at))).unwrap_or_default();
@@ -341,25 +474,25 @@ fn migration_summary(status: &Status, fail_counts: &[FailCount], clock: &dyn Fn(
             }
         });
     }
-    items.into_text()
 }
 
 /// `granted` or `revoked`, and since when (rule 5b.11.1).
-fn tickets(status: &Status, clock: &dyn Fn(i64) -> String) -> String {
-    let mut items = Items::new(1);
+fn tickets(status: &Status, clock: &dyn Fn(i64) -> String, items: &mut Items) {
     for ticket in &status.tickets {
         let state = if ticket.granted { "granted" } else { "revoked" };
-        let standby = if ticket.standby { " [standby]" } else { "" };
+        let standby = match (ticket.standby, ticket.granted) {
+            (true, true) => " [standby] ",
+            (true, false) => " [standby]",
+            (false, _) => "",
+        };
         let last =
             ticket.last_granted.map(|at| format!(" last-granted=\"{}\"", clock(at))).unwrap_or_default();
         items.item(&format!("{}\t{state}{standby}{last}", ticket.id));
     }
-    items.into_text()
 }
 
 /// Rule 5b.11.2.
-fn bans(status: &Status, prefix: &str) -> String {
-    let mut items = Items::new(1);
+fn bans(status: &Status, prefix: &str, items: &mut Items) {
     for ban in status.bans.iter().filter(|ban| ban.constraint.starts_with(prefix)) {
         let role = if ban.promoted_only { "in Promoted role " } else { "" };
         items.item(&format!(
@@ -367,32 +500,31 @@ fn bans(status: &Status, prefix: &str) -> String {
             ban.constraint, ban.resource, ban.node
         ));
     }
-    items.into_text()
 }
 
 /// What was done on each node (rules 5b.8.2, 5b.8.3).
-fn operations(
-    history: &[NodeHistory],
-    fail_counts: &[FailCount],
-    timing: bool,
-    clock: &dyn Fn(i64) -> String,
-) -> String {
-    let mut items = Items::new(1);
-    for node in history {
-        items.list(&format!("Node: {}", node.name), |items| {
+fn operations(sources: &Sources<'_>, sections: &Sections, items: &mut Items) {
+    for node in sources.history {
+        let title = format!("Node: {}", display_name(sources.status, &node.name, sections.detail));
+        items.list(&title, |items| {
             for resource in &node.resources {
-                let count = fail_counts.iter().find(|count| {
+                let count = sources.fail_counts.iter().find(|count| {
                     count.node == node.name && count.resource == resource.id && count.count > 0
                 });
-                items.list(&operations_title(resource, count, clock), |items| {
+                items.list(&operations_title(resource, count, sources.clock), |items| {
                     for operation in &resource.operations {
-                        items.item(&operation_line(operation, timing, clock));
+                        items.item(&operation_line(operation, sections.timing, sources.clock));
                     }
                 });
             }
         });
     }
-    items.into_text()
+}
+
+/// A node's name as it is shown, by its plain name.
+fn display_name(status: &Status, name: &str, detail: bool) -> String {
+    let node = status.nodes.iter().find(|node| node.name == name);
+    node.map_or_else(|| name.to_owned(), |node| grouped::display_name(node, detail))
 }
 
 fn operations_title(
@@ -442,13 +574,11 @@ fn operation_line(operation: &Operation, timing: bool, clock: &dyn Fn(i64) -> St
     line
 }
 
-fn failures(status: &Status, detail: bool, clock: &dyn Fn(i64) -> String) -> String {
-    let mut items = Items::new(1);
+fn failures(status: &Status, detail: bool, clock: &dyn Fn(i64) -> String, items: &mut Items) {
     for failure in status.failures.iter().filter(|failure| !failure.masked_probe) {
         let line = if detail { technical_failure(failure, clock) } else { friendly_failure(failure, clock) };
         items.item(&line);
     }
-    items.into_text()
 }
 
 /// `db 10s-interval monitor on alpha returned 'Not running' at … after 1.204s` (rule 5b.9.1).

@@ -28,6 +28,16 @@ pub struct Sections {
     pub brief: bool,
     /// Operations with their times.
     pub timing: bool,
+    /// Descriptions of resources.
+    pub descriptions: bool,
+    /// Fencing that failed, is under way, or was done.
+    pub fencing_failed: bool,
+    pub fencing_pending: bool,
+    pub fencing_succeeded: bool,
+    /// Each fencing operation instead of the newest of those alike.
+    pub fencing_full: bool,
+    /// Options are part of the summary unless told otherwise: so in pages and in XML.
+    pub options_by_default: bool,
 }
 
 impl Default for Sections {
@@ -42,6 +52,8 @@ impl Default for Sections {
             nodes: true,
             resources: true,
             failures: true,
+            fencing_failed: true,
+            fencing_pending: true,
             ..Sections::none()
         }
     }
@@ -96,7 +108,54 @@ impl Sections {
             by_node: false,
             brief: false,
             timing: false,
+            descriptions: false,
+            fencing_failed: false,
+            fencing_pending: false,
+            fencing_succeeded: false,
+            fencing_full: false,
+            options_by_default: false,
         }
+    }
+
+    /// Everything, as XML shows it.
+    pub fn everything() -> Sections {
+        let mut all = Sections { options_by_default: true, fencing_full: true, ..Sections::none() };
+        all.set_all(true);
+        all
+    }
+
+    /// How much fencing is shown: 0 none, 1 failed and pending, 2 also successful, 3 each one.
+    ///
+    /// # Errors
+    /// There is no such level.
+    pub fn set_fencing_level(&mut self, level: &str) -> Result<(), String> {
+        let number = match level {
+            "0" => 0,
+            "1" => 1,
+            "2" => 2,
+            "3" => 3,
+            other => return Err(format!("Fence history must be 0-3: '{other}' is no such level")),
+        };
+        self.fencing_level(number);
+        Ok(())
+    }
+
+    fn fencing_level(&mut self, level: u8) {
+        self.fencing_failed = level > 0;
+        self.fencing_pending = level > 0;
+        self.fencing_succeeded = level > 1;
+        self.fencing_full = level > 2;
+    }
+
+    /// From no fencing to more and more, and back to none.
+    pub fn next_fencing_level(&mut self) {
+        let level = match (self.fencing_failed, self.fencing_succeeded, self.fencing_full) {
+            (_, _, true) => 0,
+            (_, true, false) => 3,
+            (true, false, false) => 2,
+            (false, false, false) => 1,
+        };
+        self.fencing_level(level);
     }
 
     /// Whether any line of the summary is shown.
@@ -110,7 +169,7 @@ impl Sections {
         {
             *part = shown;
         }
-        self.options &= shown;
+        self.options = shown && (self.options || self.options_by_default);
     }
 
     fn set_all(&mut self, shown: bool) {
@@ -123,6 +182,9 @@ impl Sections {
             &mut self.operations,
             &mut self.failures,
             &mut self.tickets,
+            &mut self.fencing_failed,
+            &mut self.fencing_pending,
+            &mut self.fencing_succeeded,
         ] {
             *part = shown;
         }
@@ -130,9 +192,18 @@ impl Sections {
     }
 
     fn restore(&mut self) {
-        let (inactive, detail, by_node, brief, timing) =
-            (self.inactive, self.detail, self.by_node, self.brief, self.timing);
-        *self = Sections { inactive, detail, by_node, brief, timing, ..Sections::default() };
+        let kept = self.clone();
+        *self = Sections {
+            inactive: kept.inactive,
+            detail: kept.detail,
+            by_node: kept.by_node,
+            brief: kept.brief,
+            timing: kept.timing,
+            descriptions: kept.descriptions,
+            fencing_full: kept.fencing_full,
+            options_by_default: kept.options_by_default,
+            ..Sections::default()
+        };
     }
 
     /// Adds the parts of a comma list.
@@ -189,8 +260,15 @@ impl Sections {
                 self.bans = shown.then(String::new);
                 return Some(());
             }
-            // this program keeps fencing in its events
-            "fencing" | "fencing-failed" | "fencing-pending" | "fencing-succeeded" => return Some(()),
+            "fencing" => {
+                self.fencing_failed = shown;
+                self.fencing_pending = shown;
+                self.fencing_succeeded = shown;
+                return Some(());
+            }
+            "fencing-failed" => &mut self.fencing_failed,
+            "fencing-pending" => &mut self.fencing_pending,
+            "fencing-succeeded" => &mut self.fencing_succeeded,
             "stack" => &mut self.stack,
             "dc" => &mut self.dc,
             "times" => &mut self.times,

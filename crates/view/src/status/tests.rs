@@ -270,6 +270,12 @@ fn monitor_xml(scenario: &Scenario) -> String {
         facts: &Default::default(),
         fail_counts: &[],
         history: &super::history::of(&model),
+        fencing: None,
+        sections: &super::monitor::Sections {
+            inactive: true,
+            timing: true,
+            ..super::monitor::Sections::everything()
+        },
         request: "crm_mon --output-as=xml",
         local: &|at| format!("local {at}"),
         universal: &|at| format!("universal {at}"),

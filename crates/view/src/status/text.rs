@@ -3,7 +3,7 @@
 use super::words;
 use super::{
     BundleStatus, CloneStatus, Common, GroupStatus, InstanceStatus, NodeStatus, PrimitiveStatus,
-    ResourceStatus, Status, TargetRole,
+    ReplicaStatus, ResourceStatus, Status, TargetRole,
 };
 use cib::value::Role;
 use scheduler::model::NodeKind;
@@ -19,49 +19,102 @@ pub struct Options {
     pub pending: bool,
     /// Every clone instance by itself, and more detail.
     pub detail: bool,
+    /// Descriptions of resources.
+    pub descriptions: bool,
+    /// No names of nodes, as in lists below a node.
+    pub without_nodes: bool,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub level: usize,
+    pub text: String,
+    /// A list follows below.
+    pub is_title: bool,
+    /// How a page marks it.
+    pub class: Option<&'static str>,
+    /// What a page shows instead of the text.
+    pub markup: Option<String>,
 }
 
 /// Nested list items, two blanks a level.
 #[derive(Default)]
 pub struct Items {
-    text: String,
+    entries: Vec<Entry>,
     level: usize,
 }
 
 impl Items {
     pub fn new(level: usize) -> Items {
-        Items { text: String::new(), level }
+        Items { entries: Vec::new(), level }
     }
 
     pub fn item(&mut self, text: &str) {
-        for _ in 0..self.level {
-            self.text.push_str("  ");
-        }
-        self.text.push_str("* ");
-        self.text.push_str(text);
-        self.text.push('\n');
+        self.push(text, false, None, None);
+    }
+
+    /// A line that a page marks.
+    pub fn marked(&mut self, text: &str, class: &'static str) {
+        self.push(text, false, Some(class), None);
+    }
+
+    /// A line that a page writes in its own way.
+    pub fn with_markup(&mut self, text: &str, markup: String) {
+        self.push(text, false, None, Some(markup));
+    }
+
+    fn push(&mut self, text: &str, is_title: bool, class: Option<&'static str>, markup: Option<String>) {
+        self.entries.push(Entry { level: self.level, text: text.to_owned(), is_title, class, markup });
     }
 
     /// An item with a list below it.
     pub fn list(&mut self, title: &str, fill: impl FnOnce(&mut Items)) {
-        self.item(&format!("{title}:"));
+        self.push(title, true, None, None);
         self.level += 1;
         fill(self);
         self.level -= 1;
     }
 
     pub fn blank(&mut self) {
-        self.text.push('\n');
+        self.push("", false, None, None);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
     }
 
     pub fn into_text(self) -> String {
-        self.text
+        lines(&self.entries)
     }
+}
+
+/// Entries as text: `* ` before each, a colon after what a list follows.
+pub fn lines(entries: &[Entry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        if !entry.text.is_empty() {
+            for _ in 0..entry.level {
+                text.push_str("  ");
+            }
+            text.push_str("* ");
+            text.push_str(&entry.text);
+            if entry.is_title {
+                text.push(':');
+            }
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// `Current cluster status` or `Revised Cluster Status`, as the simulator prints it (rule 1.20.1).
 pub fn cluster_status(status: &Status, title: &str, pending: bool) -> String {
-    let options = Options { inactive: true, pending, detail: false };
+    let options = Options { inactive: true, pending, ..Options::default() };
     let mut items = Items::new(1);
     if !status.nodes.is_empty() {
         items.list("Node List", |items| nodes(status, items));
@@ -97,7 +150,12 @@ pub fn maintenance_and_counts(status: &Status) -> String {
 
 /// The node list (rule 1.20.3).
 pub fn nodes(status: &Status, items: &mut Items) {
-    let mut gathered: [(&str, Vec<&str>); 5] = [
+    nodes_with(status, false, items);
+}
+
+/// The node list; with ids and feature sets where details are asked for (rule 5b.4.1).
+pub(super) fn nodes_with(status: &Status, detail: bool, items: &mut Items) {
+    let mut gathered: [(&str, Vec<String>); 5] = [
         ("Online", Vec::new()),
         ("OFFLINE", Vec::new()),
         ("RemoteOnline", Vec::new()),
@@ -105,8 +163,8 @@ pub fn nodes(status: &Status, items: &mut Items) {
         ("GuestOnline", Vec::new()),
     ];
     for node in &status.nodes {
-        if is_notable(node) {
-            items.item(&format!("{} {}: {}", node_word(node.kind), node.name, node_state(node)));
+        if is_notable(node) || (detail && node.feature_set.is_some()) {
+            items.item(&super::grouped::node_line(node, detail));
             continue;
         }
         let index = match (node.kind, node.online) {
@@ -117,7 +175,7 @@ pub fn nodes(status: &Status, items: &mut Items) {
             (NodeKind::Guest, true) => 4,
             (NodeKind::Guest, false) => continue,
         };
-        gathered[index].1.push(&node.name);
+        gathered[index].1.push(super::grouped::display_name(node, detail));
     }
     for (title, names) in gathered {
         if !names.is_empty() {
@@ -203,7 +261,7 @@ pub(super) fn is_listed(common: &Common, options: Options) -> bool {
 
 pub(super) fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
     match resource {
-        ResourceStatus::Primitive(it) => items.item(&primitive(it, options)),
+        ResourceStatus::Primitive(it) => items.marked(&primitive(it, options), class(it)),
         ResourceStatus::Group(it) => group(it, options, items),
         ResourceStatus::Clone(it) => clone(it, options, items),
         ResourceStatus::Bundle(it) => bundle(it, options, items),
@@ -219,8 +277,26 @@ struct Line<'l> {
     lost: bool,
 }
 
+/// How a page marks a primitive (rule 5b.13.2).
+pub(super) fn class(it: &PrimitiveStatus) -> &'static str {
+    if it.common.failed && it.common.failure_ignored {
+        "rsc-failure-ignored"
+    } else if it.common.failed || it.nodes.is_empty() {
+        "rsc-failed"
+    } else if !it.common.managed {
+        "rsc-managed"
+    } else if it.nodes.len() > 1 {
+        "rsc-multiple"
+    } else {
+        "rsc-ok"
+    }
+}
+
 /// The line of a primitive (rule 1.20.5).
 pub fn primitive(it: &PrimitiveStatus, options: Options) -> String {
+    if options.without_nodes {
+        return primitive_without_node(it, options);
+    }
     let node = it.current_node.as_deref().or(it.pending_node.as_deref()).or(it.locked_to.as_deref());
     let lost = node.is_some_and(|node| is_unclean(it, node));
     primitive_line(it, &Line { name: it.common.name.clone(), node, lost }, options)
@@ -230,7 +306,8 @@ pub fn primitive(it: &PrimitiveStatus, options: Options) -> String {
 pub(super) fn primitive_without_node(it: &PrimitiveStatus, options: Options) -> String {
     let mut text =
         primitive_line(it, &Line { name: it.common.name.clone(), node: None, lost: false }, options);
-    if let Some(description) = it.common.description.as_ref().filter(|_| it.nodes.len() < 2) {
+    let told = it.nodes.len() > 1 || options.detail || options.descriptions;
+    if let Some(description) = it.common.description.as_ref().filter(|_| !told) {
         text.push_str(&format!(" ({description})"));
     }
     text
@@ -270,10 +347,12 @@ fn primitive_line(it: &PrimitiveStatus, line: &Line, options: Options) -> String
     if !flags.is_empty() {
         text.push_str(&format!(" ({})", flags.join(", ")));
     }
-    if several {
+    if several || options.detail || options.descriptions {
         if let Some(description) = &it.common.description {
             text.push_str(&format!(" ({description})"));
         }
+    }
+    if several {
         let names: Vec<&str> = it.nodes.iter().map(|node| &*node.name).collect();
         text.push_str(&format!(" [ {} ]", names.join(" ")));
     }
@@ -327,15 +406,36 @@ fn with_flags(title: String, flags: &[&str]) -> String {
     if flags.is_empty() { title } else { format!("{title} ({})", flags.join(", ")) }
 }
 
+fn described(title: String, common: &Common, options: Options) -> String {
+    match &common.description {
+        Some(description) if options.detail || options.descriptions => format!("{title} ({description})"),
+        _ => title,
+    }
+}
+
 /// A collective is disabled by any target role that keeps it from its best role.
 fn disabled_flag(common: &Common) -> Option<&'static str> {
     common.target_role.is_some().then_some("disabled")
 }
 
+/// A group whose members are gathered by agent (rule 5b.5.3).
+pub(super) fn brief_group(it: &GroupStatus, options: Options, items: &mut Items) {
+    items.list(&group_title(it, options), |items| {
+        super::grouped::by_agent(it.members.iter(), true, options.inactive, items);
+    });
+}
+
 /// Rule 1.20.8.
 fn group(it: &GroupStatus, options: Options, items: &mut Items) {
-    let shown: Vec<_> = it.members.iter().filter(|member| options.inactive || member.common.active).collect();
-    let hidden = it.members.len() - shown.len();
+    items.list(&group_title(it, options), |items| {
+        for member in it.members.iter().filter(|member| options.inactive || member.common.active) {
+            items.marked(&primitive(member, options), class(member));
+        }
+    });
+}
+
+fn group_title(it: &GroupStatus, options: Options) -> String {
+    let hidden = it.members.iter().filter(|member| !options.inactive && !member.common.active).count();
     let inactive = format!("{hidden} member{} inactive", if hidden == 1 { "" } else { "s" });
     let mut flags: Vec<&str> = Vec::new();
     if hidden > 0 {
@@ -343,11 +443,7 @@ fn group(it: &GroupStatus, options: Options, items: &mut Items) {
     }
     flags.extend(disabled_flag(&it.common));
     flags.extend(management_flag(&it.common));
-    items.list(&with_flags(format!("Resource Group: {}", it.common.id), &flags), |items| {
-        for member in shown {
-            items.item(&primitive(member, options));
-        }
-    });
+    described(with_flags(format!("Resource Group: {}", it.common.id), &flags), &it.common, options)
 }
 
 /// Rule 1.20.9.
@@ -362,7 +458,7 @@ fn clone(it: &CloneStatus, options: Options, items: &mut Items) {
     flags.extend(disabled_flag(&it.common));
     flags.extend(management_flag(&it.common));
     let title = with_flags(format!("Clone Set: {} [{}]", it.common.id, it.child), &flags);
-    items.list(&title, |items| clone_items(it, options, items));
+    items.list(&described(title, &it.common, options), |items| clone_items(it, options, items));
 }
 
 fn clone_items(it: &CloneStatus, options: Options, items: &mut Items) {
@@ -454,11 +550,22 @@ fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
     if it.unique {
         title.push_str(" (unique)");
     }
+    let mut title = described(title, &it.common, options);
     if let Some(flag) = management_flag(&it.common) {
         title.push_str(&format!(" ({flag})"));
     }
     items.list(&title, |items| {
         for replica in &it.replicas {
+            if options.detail {
+                if it.replicas.len() > 1 {
+                    items.list(&format!("Replica[{}]", replica.number), |items| {
+                        replica_parts(replica, options, items)
+                    });
+                } else {
+                    replica_parts(replica, options, items);
+                }
+                continue;
+            }
             let shown = replica.child.as_ref().unwrap_or(&replica.container);
             let named = replica.connection.as_ref().unwrap_or(&replica.container);
             let mut name = named.common.name.clone();
@@ -468,7 +575,16 @@ fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
             let node = replica.container.current_node.as_deref();
             let lost = node.is_some_and(|node| is_unclean(&replica.container, node));
             let line = Line { name, node, lost };
-            items.item(&primitive_line(shown, &line, options));
+            items.marked(&primitive_line(shown, &line, options), class(shown));
         }
     });
+}
+
+/// Everything that a replica consists of, where details are asked for.
+fn replica_parts(replica: &ReplicaStatus, options: Options, items: &mut Items) {
+    let parts =
+        [replica.ip.as_ref(), replica.child.as_ref(), Some(&replica.container), replica.connection.as_ref()];
+    for part in parts.into_iter().flatten() {
+        items.marked(&primitive(part, options), class(part));
+    }
 }

@@ -1,7 +1,8 @@
 //! The status as the XML document that tools read (rules 5a.1.5, 5b.3.3, 5b.4.5, 5b.5.7, 5b.7–5b.9, 5b.14).
 
+use super::fencing::{self, FenceEvent, Outcome};
 use super::history::NodeHistory;
-use super::monitor::{Facts, FailCount};
+use super::monitor::{Facts, FailCount, Sections};
 use super::{
     BundleStatus, CloneStatus, Common, Failure, GroupStatus, NodeStatus, PrimitiveStatus, ResourceStatus,
     Status, words,
@@ -21,6 +22,9 @@ pub struct Input<'i> {
     pub fail_counts: &'i [FailCount],
     /// Operations on online nodes, if they are to be shown.
     pub history: &'i [NodeHistory],
+    /// Known only from a live cluster.
+    pub fencing: Option<&'i [FenceEvent]>,
+    pub sections: &'i Sections,
     /// The command line that asked.
     pub request: &'i str,
     /// Epoch seconds as local time, as the C locale writes it.
@@ -41,7 +45,7 @@ pub fn result(request: &str) -> Document {
 /// Ends a result: what came of the request.
 pub fn finish(document: &mut Document, code: u8, message: &str, errors: &[String]) {
     let root = document.root();
-    let mut writer = Writer { document };
+    let mut writer = Writer { document, descriptions: false };
     let status = writer.element(root, "status", &[("code", &code.to_string()), ("message", message)]);
     if !errors.is_empty() {
         let list = writer.element(status, "errors", &[]);
@@ -71,14 +75,48 @@ pub fn legacy_monitor(input: &Input<'_>, version: &str) -> Document {
 }
 
 fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
-    let mut writer = Writer { document };
-    writer.summary(root, input);
-    writer.nodes_and_resources(root, input.status);
-    writer.node_attributes(root, input.status);
-    writer.node_history(root, input);
-    writer.failures(root, input);
-    writer.tickets(root, input);
-    writer.bans(root, input.status);
+    let mut writer = Writer { document, descriptions: input.sections.descriptions };
+    let sections = input.sections;
+    if sections.has_summary() {
+        writer.summary(root, input);
+    }
+    if sections.nodes {
+        let nodes = writer.element(root, "nodes", &[]);
+        for node in &input.status.nodes {
+            let id = writer.node(nodes, node);
+            if sections.by_node {
+                writer.resources_on(id, node, input.status);
+            }
+        }
+    }
+    if sections.resources {
+        let resources = writer.element(root, "resources", &[]);
+        let shown = |common: &Common| {
+            !common.internal
+                && (!common.removed || common.active)
+                && (sections.inactive || common.active)
+                && !(sections.by_node && common.fully_active)
+        };
+        for resource in input.status.resources.iter().filter(|it| shown(it.common())) {
+            writer.resource(resources, resource);
+        }
+    }
+    if sections.attributes {
+        writer.node_attributes(root, input.status);
+    }
+    if sections.operations || sections.fail_counts {
+        writer.node_history(root, input);
+    }
+    if sections.failures {
+        writer.failures(root, input);
+    }
+    writer.fencing(root, input);
+    if sections.tickets {
+        writer.tickets(root, input);
+    }
+    if let Some(prefix) = &sections.bans {
+        writer.bans(root, input.status, prefix);
+    }
 }
 
 /// What a simulation shows of the status.
@@ -98,16 +136,19 @@ pub struct StatusInput<'i> {
 
 /// Nodes and resources below `root`, and what else was asked for.
 pub fn simulated(document: &mut Document, root: NodeId, asked: &StatusInput<'_>) {
+    let sections = Sections::everything();
     let input = Input {
         status: asked.status,
         facts: asked.facts,
         fail_counts: asked.fail_counts,
         history: &[],
+        fencing: None,
+        sections: &sections,
         request: "",
         local: asked.local,
         universal: asked.universal,
     };
-    let mut writer = Writer { document };
+    let mut writer = Writer { document, descriptions: false };
     writer.nodes_and_resources(root, input.status);
     if asked.attributes {
         writer.node_attributes(root, input.status);
@@ -122,7 +163,7 @@ pub fn simulated(document: &mut Document, root: NodeId, asked: &StatusInput<'_>)
 pub fn resources(status: &Status) -> Document {
     let mut document = Document::new("resources");
     let root = document.root();
-    let mut writer = Writer { document: &mut document };
+    let mut writer = Writer { document: &mut document, descriptions: false };
     let shown = |common: &Common| !common.internal && (!common.removed || common.active);
     for resource in status.resources.iter().filter(|it| shown(it.common())) {
         writer.resource(root, resource);
@@ -132,6 +173,8 @@ pub fn resources(status: &Status) -> Document {
 
 struct Writer<'d> {
     document: &'d mut Document,
+    /// Resources with their descriptions.
+    descriptions: bool,
 }
 
 fn word(truth: bool) -> &'static str {
@@ -161,21 +204,18 @@ impl Writer<'_> {
         let stack = filled(&facts.stack).unwrap_or_else(|| "unknown".to_owned());
         let stack = self.element(summary, "stack", &[("type", &stack)]);
         self.set(stack, "pacemakerd-state", filled(&facts.state).as_deref());
-        match status.nodes.iter().find(|node| node.is_dc) {
+        match &status.dc {
             None => {
                 self.element(summary, "current_dc", &[("present", "false")]);
             }
             Some(dc) => {
-                let version = filled(&facts.version).unwrap_or_default();
-                let sets = status.nodes.iter().filter_map(|node| node.feature_set.as_deref());
-                let mixed = sets.clone().zip(sets.skip(1)).any(|(a, b)| a != b);
                 let attributes = [
                     ("present", "true"),
-                    ("version", &version),
+                    ("version", facts.version.as_str()),
                     ("name", &dc.name),
                     ("id", &dc.id),
                     ("with_quorum", word(status.quorate)),
-                    ("mixed_version", word(mixed)),
+                    ("mixed_version", word(status.mixed_version)),
                 ];
                 self.element(summary, "current_dc", &attributes);
             }
@@ -266,7 +306,7 @@ impl Writer<'_> {
     }
 
     /// Rule 5b.4.5.
-    fn node(&mut self, nodes: NodeId, node: &NodeStatus) {
+    fn node(&mut self, nodes: NodeId, node: &NodeStatus) -> NodeId {
         let id = self.element(
             nodes,
             "node",
@@ -295,6 +335,15 @@ impl Writer<'_> {
         let kind = if node.kind == NodeKind::Cluster { "member" } else { "remote" };
         self.set(id, "type", Some(kind));
         self.set(id, "id_as_resource", node.launcher.as_deref());
+        id
+    }
+
+    /// What is active on a node, below it.
+    fn resources_on(&mut self, id: NodeId, node: &NodeStatus, status: &Status) {
+        let all = super::monitor::primitives(status).into_iter();
+        for it in all.filter(|it| it.nodes.iter().any(|on| on.name == node.name)) {
+            self.primitive(id, it);
+        }
     }
 
     /// Rule 5b.5.7.
@@ -333,6 +382,7 @@ impl Writer<'_> {
         self.set(id, "nodes_running_on", Some(&it.nodes.len().to_string()));
         self.set(id, "pending", pending.filter(|task| *task == "monitor").map(|_| "Monitoring"));
         self.set(id, "locked_to", it.locked_to.as_deref());
+        self.describe(id, common);
         for node in &it.nodes {
             self.element(
                 id,
@@ -346,6 +396,7 @@ impl Writer<'_> {
         let number = it.members.len().to_string();
         let id = self.element(parent, "group", &[("id", &it.common.id), ("number_resources", &number)]);
         self.collective(id, &it.common);
+        self.describe(id, &it.common);
         for member in &it.members {
             self.primitive(id, member);
         }
@@ -358,6 +409,12 @@ impl Writer<'_> {
         self.set(id, "disabled", Some(word(common.target_role.is_some())));
     }
 
+    fn describe(&mut self, id: NodeId, common: &Common) {
+        if self.descriptions {
+            self.set(id, "description", common.description.as_deref());
+        }
+    }
+
     fn clone_set(&mut self, parent: NodeId, it: &CloneStatus) {
         let common = &it.common;
         let attributes =
@@ -367,6 +424,7 @@ impl Writer<'_> {
         self.set(id, "failed", Some(word(common.failed)));
         self.set(id, "failure_ignored", Some(word(common.failure_ignored)));
         self.set(id, "target_role", common.configured_target_role.as_deref());
+        self.describe(id, common);
         for instance in &it.instances {
             let common = instance.resource.common();
             if !common.removed || common.active {
@@ -387,6 +445,7 @@ impl Writer<'_> {
             ("failed", word(common.failed)),
         ];
         let id = self.element(parent, "bundle", &attributes);
+        self.describe(id, common);
         for replica in &it.replicas {
             let part = self.element(id, "replica", &[("id", &replica.number.to_string())]);
             let parts = [
@@ -405,15 +464,18 @@ impl Writer<'_> {
     fn node_attributes(&mut self, root: NodeId, status: &Status) {
         let mut list = None;
         for node in status.nodes.iter().filter(|node| node.online) {
-            let shown: Vec<_> =
+            let mut shown: Vec<_> =
                 node.attributes.iter().filter(|(name, _)| !super::monitor::is_hidden(name)).collect();
+            shown.sort();
             if shown.is_empty() {
                 continue;
             }
             let list = *list.get_or_insert_with(|| self.element(root, "node_attributes", &[]));
             let id = self.element(list, "node", &[("name", &node.name)]);
             for (name, value) in shown {
-                self.element(id, "attribute", &[("name", name), ("value", value)]);
+                let id = self.element(id, "attribute", &[("name", name), ("value", value)]);
+                let expected = super::monitor::expected(status, node, name).map(|it| it.to_string());
+                self.set(id, "expected", expected.as_deref());
             }
         }
     }
@@ -487,13 +549,45 @@ impl Writer<'_> {
         }
     }
 
+    /// Rule 5b.10.3.
+    fn fencing(&mut self, root: NodeId, input: &Input<'_>) {
+        let sections = input.sections;
+        let wanted = |outcome| match outcome {
+            Outcome::Failed => sections.fencing_failed,
+            Outcome::Pending => sections.fencing_pending,
+            Outcome::Success => sections.fencing_succeeded,
+        };
+        let any = sections.fencing_failed || sections.fencing_pending || sections.fencing_succeeded;
+        let Some(events) = input.fencing.filter(|_| any) else { return };
+        let list = self.element(root, "fence_history", &[("status", "0")]);
+        let events = if sections.fencing_full { fencing::sorted(events) } else { fencing::reduced(events) };
+        for event in events.iter().filter(|event| wanted(event.outcome)) {
+            let attributes = [
+                ("action", event.action.as_str()),
+                ("target", &event.target),
+                ("client", &event.client),
+                ("origin", &event.origin),
+                ("status", event.outcome.word()),
+            ];
+            let id = self.element(list, "fence_event", &attributes);
+            self.set(id, "exit-reason", event.reason.as_deref());
+            if event.outcome == Outcome::Pending {
+                self.set(id, "extended-status", Some("0"));
+            } else {
+                self.set(id, "delegate", event.delegate.as_deref());
+                self.set(id, "completed", Some(event.completed.as_str()).filter(|text| !text.is_empty()));
+            }
+        }
+    }
+
     /// Rule 5b.11.2.
-    fn bans(&mut self, root: NodeId, status: &Status) {
-        if status.bans.is_empty() {
+    fn bans(&mut self, root: NodeId, status: &Status, prefix: &str) {
+        let shown: Vec<_> = status.bans.iter().filter(|ban| ban.constraint.starts_with(prefix)).collect();
+        if shown.is_empty() {
             return;
         }
         let list = self.element(root, "bans", &[]);
-        for ban in &status.bans {
+        for ban in shown {
             let promoted = word(ban.promoted_only);
             let attributes = [
                 ("id", ban.constraint.as_str()),

@@ -171,7 +171,7 @@ pub fn restart(call: &mut Call<'_>, out: &mut Output) -> Result<u8, Problem> {
     let active = call.outlook.active_on(asked);
     if active.is_empty() || node.as_ref().is_some_and(|node| !active.contains(node)) {
         let place = node.as_ref().map_or_else(|| "anywhere".to_owned(), |node| format!("on {node}"));
-        return Err(Problem::new(113, format!("{asked} is not running {place} and so cannot be restarted")));
+        return Err(Problem::new(105, format!("{asked} is not running {place} and so cannot be restarted")));
     }
     let is_clone =
         call.element(&resource).is_some_and(|it| matches!(it.name(), "clone" | "master" | "bundle"));

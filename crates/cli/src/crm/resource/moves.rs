@@ -74,7 +74,8 @@ pub fn move_or_ban(call: &mut Call<'_>, ban: bool, out: &mut Output) -> Result<u
     let drop: Vec<String> = match (&node, ban) {
         (Some(node), false) => vec![format!("cli-ban-{resource}-on-{node}")],
         (Some(node), true) => prefers(call, &resource, node),
-        (None, _) => vec![format!("cli-prefer-{resource}")],
+        // a preference for another node stays
+        (None, _) => wishes.iter().flat_map(|wish| prefers(call, &resource, &wish.node)).collect(),
     };
     call.session.edit("crm_resource", |configuration| {
         drop.iter().for_each(|id| remove(configuration, id));

@@ -16,36 +16,19 @@ pub fn list(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
     if let Some(id) = call.given.value("resource") {
         status.resources.retain(|resource| resource.common().id == id);
     }
-    status.resources.iter_mut().for_each(without_nodes);
     let mut items = Items::new(1);
-    text::resources(&status, options(), &mut items);
+    text::resources(&status, text::Options { without_nodes: true, ..options() }, &mut items);
     out.line("Full List of Resources:");
     out.block(&items.into_text());
     if out.is_xml {
-        let document = view::status::xml::resources(call.status());
-        for line in document.children(document.root()) {
-            out.xml.append_text(&document.element_to_pretty(line));
-        }
+        let document = view::status::xml::resources(&status);
+        out.xml.append_text(&document.to_pretty());
     }
     Ok(0)
 }
 
 fn options() -> text::Options {
-    text::Options { inactive: true, pending: true, detail: false }
-}
-
-/// Takes the node names away that a line would show.
-fn without_nodes(resource: &mut ResourceStatus) {
-    let blank = |it: &mut PrimitiveStatus| {
-        it.current_node = None;
-        it.pending_node = None;
-        it.locked_to = None;
-    };
-    match resource {
-        ResourceStatus::Primitive(it) => blank(it),
-        ResourceStatus::Group(it) => it.members.iter_mut().for_each(blank),
-        _ => {}
-    }
+    text::Options { inactive: true, pending: true, ..Default::default() }
 }
 
 /// Ids of what is instantiated.
@@ -73,10 +56,6 @@ pub fn operations(call: &Call<'_>, command: &str, out: &mut Output) -> Result<u8
     for state in states {
         let node = state.attr("uname").or_else(|| state.attr("id")).unwrap_or_default();
         if call.given.value("node").is_some_and(|asked| asked != node) {
-            continue;
-        }
-        let is_online = call.status().nodes.iter().any(|known| known.name == node && known.online);
-        if !is_online && command == "list-operations" {
             continue;
         }
         for history in state.descendants().filter(|element| element.name() == "lrm_resource") {
@@ -127,7 +106,7 @@ fn operation(
 ) {
     let get = |name: &str| entry.attr(name).unwrap_or_default();
     let parts = call.parts(id);
-    let part = parts.iter().find(|part| part.nodes.iter().any(|on| on.name == node)).or(parts.first());
+    let part = parts.first();
     let agent = part.map_or_else(
         || {
             let words = ["class", "provider", "type"].into_iter().filter_map(|name| history.attr(name));
@@ -135,16 +114,15 @@ fn operation(
         },
         |part| part.agent.clone(),
     );
-    let role = part.map_or("Stopped", |part| part.role.name());
+    // the resource as a whole, as a line of a list shows it
+    let shown = text::Options { without_nodes: true, ..options() };
+    let state = part
+        .map_or_else(|| format!("{id}\t({agent}):\t ORPHANED Stopped"), |part| text::primitive(part, shown));
     let changed = get("last-rc-change").parse::<i64>().ok().filter(|at| *at > 0).map(crate::mon::ctime);
-    let took = entry.attr("exec-time").filter(|text| *text != "0");
+    let took = entry.attr("exec-time");
     let status = words::execution(get("op-status").parse().unwrap_or(-2));
     let key = entry.attr("operation_key").unwrap_or_else(|| get("id"));
-    let mut line = format!(
-        "{id}\t({agent}):\t {role}: {key} (node={node}, call={}, rc={}",
-        get("call-id"),
-        get("rc-code")
-    );
+    let mut line = format!("{state}: {key} (node={node}, call={}, rc={}", get("call-id"), get("rc-code"));
     if let Some(at) = &changed {
         line.push_str(&format!(", last-rc-change='{at}'"));
     }
@@ -152,6 +130,9 @@ fn operation(
         line.push_str(&format!(", exec={took}ms"));
     }
     out.line(format!("{line}): {status}"));
+    let class = |name: &str| history.attr(name).unwrap_or_default();
+    // here the place of a missing provider stays
+    let agent = format!("{}:{}:{}", class("class"), class("provider"), class("type"));
     let mut attributes = vec![
         ("op", key),
         ("node", node),
@@ -274,7 +255,13 @@ fn section(
     xml: &mut Markup,
 ) {
     let pad = "  ".repeat(depth);
+    // a section inside another is an item of it
+    let title_pad = if depth > 0 { format!("{pad}* ") } else { pad.clone() };
+    let begun = lines.len();
     locations(call, id, &pad, lines, xml);
+    if depth > 0 && lines.len() > begun {
+        lines[begun] = format!("{title_pad}Locations:");
+    }
     let Some(constraints) =
         call.document.root_element().child("configuration").and_then(|it| it.child("constraints"))
     else {
@@ -296,13 +283,13 @@ fn section(
                 continue;
             }
             if !titled {
-                lines.push(format!("{pad}{title}"));
+                lines.push(format!("{title_pad}{title}"));
                 titled = true;
             }
             let get = |name: &str| constraint.attr(name);
             let score = get("score").unwrap_or("INFINITY");
             let mut line = format!("{pad}  * {that} (score={score}");
-            if let Some(role) = get("rsc-role").filter(|_| own == "with-rsc") {
+            if let Some(role) = get("with-rsc-role").filter(|_| own == "with-rsc") {
                 line.push_str(&format!(", needs role={role}"));
             }
             if let Some(role) = get("with-rsc-role").filter(|_| own == "rsc") {
@@ -320,12 +307,23 @@ fn section(
                 attributes.extend(get(optional).map(|value| (optional, value)));
             }
             xml.leaf("rsc_colocation", &attributes);
-            let deeper = recursive || own == "rsc";
-            if deeper && !seen.contains(&next) {
+            if recursive && !seen.contains(&next) {
                 seen.push(next.clone());
                 section(call, &next, recursive, depth + 2, seen, lines, xml);
+            } else if !recursive {
+                nested_locations(call, &next, depth + 2, lines, xml);
             }
         }
+    }
+}
+
+/// The location constraints of a resource that is only mentioned.
+fn nested_locations(call: &Call<'_>, id: &str, depth: usize, lines: &mut Vec<String>, xml: &mut Markup) {
+    let pad = "  ".repeat(depth);
+    let begun = lines.len();
+    locations(call, id, &pad, lines, xml);
+    if lines.len() > begun {
+        lines[begun] = format!("{pad}* Locations:");
     }
 }
 
@@ -372,6 +370,12 @@ pub fn why(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
     let node = call.given.value("node");
     let ids: Vec<String> = match call.given.value("resource") {
         Some(id) => vec![id.to_owned()],
+        // a node is asked what runs on it, instance by instance
+        None if node.is_some() => view::status::monitor::primitives(call.status())
+            .into_iter()
+            .filter(|part| part.nodes.iter().any(|on| Some(on.name.as_str()) == node))
+            .map(|part| part.common.id.clone())
+            .collect(),
         None => call
             .status()
             .resources
