@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use view::status::monitor::{self, Facts, Sections};
 use view::status::text::{self, Items};
 
+use crate::configuration::Configuration;
+use crate::fencing::Overview;
 use crate::outlook::Outlook;
 use crate::session::{Problem, Session};
 
@@ -43,34 +45,36 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         detail: arguments.detail,
         ..Sections::default()
     };
-    finish(
-        "systole status",
-        show(&sections, crate::colour::wanted()).and_then(|()| show_quorum()).and_then(|()| show_fencing()),
-    )
+    finish("systole status", show(&sections, crate::colour::wanted()))
 }
 
-/// What Corosync says about quorum; nothing on the embedded bus, and nothing for a file.
-fn show_quorum() -> Result<(), Problem> {
+/// The whole status: one connection, one reading of the CIB, one interpretation of it.
+fn show(sections: &Sections, colours: bool) -> Result<(), Problem> {
     let mut session = Session::open(None)?;
-    if session.is_live() {
-        if let Some(quorum) = session.client()?.status().map_err(Problem::from)?.quorum {
-            println!("\nQuorum: {}", quorum.line());
-        }
+    let configuration = Configuration::new(session.cib()?);
+    let live = if session.is_live() { session.client()?.status().ok() } else { None };
+    let (cib, _) = cib::Cib::from_document(&configuration.document);
+    let outlook = Outlook::of_cib(&cib);
+    let host = live.as_ref().map(|status| status.node.clone());
+    let text = screen(&outlook, &configuration, sections, host);
+    print!("{}", if colours { crate::colour::status(&text) } else { text });
+    // what Corosync says; nothing on the embedded bus, and nothing for a file
+    if let Some(quorum) = live.and_then(|status| status.quorum) {
+        println!("\nQuorum: {}", quorum.line());
     }
+    show_fencing(&Overview::of(&configuration, &cib), &outlook);
     Ok(())
 }
 
 /// How each node can be fenced; what is missing is said where nobody overlooks it.
-fn show_fencing() -> Result<(), Problem> {
-    let document = Session::open(None)?.cib()?;
+fn show_fencing(overview: &Overview, outlook: &Outlook) {
     println!();
-    for line in crate::fencing::lines(&document)? {
+    for line in overview.lines(&outlook.status) {
         println!("{line}");
     }
-    for text in crate::fencing::warnings(&document) {
+    for text in overview.warnings() {
         println!("\nWARNING: {text}");
     }
-    Ok(())
 }
 
 fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
@@ -83,16 +87,6 @@ fn finish(tool: &str, outcome: Result<(), Problem>) -> ExitCode {
     }
 }
 
-fn show(sections: &Sections, colours: bool) -> Result<(), Problem> {
-    let mut session = Session::open(None)?;
-    let document = session.cib()?;
-    let host =
-        session.is_live().then(|| session.client().ok()?.status().ok()).flatten().map(|status| status.node);
-    let text = screen(&Outlook::current(&document)?, &document, sections, host);
-    print!("{}", if colours { crate::colour::status(&text) } else { text });
-    Ok(())
-}
-
 /// Epoch seconds as `YYYY-MM-DD HH:MM:SSZ`.
 pub fn universal_time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
@@ -102,12 +96,13 @@ pub fn universal_time(seconds: i64) -> String {
 
 fn screen(
     outlook: &Outlook,
-    document: &::xml::Document,
+    configuration: &Configuration,
     sections: &Sections,
     host: Option<String>,
 ) -> String {
-    let history = if sections.operations { Outlook::history(document) } else { Vec::new() };
-    monitor::screen(&outlook.status, &facts(document, host), &outlook.fail_counts, &history, sections, &ctime)
+    let history = if sections.operations { Outlook::history(&configuration.document) } else { Vec::new() };
+    let facts = facts(configuration, host);
+    monitor::screen(&outlook.status, &facts, &outlook.fail_counts, &history, sections, &ctime)
 }
 
 /// `crm_mon -s` (rule 5b.2.3).
@@ -150,7 +145,7 @@ pub fn text(outlook: &Outlook, document: &::xml::Document, detail: Detail) -> St
     let full = detail == Detail::Full;
     let sections =
         Sections { inactive: true, attributes: full, fail_counts: full, detail: full, ..Sections::default() };
-    screen(outlook, document, &sections, None)
+    screen(outlook, &Configuration::new(document.clone()), &sections, None)
 }
 
 /// The status with everything, and the operations on record: for a report.
@@ -159,15 +154,14 @@ pub fn report(document: &::xml::Document) -> (String, String) {
     let history = Sections { operations: true, timing: true, ..Sections::default() };
     let mut history = Sections { nodes: false, resources: false, failures: false, ..history };
     history.set_summary(false);
-    (text(&outlook, document, Detail::Full), screen(&outlook, document, &history, None))
+    let operations = screen(&outlook, &Configuration::new(document.clone()), &history, None);
+    (text(&outlook, document, Detail::Full), operations)
 }
 
 /// What the root and the options of a CIB say about the cluster as a whole.
-pub fn facts(document: &::xml::Document, host: Option<String>) -> Facts {
-    let root = document.root();
-    let attribute = |name: &str| document.attribute(root, name).unwrap_or_default().to_owned();
-    let configuration = crate::configuration::Configuration::new(document.clone());
-    let options = crate::pcs::configured_properties(&configuration);
+pub fn facts(configuration: &Configuration, host: Option<String>) -> Facts {
+    let attribute = |name: &str| configuration.attribute(configuration.document.root(), name).to_owned();
+    let options = crate::pcs::configured_properties(configuration);
     let option = |name: &str| {
         options.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
     };
@@ -210,10 +204,8 @@ fn is_fence_device(resource: &view::status::ResourceStatus) -> bool {
 
 /// The lines of the summary.
 pub fn summary_lines(outlook: &Outlook, document: &::xml::Document) -> Vec<String> {
-    monitor::summary(&outlook.status, &facts(document, None), &Sections::default())
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    let facts = facts(&Configuration::new(document.clone()), None);
+    monitor::summary(&outlook.status, &facts, &Sections::default()).lines().map(str::to_owned).collect()
 }
 
 /// The lines of the node list.

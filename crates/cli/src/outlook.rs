@@ -43,20 +43,24 @@ pub struct Location {
 impl Outlook {
     /// Reads a CIB without planning: what is, not what would be done.
     pub fn current(document: &xml::Document) -> Result<Outlook, Problem> {
-        let (cib, _) = Cib::from_document(document);
-        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        Ok(Outlook::of_cib(&Cib::from_document(document).0))
+    }
+
+    /// As [`Outlook::current`], of a CIB that is typed already.
+    pub fn of_cib(cib: &Cib) -> Outlook {
+        let mut model = scheduler::state::build(cib, now(), PlanOptions::default());
         let mut status = Status::of(&model);
         status.pings = view::status::pings(&mut model);
         let fail_counts = view::status::monitor::fail_counts(&mut model);
         scheduler::placement::unpack_constraints(&mut model);
         status.bans = view::status::bans(&model);
-        Ok(Outlook {
+        Outlook {
             status,
             fail_counts,
             planned: Vec::new(),
             places: places(&model),
             locations: locations(&model),
-        })
+        }
     }
 
     /// Reads a CIB and plans once, as of now.

@@ -15,10 +15,12 @@ use cluster::fencing::devices::Devices;
 use cluster::fencing::inquiry::agent_run;
 use cluster::{AgentMetadata, OperationId};
 
+use crate::configuration::Configuration;
+use crate::outlook::Outlook;
 use crate::pcs::local_agents::LocalAgents;
 use crate::session::Problem;
 
-pub use outlook::{lines, warnings};
+pub use outlook::Overview;
 
 /// How long a device may take to answer when nothing else is configured.
 const PATIENCE: u64 = 60_000;
@@ -47,11 +49,13 @@ pub fn run(command: &Command) -> ExitCode {
 }
 
 fn status() -> Result<ExitCode, Problem> {
-    let document = crate::session::Session::open(None)?.cib()?;
-    for line in lines(&document)? {
+    let configuration = Configuration::new(crate::session::Session::open(None)?.cib()?);
+    let (cib, _) = cib::Cib::from_document(&configuration.document);
+    let overview = Overview::of(&configuration, &cib);
+    for line in overview.lines(&Outlook::of_cib(&cib).status) {
         println!("{line}");
     }
-    Ok(ExitCode::from(if warnings(&document).is_empty() { 0 } else { crate::tool::exit::ERROR }))
+    Ok(ExitCode::from(if overview.warnings().is_empty() { 0 } else { crate::tool::exit::ERROR }))
 }
 
 /// The fence devices of a CIB, and the agents of this host.
@@ -72,9 +76,13 @@ pub struct Answer {
 impl Fences {
     /// Reads the devices.
     pub fn of(document: &xml::Document) -> Fences {
-        let (cib, _) = cib::Cib::from_document(document);
+        Fences::of_cib(&cib::Cib::from_document(document).0)
+    }
+
+    /// The devices of a CIB that is typed already.
+    pub fn of_cib(cib: &cib::Cib) -> Fences {
         let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
-        let devices = Devices::read(&cib, &cib::rule::RuleInput::at(now));
+        let devices = Devices::read(cib, &cib::rule::RuleInput::at(now));
         Fences { devices, agents: LocalAgents::default() }
     }
 

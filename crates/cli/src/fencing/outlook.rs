@@ -2,80 +2,88 @@
 
 use cluster::fencing::outlook::{NodeOutlook, Way, gaps, outlook};
 
+use view::status::{ResourceStatus, Status};
+
 use super::Fences;
 use super::record::{self, CHECKED, PROVEN, Proof};
 use crate::configuration::Configuration;
-use crate::outlook::Outlook;
-use crate::session::Problem;
 
-/// Options of the cluster that matter here: whether fencing is enabled, whether watchdogs count.
-fn options(document: &xml::Document) -> (bool, bool) {
-    let (cib, _) = cib::Cib::from_document(document);
-    let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
-    let options = cib.cluster_options(&cib::rule::RuleInput::at(now)).options;
-    (options.fencing_enabled, options.fencing_watchdog_timeout != 0)
+/// How the nodes of one CIB can be fenced.
+pub struct Overview<'a> {
+    configuration: &'a Configuration,
+    fences: Fences,
+    nodes: Vec<String>,
+    /// Fencing is enabled.
+    enabled: bool,
+    /// Watchdogs count as a way to fence.
+    watchdog: bool,
 }
 
-/// What an administrator must be told: nothing if every node can be fenced.
-pub fn warnings(document: &xml::Document) -> Vec<String> {
-    let (enabled, watchdog) = options(document);
-    let nodes = Configuration::new(document.clone()).node_names();
-    if nodes.is_empty() {
-        return Vec::new();
+impl<'a> Overview<'a> {
+    /// Reads the devices; `cib` is the typed form of the configuration.
+    pub fn of(configuration: &'a Configuration, cib: &cib::Cib) -> Overview<'a> {
+        let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+        let options = cib.cluster_options(&cib::rule::RuleInput::at(now)).options;
+        Overview {
+            configuration,
+            fences: Fences::of_cib(cib),
+            nodes: configuration.node_names(),
+            enabled: options.fencing_enabled,
+            watchdog: options.fencing_watchdog_timeout != 0,
+        }
     }
-    if !enabled {
-        return vec![
-            "fencing is turned off (stonith-enabled=false): a lost node may go on running its resources, and \
-             the cluster will start them a second time"
-                .to_owned(),
-        ];
-    }
-    gaps(&Fences::of(document).devices, &nodes, watchdog)
-}
 
-/// The lines of the section "Fencing".
-pub fn lines(document: &xml::Document) -> Result<Vec<String>, Problem> {
-    let configuration = Configuration::new(document.clone());
-    let (enabled, watchdog) = options(document);
-    let fences = Fences::of(document);
-    let nodes = configuration.node_names();
-    let running = running_devices(document)?;
-    let mut lines = vec!["Fencing:".to_owned()];
-    if !enabled {
-        lines.push(
-            "  * turned off (stonith-enabled=false): a lost node may go on running its resources".into(),
-        );
+    /// What an administrator must be told: nothing if every node can be fenced.
+    pub fn warnings(&self) -> Vec<String> {
+        if self.nodes.is_empty() {
+            return Vec::new();
+        }
+        if !self.enabled {
+            return vec![
+                "fencing is turned off (stonith-enabled=false): a lost node may go on running its \
+                 resources, and the cluster will start them a second time"
+                    .to_owned(),
+            ];
+        }
+        gaps(&self.fences.devices, &self.nodes, self.watchdog)
     }
-    for one in outlook(&fences.devices, &nodes, watchdog) {
-        lines.push(format!("  * {}: {}", one.node, ways(&one, &running)));
-        lines.push(format!("    * {}", proofs(&configuration, &one)));
-        lines.extend(one.missing.iter().map(|text| format!("    * missing: {text}")));
+
+    /// The lines of the section "Fencing"; `status` tells which devices are monitored.
+    pub fn lines(&self, status: &Status) -> Vec<String> {
+        let running = running_devices(status);
+        let mut lines = vec!["Fencing:".to_owned()];
+        if !self.enabled {
+            lines.push(
+                "  * turned off (stonith-enabled=false): a lost node may go on running its resources".into(),
+            );
+        }
+        for one in outlook(&self.fences.devices, &self.nodes, self.watchdog) {
+            lines.push(format!("  * {}: {}", one.node, ways(&one, &running)));
+            lines.push(format!("    * {}", proofs(self.configuration, &one)));
+            lines.extend(one.missing.iter().map(|text| format!("    * missing: {text}")));
+        }
+        let devices = &self.fences.devices;
+        for device in devices.devices.iter().filter(|device| !self.fences.is_installed(device)) {
+            lines.push(format!(
+                "  * missing: the agent {} of {} is not installed on this host",
+                device.agent, device.id
+            ));
+        }
+        lines.extend(devices.warnings().iter().map(|text| format!("  * {text}")));
+        lines
     }
-    for device in fences.devices.devices.iter().filter(|device| !fences.is_installed(device)) {
-        lines.push(format!(
-            "  * missing: the agent {} of {} is not installed on this host",
-            device.agent, device.id
-        ));
-    }
-    lines.extend(fences.devices.warnings().iter().map(|text| format!("  * {text}")));
-    Ok(lines)
 }
 
 /// Fence devices that are monitored, with where.
-fn running_devices(document: &xml::Document) -> Result<Vec<(String, String)>, Problem> {
-    let status = Outlook::current(document)?.status;
-    let mut running = Vec::new();
-    let mut pending: Vec<&view::status::ResourceStatus> = status.resources.iter().collect();
-    while let Some(resource) = pending.pop() {
-        match resource {
-            view::status::ResourceStatus::Primitive(it) if it.agent.starts_with("stonith:") => {
-                let node = it.nodes.first().map(|on| on.name.clone());
-                running.extend(node.map(|node| (it.common.id.clone(), node)));
-            }
-            _ => {}
+fn running_devices(status: &Status) -> Vec<(String, String)> {
+    let running = status.resources.iter().filter_map(|resource| match resource {
+        ResourceStatus::Primitive(it) if it.agent.starts_with("stonith:") => {
+            let node = it.nodes.first()?;
+            Some((it.common.id.clone(), node.name.clone()))
         }
-    }
-    Ok(running)
+        _ => None,
+    });
+    running.collect()
 }
 
 fn ways(one: &NodeOutlook, running: &[(String, String)]) -> String {

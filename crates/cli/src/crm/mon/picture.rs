@@ -8,6 +8,7 @@ use view::status::html::{self, Page};
 use view::status::monitor::{self, Facts, FailCount, Sections, Sources};
 use view::status::xml::{self, Input};
 
+use crate::configuration::Configuration;
 use crate::mon::{ctime, facts, universal_time};
 use crate::outlook::Outlook;
 use crate::session::{Problem, Session};
@@ -36,7 +37,7 @@ impl Picture {
         let live = if session.is_live() { session.client()?.status().ok() } else { None };
         let host = live.as_ref().map(|status| status.node.clone());
         let outlook = Outlook::current(&document)?;
-        let mut facts = facts(&document, host);
+        let mut facts = facts(&Configuration::new(document.clone()), host);
         if live.is_some() {
             facts.state = "Pacemaker is running".to_owned();
         }
