@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use crate::report::Report;
 
 /// Debian packages that the real parts come from.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "resource-agents",
     "apache2",
     "iproute2",
@@ -28,23 +28,27 @@ const PACKAGES: [&str; 9] = [
     "corosync",
     "systemd-container",
     "debootstrap",
+    "crmsh",
 ];
 
 /// Packages that only the scenarios on demand need.
-const PACKAGES_ON_DEMAND: [&str; 5] = ["crmsh", "pcs", "redis-server", "kmod", "iptables"];
+const PACKAGES_ON_DEMAND: [&str; 4] = ["pcs", "redis-server", "kmod", "iptables"];
 
 type Scenario = fn(&Path, &mut Report);
 
-/// Scenarios that need `systole install-links`; they run when `LIVE_ONLY` names them, until all of them pass.
-const ON_DEMAND: [(&str, Scenario); 4] =
-    [("agents", agents::run), ("tools", tools::run), ("crmsh", clients::crmsh), ("pcs", clients::pcs)];
+/// Scenarios on hosts where `systole install-links` made the field's names; `LIVE_ONLY` runs one of them alone.
+const SCENARIOS: [(&str, Scenario); 1] = [("crmsh", clients::crmsh)];
+
+/// Scenarios that run only when `LIVE_ONLY` names them, until they pass whole.
+const ON_DEMAND: [(&str, Scenario); 3] =
+    [("agents", agents::run), ("tools", tools::run), ("pcs", clients::pcs)];
 
 /// Runs every live scenario, or says why it cannot.
 pub fn run(root: &Path, report: &mut Report) {
     match prepare(root) {
         Ok(binary) => {
             let only = std::env::var("LIVE_ONLY").unwrap_or_default();
-            if let Some((_, scenario)) = ON_DEMAND.iter().find(|(name, _)| *name == only) {
+            if let Some((_, scenario)) = SCENARIOS.iter().chain(&ON_DEMAND).find(|(name, _)| *name == only) {
                 return scenario(&binary, report);
             }
             if only == "systemd" {
@@ -53,6 +57,10 @@ pub fn run(root: &Path, report: &mut Report) {
             engines(root, report);
             tutorial::run(&binary, report);
             systemd::run(root, &binary, report);
+            for (name, scenario) in SCENARIOS {
+                println!("{name}:");
+                scenario(&binary, report);
+            }
             crate::lab::play(&binary, &crate::lab::Options::short(), report);
         }
         Err(Unready::Skip(why)) => report.skip("live tests", why),

@@ -42,7 +42,7 @@ sed -i '/^haclient:/d' /tmp/group
 echo 'haclient:x:4189:alice,bob' >> /tmp/group
 echo 'operators:x:4190:bob' >> /tmp/group
 for user in alice:4201 bob:4202 mallory:4203; do
-  echo "${user%:*}:x:${user#*:}:100::/tmp:/bin/sh" >> /tmp/passwd
+  echo "${user%:*}:*:${user#*:}:100::/tmp:/bin/sh" >> /tmp/passwd
 done
 for file in passwd group; do mount --bind /tmp/$file /etc/$file; done
 "#;
