@@ -15,14 +15,14 @@ struct Cluster {
     resources: String,
     constraints: &'static str,
     /// Names of nodes, each with attributes in the status and history.
-    nodes: Vec<(&'static str, &'static str, String)>,
+    nodes: Vec<(&'static str, String, String)>,
     lost: Vec<&'static str>,
     without_quorum: bool,
 }
 
 impl Cluster {
     fn of(nodes: &[&'static str], resources: impl Into<String>) -> Cluster {
-        let nodes = nodes.iter().map(|name| (*name, "", String::new())).collect();
+        let nodes = nodes.iter().map(|name| (*name, String::new(), String::new())).collect();
         Cluster { nodes, resources: resources.into(), ..Cluster::default() }
     }
 
@@ -33,6 +33,14 @@ impl Cluster {
             history,
             "<lrm_resource id='{resource}' class='ocf' provider='pacemaker' type='Dummy'>{entries}</lrm_resource>"
         );
+        self
+    }
+
+    /// Adds a transient attribute of a node.
+    fn with_attribute(mut self, node: &str, name: &'static str, value: &'static str) -> Cluster {
+        let attributes =
+            &mut self.nodes.iter_mut().find(|(known, ..)| *known == node).expect("a known node").1;
+        let _ = write!(attributes, "<nvpair id='{node}-{name}' name='{name}' value='{value}'/>");
         self
     }
 
@@ -226,6 +234,20 @@ fn a_group_adds_its_pseudo_actions_after_its_members() {
 }
 
 #[test]
+fn a_member_active_on_two_nodes_one_in_maintenance_restarts_no_follower() {
+    let group = format!("<group id='g'>{}{}</group>", dummy("q", ""), dummy("r", ""));
+    let digest = digest_of(&[]);
+    let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], group) };
+    for (node, resource) in [("a", "q"), ("b", "q"), ("a", "r")] {
+        cluster = cluster.with_history(node, resource, &done(resource, node, "start", 0, 3, 0, &digest));
+    }
+    let cluster = cluster.with_history("b", "r", &done("r", "b", "monitor", 0, 4, 7, &digest));
+    assert!(cluster.required().iter().any(|line| line.contains("q_start_0")), "all is managed yet");
+    let cluster = cluster.with_attribute("b", "maintenance", "true");
+    assert_eq!(cluster.required(), [""; 0], "{:#?}", cluster.actions());
+}
+
+#[test]
 fn what_stays_keeps_optional_restart_actions_for_orderings_to_turn_on() {
     let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], dummy("db", "")) };
     assert_eq!(active_on_a(cluster).actions(), ["1 db_stop_0 a optional", "2 db_start_0 a optional"]);
@@ -380,7 +402,7 @@ fn another_agent_under_the_same_id_replaces_the_first() {
 fn a_node_that_shuts_down_leaves_after_its_resources() {
     let mut cluster = Cluster::of(&["a", "b"], dummy("db", ""));
     cluster.options = NO_FENCING;
-    cluster.nodes[0].1 = "<nvpair id='sd' name='shutdown' value='900000'/>";
+    let cluster = cluster.with_attribute("a", "shutdown", "900000");
     let cluster = active_on_a(cluster);
     assert_eq!(cluster.required(), ["db_stop_0 a", "db_start_0 b", "do_shutdown-a a"]);
 }
