@@ -198,6 +198,9 @@ fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
     let mut outcome = simulate(document, &options(arguments, words));
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
     match outcome.report.take() {
         Some(report) => answer.push_str(&finished(report, code, &outcome.errors)),
         None => {

@@ -64,6 +64,21 @@ pub fn findings(document: &xml::Document) -> Vec<Finding> {
     found
 }
 
+/// What only planning finds (errors of the configuration are findings already); like slips it does not change
+/// the verdict.
+fn of_the_plan(document: &xml::Document) -> Vec<String> {
+    let mut newest = document.clone();
+    if cib::upgrade::upgrade(&mut newest).is_err() {
+        return Vec::new();
+    }
+    let (cib, _) = cib::Cib::from_document(&newest);
+    let now = jiff::Timestamp::now().as_second();
+    let plan = scheduler::plan(&cib, now, scheduler::model::PlanOptions::default());
+    let warnings = plan.warnings().into_iter();
+    let new = warnings.filter(|notice| notice.severity < scheduler::model::Severity::ConfigurationError);
+    new.map(ToString::to_string).collect()
+}
+
 pub fn run(words: &[String]) -> ExitCode {
     crate::crm::tool(&TABLE, words, check)
 }
@@ -90,6 +105,11 @@ fn check(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     if given.has("verbose") || out.is_xml {
         for finding in &found {
             out.error(format!("{}: {}", if finding.is_error { "error" } else { "warning" }, finding.text));
+        }
+    }
+    if given.has("verbose") {
+        for text in of_the_plan(&document) {
+            eprintln!("warning: {text}");
         }
     }
     if !given.has("quiet") && !out.is_xml {

@@ -106,12 +106,23 @@ impl Planner for SchedulerPlanner {
         let world = scheduler::graph::world(&plan.model);
         let violations = transition::check(&plan.graph, &world);
         let changes = plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words);
+        let warnings = plan.warnings();
+        let told = warnings.iter().map(|notice| format!("warning: {notice}"));
         Planned {
-            summary: changes.chain(plan.cuts.iter().map(ToString::to_string)).collect(),
-            severity: (!plan.cuts.is_empty()).then_some(Severity::Warning),
+            summary: changes.chain(told).collect(),
+            severity: warnings.iter().map(|notice| severity(notice.severity)).max(),
             violations: violations.iter().map(ToString::to_string).collect(),
             graph: Arc::new(plan.graph),
         }
+    }
+}
+
+/// How bad what the scheduler says is for the saved input.
+fn severity(severity: scheduler::model::Severity) -> Severity {
+    match severity {
+        scheduler::model::Severity::Info | scheduler::model::Severity::Notice => Severity::Info,
+        scheduler::model::Severity::Warning => Severity::Warning,
+        scheduler::model::Severity::Error | scheduler::model::Severity::ConfigurationError => Severity::Error,
     }
 }
 

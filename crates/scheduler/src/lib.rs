@@ -18,8 +18,10 @@ pub mod ordering;
 pub mod placement;
 pub mod state;
 
+use std::collections::BTreeSet;
+
 use cib::value::Timestamp;
-use model::{Model, PlanOptions, Severity};
+use model::{Model, Notice, PlanOptions, Severity};
 
 /// What should be done now, with everything that led to it.
 pub struct Plan<'a> {
@@ -37,6 +39,13 @@ impl Plan<'_> {
     pub fn violations(&self) -> Vec<transition::Violation> {
         transition::check(&self.graph, &graph::world(&self.model))
     }
+
+    /// What people must be told of the input and of the plan: each warning and error once, in the order found.
+    pub fn warnings(&self) -> Vec<&Notice> {
+        let mut known = BTreeSet::new();
+        let grave = self.model.notices.iter().filter(|notice| notice.severity >= Severity::Warning);
+        grave.filter(|notice| known.insert(&notice.text)).collect()
+    }
 }
 
 /// Decides what the cluster should do, as of `now` (rule 3.1.1). `cib` is of the newest schema.
@@ -46,6 +55,9 @@ pub fn plan<'a>(cib: &'a cib::Cib, now: Timestamp, options: PlanOptions) -> Plan
     let cuts = transition::cut(&mut graph, &graph::world(&model));
     for cut in &cuts {
         model.notice(Severity::Warning, cut.to_string(), None);
+    }
+    if !cuts.is_empty() {
+        actions::take_back(&mut model, cuts.iter().flat_map(|cut| cut.ids.iter().copied()));
     }
     Plan { graph, cuts, model }
 }

@@ -74,3 +74,15 @@ pub fn create(model: &mut Model<'_>) {
 pub fn summarize(model: &mut Model<'_>) {
     model.actions_extra.summary = summary::collect(model);
 }
+
+/// Actions of the graph, by number, were taken out of it: they will not be run, and what the plan means is
+/// taken down anew.
+pub(crate) fn take_back(model: &mut Model<'_>, numbers: impl Iterator<Item = u32>) {
+    for action in numbers.filter_map(crate::graph::action_of) {
+        model.actions[action].runnable = false;
+        model.actions[action].in_graph = false;
+    }
+    let mut summary = summary::collect(model);
+    summary.nodes.retain(|change| model.actions[change.action].in_graph);
+    model.actions_extra.summary = summary;
+}

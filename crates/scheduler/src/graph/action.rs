@@ -46,6 +46,12 @@ pub(super) fn number(action: ActionId) -> u32 {
     u32::try_from(crate::model::Id::index(action)).map_or(u32::MAX, |index| index + 1)
 }
 
+/// The action that has this number in the graph.
+pub(crate) fn action_of(number: u32) -> Option<ActionId> {
+    let index = usize::try_from(number.checked_sub(1)?).ok()?;
+    Some(crate::model::Id::from_index(index))
+}
+
 fn kind(model: &Model<'_>, action: ActionId) -> Kind {
     let it = &model.actions[action];
     match it.task {

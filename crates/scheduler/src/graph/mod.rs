@@ -7,6 +7,8 @@ pub use action::FEATURE_SET;
 pub mod dot;
 pub(crate) mod triggers;
 mod world;
+
+pub(crate) use action::action_of;
 pub use world::world;
 
 use std::sync::Arc;

@@ -111,6 +111,13 @@ pub struct Notice {
     pub line: Option<u32>,
 }
 
+impl std::fmt::Display for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)?;
+        self.line.filter(|line| *line > 0).map_or(Ok(()), |line| write!(f, " (line {line})"))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
     Info,

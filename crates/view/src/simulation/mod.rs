@@ -103,6 +103,8 @@ pub struct Outcome {
     pub text: String,
     /// For the standard error.
     pub errors: String,
+    /// What the scheduler says of the input and of the plan; no part of the compatible answer.
+    pub warnings: Vec<String>,
     /// Exit status (rule 3.55.2).
     pub exit: i32,
     /// The upgraded CIB with the injections, as it was when the plan was made; this and what follows only as
@@ -292,8 +294,7 @@ impl Run<'_> {
     fn plan(&mut self, document: &Document) -> (transition::Graph, BTreeSet<String>) {
         let (cib, _) = Cib::from_document(document);
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
-        // the reference has no such plans: it stops half way
-        plan.cuts.iter().for_each(|cut| self.complain(&format!("warning: {cut}")));
+        self.outcome.warnings = plan.warnings().into_iter().map(ToString::to_string).collect();
         self.show_scores(&plan.model.score_lines);
         let changes = &plan.model.actions_extra.summary;
         if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {

@@ -189,8 +189,8 @@ fn a_loop_is_told_and_left_out_and_the_rest_is_done() {
     let resources = primitive("a") + &primitive("b") + &primitive("c");
     let outcome = execute(cluster(&resources, &constraints, ""));
     assert_eq!(
-        outcome.errors,
-        "warning: Left out of the plan: actions wait for each other: b_start_0 -> a_start_0\n"
+        outcome.warnings,
+        ["Left out of the plan: actions wait for each other: b_start_0 -> a_start_0"]
     );
     assert_eq!(outcome.exit, 0);
     assert!(part(&outcome, "Executing").contains(&"Resource action: c start on n1".to_owned()));
