@@ -248,7 +248,8 @@ pub fn parse(text: &str) -> Result<Document, Problem> {
         .map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
 }
 
-/// Writes a file as one step: a copy beside it, then rename.
+/// Writes a file as one step: a copy beside it, then rename. A file that the caller holds open is written where
+/// it is: the caller (pcs with its temporary files) reads the result through what it holds.
 pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed =
@@ -257,9 +258,35 @@ pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
     if std::fs::metadata(path).is_ok_and(|it| !it.is_file()) {
         return std::fs::write(path, text).map_err(failed);
     }
+    if parent_holds_open(path) {
+        return write_in_place(path, text).map_err(failed);
+    }
     let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     std::fs::write(file.path(), text).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Whether the process that started this one has the file open.
+fn parent_holds_open(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(wanted) = std::fs::metadata(path) else { return false };
+    let folder = format!("/proc/{}/fd", std::os::unix::process::parent_id());
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let held = entries.flatten().filter_map(|entry| std::fs::metadata(entry.path()).ok());
+    held.into_iter().any(|held| held.dev() == wanted.dev() && held.ino() == wanted.ino())
+}
+
+/// Writes over a file in one call; what is left of a longer text is blank until it is cut off, so that the file
+/// is whole at every moment.
+fn write_in_place(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let before = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(before.max(text.len()), b'\n');
+    file.write_all(&bytes)?;
+    file.set_len(text.len() as u64)?;
+    file.sync_all()
 }

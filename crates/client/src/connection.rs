@@ -63,6 +63,10 @@ impl Connection {
         body: Option<Vec<u8>>,
     ) -> Result<hyper::Response<Incoming>> {
         let mut request = Request::builder().method(method).uri(target).header("host", "localhost");
+        // as the field's tools do it for a user whose program root runs
+        if let Some(user) = std::env::var("CIB_user").ok().filter(|user| !user.is_empty()) {
+            request = request.header(view::api::USER_HEADER, user);
+        }
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }

@@ -15,6 +15,7 @@ use crate::operation::{
     AgentMetadata, AgentName, ExecutionStatus, FenceRun, Operation, OperationId, OperationResult,
 };
 use crate::request::RunningOperation;
+use crate::started::Started;
 use crate::time::Now;
 
 /// How old an agent's metadata may be when a start is about to use them, in milliseconds.
@@ -133,6 +134,7 @@ pub struct Executor {
     devices: BTreeMap<String, bool>,
     /// How often each fence device is being used now, by whomever.
     device_use: BTreeMap<String, usize>,
+    started: Started,
 }
 
 #[derive(Debug, Default)]
@@ -204,6 +206,7 @@ impl Executor {
             held: Vec::new(),
             devices: BTreeMap::new(),
             device_use: BTreeMap::new(),
+            started: Started::default(),
         };
         for leftover in leftovers {
             executor.runs.insert(leftover.id, leftover.resource.clone());
@@ -542,7 +545,7 @@ impl Executor {
                 timeout: own.unwrap_or(order.timeout),
             });
         }
-        let mut parameters = order.parameters.clone();
+        let mut parameters = self.started.parameters(order);
         parameters.remove("CRM_meta_op_target_rc");
         Output::Run(Operation {
             id,
@@ -572,6 +575,7 @@ impl Executor {
 
     /// The end of an ordered run: remembers recurring ones, waits for metadata if they are on their way.
     fn conclude(&mut self, order: Order, result: OperationResult, started: i64, now: Now) -> Vec<Finished> {
+        self.started.learn(&order, &result);
         if order.is_fencing() && order.operation == "start" {
             self.devices.insert(order.resource.clone(), succeeded(&result));
         }
@@ -820,6 +824,31 @@ mod tests {
         assert_eq!(finished[0].entry.status, ExecutionStatus::Cancelled);
         assert_eq!(runs(&mut out)[0].1, "stop");
         assert_eq!(executor.recurring(), 0);
+    }
+
+    #[test]
+    fn a_stop_gets_what_the_resource_was_started_with() {
+        let mut executor = Executor::new("node1", Vec::new());
+        let mut out = Vec::new();
+        let with = |operation: &str, port: &str| {
+            let mut order = order(operation, 0);
+            order.parameters.insert("port".to_owned(), port.to_owned());
+            order.parameters.insert("CRM_meta_timeout".to_owned(), port.to_owned());
+            order
+        };
+        let mut given = Vec::new();
+        // started with 1; changed to 2 and restarted; the start with 2 fails, and is stopped
+        for (operation, port, code) in
+            [("start", "1", 0), ("stop", "2", 0), ("start", "2", 1), ("stop", "3", 0)]
+        {
+            executor.order(with(operation, port), at(0), &mut out);
+            let Some(Output::Run(run)) = out.pop() else { panic!("{out:?}") };
+            given.push((run.parameters["port"].clone(), run.parameters["CRM_meta_timeout"].clone()));
+            executor.done(ended(run.id, code), at(1), &mut out);
+            out.clear();
+        }
+        let given: Vec<_> = given.iter().map(|(port, meta)| (port.as_str(), meta.as_str())).collect();
+        assert_eq!(given, [("1", "1"), ("1", "2"), ("2", "2"), ("3", "3")]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod operation;
 pub mod planner;
 pub mod replica;
 pub mod request;
+mod started;
 pub mod text;
 pub mod time;
 

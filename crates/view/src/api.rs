@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Path prefix of this version of the interface.
 pub const PREFIX: &str = "/v1";
 
+/// Header by which root acts as another user, with that user's rights; from anybody else it counts for nothing.
+pub const USER_HEADER: &str = "x-cib-user";
+
 /// Longest request body a node accepts, in bytes. A ten-thousand-resource configuration is about a third of it.
 pub const MAX_BODY: usize = 32 << 20;
 

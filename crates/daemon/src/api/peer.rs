@@ -60,6 +60,17 @@ impl Peer {
         Err(problem)
     }
 
+    /// Who may do everything may act as another user, by that one's rights (rule 5c.10.1). What others say of
+    /// themselves counts for nothing.
+    pub(super) fn on_behalf_of(self, name: Option<&str>) -> Peer {
+        let name = name.filter(|name| !name.is_empty() && !["root", CLUSTER_USER].contains(name));
+        let Some(name) = name.filter(|_| self.privileged) else { return self };
+        let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+        let primary = primary_group(&fs::read_to_string("/etc/passwd").unwrap_or_default(), name);
+        let groups = groups_of(&groups, primary.unwrap_or(u32::MAX), Some(name));
+        Peer { privileged: false, member: true, user: Some(name.to_owned()), groups }
+    }
+
     /// As what the cluster knows this peer, using this program.
     pub(super) fn client(&self, program: &str) -> cluster::Client {
         let program = if program.is_empty() { "api" } else { program };
@@ -78,6 +89,12 @@ fn user_name(passwd: &str, uid: u32) -> Option<String> {
     let found =
         fields.into_iter().find(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid))?;
     found.first().map(|name| (*name).to_owned())
+}
+
+/// Number of a user's primary group in the text of `/etc/passwd`.
+fn primary_group(passwd: &str, user: &str) -> Option<u32> {
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(user))?;
+    line.split(':').nth(3)?.parse().ok()
 }
 
 /// Names of the groups in the text of `/etc/group` that are the primary one or list this user.
@@ -105,6 +122,16 @@ mod tests {
         assert_eq!(groups_of(GROUPS, 100, Some("dave")), ["users"]);
         assert!(groups_of("", 189, Some("bob")).is_empty());
         assert_eq!(user_name("a:x:1:1::/:\nalice:x:1001:1::/:", 1001).as_deref(), Some("alice"));
+    }
+
+    #[test]
+    fn only_the_privileged_act_as_another() {
+        let root = Peer::from_ids(0, 0, 500).on_behalf_of(Some("nobody-here")).client("x");
+        assert!(root.restricted && root.user.as_deref() == Some("nobody-here"));
+        assert!(!Peer::from_ids(0, 0, 500).on_behalf_of(None).client("x").restricted);
+        let stranger = Peer::from_ids(4_000_000, 4_000_000, 500);
+        assert_eq!(stranger.clone().on_behalf_of(Some("root")), stranger);
+        assert_eq!(stranger.clone().on_behalf_of(Some("alice")), stranger);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Allowed {
         let Extension(peer) =
             Extension::<Peer>::from_request_parts(parts, state).await.map_err(|_| nobody())?;
         peer.check()?;
-        Ok(Allowed(peer))
+        let on_behalf = parts.headers.get(view::api::USER_HEADER).and_then(|name| name.to_str().ok());
+        Ok(Allowed(peer.on_behalf_of(on_behalf)))
     }
 }
 

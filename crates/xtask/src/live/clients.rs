@@ -188,7 +188,7 @@ const PCS: &[Part] = &[
             Shows("pcs stonith level", "Level 1 - f1"),
             Do("pcs cluster cib /tmp/a.xml && cp /tmp/a.xml /tmp/b.xml"),
             Do("pcs -f /tmp/b.xml resource create p8 ocf:pacemaker:Dummy"),
-            Shows("pcs cluster cib-push /tmp/b.xml diff-against=/tmp/a.xml", "CIB updated"),
+            Shows("pcs cluster cib-push /tmp/b.xml diff-against=/tmp/a.xml 2>&1", "CIB updated"),
             Until("crm_resource --locate -r p8", "running on"),
             Do("pcs cluster cib /tmp/c.xml && pcs -f /tmp/c.xml resource meta p8 priority=2"),
             Do("pcs cluster cib-push /tmp/c.xml --config"),
