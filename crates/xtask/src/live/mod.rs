@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use crate::report::Report;
 
 /// Debian packages that the real parts come from.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "resource-agents",
     "apache2",
     "iproute2",
@@ -29,19 +29,20 @@ const PACKAGES: [&str; 10] = [
     "systemd-container",
     "debootstrap",
     "crmsh",
+    "pcs",
 ];
 
 /// Packages that only the scenarios on demand need.
-const PACKAGES_ON_DEMAND: [&str; 4] = ["pcs", "redis-server", "kmod", "iptables"];
+const PACKAGES_ON_DEMAND: [&str; 3] = ["redis-server", "kmod", "iptables"];
 
 type Scenario = fn(&Path, &mut Report);
 
 /// Scenarios on hosts where `systole install-links` made the field's names; `LIVE_ONLY` runs one of them alone.
-const SCENARIOS: [(&str, Scenario); 1] = [("crmsh", clients::crmsh)];
+const SCENARIOS: [(&str, Scenario); 3] =
+    [("tools", tools::run), ("crmsh", clients::crmsh), ("pcs", clients::pcs)];
 
 /// Scenarios that run only when `LIVE_ONLY` names them, until they pass whole.
-const ON_DEMAND: [(&str, Scenario); 3] =
-    [("agents", agents::run), ("tools", tools::run), ("pcs", clients::pcs)];
+const ON_DEMAND: [(&str, Scenario); 1] = [("agents", agents::run)];
 
 /// Runs every live scenario, or says why it cannot.
 pub fn run(root: &Path, report: &mut Report) {
