@@ -434,6 +434,7 @@ fn a_process_that_is_stopped_and_goes_on_keeps_the_order(world: &World) {
     // the one that carries the switch, if there is one
     members[0].signal("-STOP");
     members[1].send("while it is stopped");
+    members[1].until_message("while it is stopped");
     members[2].until_message("while it is stopped");
     members[0].signal("-CONT");
     members.iter_mut().for_each(|member| member.until_view("1,2,3"));

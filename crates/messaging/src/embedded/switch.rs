@@ -24,8 +24,9 @@ pub(super) const SOCKET: &str = "switch.sock";
 
 const LOCK: &str = "switch.lock";
 
-/// How long a new switch waits for members that are alive but have not come.
-const GATHER: Duration = Duration::from_secs(1);
+/// How long a new switch waits for members that are alive but have not come. Two members notice a silent
+/// switch up to a beat apart, and both must be in time.
+const GATHER: Duration = Duration::from_secs(2);
 
 /// Bytes that may wait for one member before it counts as dead.
 const MAX_QUEUED: usize = 256 << 20;
@@ -53,6 +54,8 @@ pub(super) fn depose(directory: &Path, lock: &LockId) {
     if rustix::fs::flock(&guard, rustix::fs::FlockOperation::LockExclusive).is_ok()
         && LockId::of(directory).is_ok_and(|present| present == *lock)
     {
+        // first the socket: whoever finds the next lock must not reach the silent switch any more
+        let _ = fs::remove_file(directory.join(SOCKET));
         let _ = fs::remove_file(directory.join(LOCK));
     }
 }
