@@ -29,6 +29,8 @@ cargo xtask COMMAND
   lab [--short] [--reference] [--only SCENARIO] [--runs N]
                               clusters on hosts made on this machine that really fail (root);
                               --reference: alternate with the reference stack, and print both
+  bench live [--runs N] [--idle SECONDS] [--only PART]
+                              three daemons on this machine: start, load, reaction, commands, rates, idle
   bench tools [--runs N]      crm_mon, cibadmin, crm_attribute, crm_resource, side by side with the reference
   golden [--reference]        the recorded cases of the tools; --reference: record them anew from the
                               reference's tools on this machine, and this program's where they differ
@@ -60,6 +62,10 @@ fn main() -> ExitCode {
         },
         Some((&"bench", ["cases", options @ ..])) => match bench::cases::Options::parse(options) {
             Ok(options) => bench::cases::run(&test::workspace_root(), &options),
+            Err(message) => usage(&message),
+        },
+        Some((&"bench", ["live", options @ ..])) => match bench::live::Options::parse(options) {
+            Ok(options) => bench::live::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),
         },
         Some((&"bench", ["tools", options @ ..])) => match bench::tools::runs(options) {

@@ -2,6 +2,7 @@
 
 pub mod cases;
 mod generate;
+pub mod live;
 pub mod tools;
 
 use std::fs;

@@ -1,0 +1,43 @@
+//! Commands that ask a running node one thing and end.
+
+use std::time::Instant;
+
+use super::cluster::{Cluster, children_cpu};
+use super::{Row, Spread};
+
+/// Counted runs of each.
+const RUNS: usize = 41;
+
+const COMMANDS: [&[&str]; 6] = [
+    &["--version"],
+    &["status"],
+    &["cibadmin", "-Q"],
+    &["crm_mon", "-1"],
+    &["crm_attribute", "-n", "stonith-enabled", "-G"],
+    &["crm_resource", "-L"],
+];
+
+/// Of a cluster with resources that has nothing to do.
+pub fn measure(cluster: &Cluster) -> Result<Vec<Row>, String> {
+    let mut walls: Vec<Vec<f64>> = vec![Vec::new(); COMMANDS.len()];
+    let mut cpu = vec![0.0; COMMANDS.len()];
+    // in turn, so that what else the machine does hits all alike
+    for _ in 0..RUNS {
+        for (index, words) in COMMANDS.iter().enumerate() {
+            let before = children_cpu("/proc/self/stat");
+            let begun = Instant::now();
+            let status = cluster.command(words).status().map_err(|error| error.to_string())?;
+            walls[index].push(begun.elapsed().as_secs_f64() * 1000.0);
+            cpu[index] += children_cpu("/proc/self/stat") - before;
+            if !status.success() {
+                return Err(format!("{}: {status}", words.join(" ")));
+            }
+        }
+    }
+    let row = |((words, walls), cpu): ((&&[&str], Vec<f64>), f64)| {
+        let what = format!("`systole {}`", words.join(" "));
+        let figures = format!("{}; CPU {:.1} ms", Spread::of(walls).text("ms"), cpu * 1000.0 / RUNS as f64);
+        Row::new(&what, figures, if words[0] == "--version" { None } else { Some("10 ms") })
+    };
+    Ok(COMMANDS.iter().zip(walls).zip(cpu).map(row).collect())
+}

@@ -1,0 +1,125 @@
+//! A hundred resources in one change: how long it takes, beside the same agents without a cluster.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::Row;
+use super::cluster::{Cluster, Cpu, children_cpu};
+
+/// What one change took.
+struct Taken {
+    /// Seconds until the resources were in the state wanted.
+    reached: f64,
+    /// Seconds until there was nothing left to do.
+    settled: f64,
+    cpu: Cpu,
+}
+
+/// The same agents run alone.
+struct Alone {
+    wall: f64,
+    cpu: f64,
+}
+
+/// Loads `count` Dummies and removes them again, `rounds` times, each beside the agents alone.
+pub fn measure(cluster: &Cluster, count: usize, rounds: usize) -> Result<Vec<Row>, String> {
+    let (mut loads, mut removals) = (Vec::new(), Vec::new());
+    let _ = run_alone(cluster, &[("monitor", 20)])?; // the first runs read the shell from the disk
+    for _ in 0..rounds {
+        let all = resources(count);
+        let taken = change(cluster, &all, count)?;
+        // a probe on each node, a start, and the first run of the monitor
+        let alone = run_alone(cluster, &[("monitor", 3 * count), ("start", count), ("monitor", count)])?;
+        loads.push((taken, alone));
+        let taken = change(cluster, "<resources/>", 0)?;
+        let alone = run_alone(cluster, &[("stop", count)])?;
+        removals.push((taken, alone));
+    }
+    let mut rows = told(&format!("{count} Dummies in one change, all running"), &loads, Some("1.3 times"));
+    rows.extend(told(&format!("{count} Dummies removed in one change, all stopped"), &removals, None));
+    Ok(rows)
+}
+
+/// The section with this many Dummies.
+pub fn resources(count: usize) -> String {
+    let one = |number: usize| {
+        format!(
+            "<primitive id=\"D{number}\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\"><operations>\
+             <op id=\"D{number}-monitor\" name=\"monitor\" interval=\"10s\"/></operations></primitive>"
+        )
+    };
+    format!("<resources>{}</resources>", (1..=count).map(one).collect::<String>())
+}
+
+/// Replaces the resources without waiting for more than the answer.
+pub fn replace_resources(cluster: &Cluster, xml: &str) -> Result<(), String> {
+    let body = json!({"operation": "replace", "section": "resources", "xml": xml, "client": "bench"});
+    cluster.api(1)?.post("/v1/cib", &body)
+}
+
+fn change(cluster: &Cluster, xml: &str, count: usize) -> Result<Taken, String> {
+    cluster.settle()?;
+    let before = cluster.cpu();
+    let begun = Instant::now();
+    replace_resources(cluster, xml)?;
+    cluster.wait_running(count)?;
+    let reached = begun.elapsed().as_secs_f64();
+    cluster.settle()?;
+    Ok(Taken { reached, settled: begun.elapsed().as_secs_f64(), cpu: cluster.cpu() - before })
+}
+
+/// Runs the agent without a cluster, two at a time.
+fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String> {
+    let agent = cluster.state(1).join("agents/ocf/resource.d/pacemaker/Dummy");
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let actions: Vec<&str> =
+        runs.iter().flat_map(|(action, count)| std::iter::repeat_n(*action, *count)).collect();
+    let before = children_cpu("/proc/self/stat");
+    let begun = Instant::now();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || -> Result<(), String> {
+        while let Some(action) = actions.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            run_agent(&agent, action, scratch.path())?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work()?;
+        other.join().map_err(|_| "a thread ended badly".to_owned())?
+    })?;
+    Ok(Alone { wall: begun.elapsed().as_secs_f64(), cpu: children_cpu("/proc/self/stat") - before })
+}
+
+fn run_agent(agent: &Path, action: &str, scratch: &Path) -> Result<(), String> {
+    let mut command = Command::new(agent);
+    command.arg(action).env("HA_RSCTMP", scratch).env("OCF_RESOURCE_INSTANCE", "R").stdin(Stdio::null());
+    // its output is read, as the cluster does; a probe of what does not run ends with another code than 0
+    command.output().map(drop).map_err(|error| format!("{}: {error}", agent.display()))
+}
+
+/// Median and shortest of all rounds.
+fn told(what: &str, rounds: &[(Taken, Alone)], goal: Option<&str>) -> Vec<Row> {
+    let figure = |of: &dyn Fn(&(Taken, Alone)) -> f64| super::Spread::of(rounds.iter().map(of).collect());
+    let times = |of: fn(&Taken) -> f64| figure(&|(taken, _)| of(taken) * 1000.0).text("ms");
+    vec![
+        Row::new(what, times(|taken| taken.reached), None),
+        Row::new("- nothing left to do", times(|taken| taken.settled), None),
+        Row::new(
+            "- the same agents alone, two at a time",
+            figure(&|(_, alone)| alone.wall * 1000.0).text("ms"),
+            None,
+        ),
+        Row::new(
+            "- nothing left to do / agents alone",
+            figure(&|(taken, alone)| taken.settled / alone.wall).text("times"),
+            goal,
+        ),
+        Row::new("- CPU of the three daemons", times(|taken| taken.cpu.daemons), None),
+        Row::new("- CPU of their agents", times(|taken| taken.cpu.agents), None),
+        Row::new("- CPU of the agents alone", figure(&|(_, alone)| alone.cpu * 1000.0).text("ms"), None),
+    ]
+}
