@@ -81,7 +81,15 @@ impl Agents {
         let mut spec = self.spec(program, vec![run.action.clone().into()], run.timeout, run.spare_group);
         spec.environment.extend(self.ocf_environment(run, &parameters));
         let ended = process::execute(&spec, control).await;
-        outcome(ended, "Resource agent", run.timeout, ocf_code)
+        let strange = match ended.end {
+            End::Exited(code) if ocf_code(code) != code => Some(code),
+            _ => None,
+        };
+        let mut outcome = outcome(ended, "Resource agent", run.timeout, ocf_code);
+        if let Some(code) = strange.filter(|_| outcome.exit_reason.is_empty()) {
+            outcome.exit_reason = format!("Resource agent ended with exit code {code}, which has no meaning");
+        }
+        outcome
     }
 
     /// Variables of rules 4.3.2 and 4.3.4.

@@ -20,6 +20,9 @@ use crate::records::{Record, Records};
 /// Most bytes of an agent's output that the node is given: fence agents' lists are far shorter.
 const MAX_OUTPUT: usize = 64 << 10;
 
+/// Most bytes of it that are logged.
+const MAX_LOGGED: usize = 2000;
+
 /// What the node's thread asks for.
 #[derive(Debug)]
 pub(crate) enum Task {
@@ -195,7 +198,7 @@ fn broken_definition(reason: String) -> Outcome {
 /// Rule 4.2.6.
 fn log_failure(subject: &str, action: &str, outcome: &Outcome) {
     if outcome.status == Status::Done && matches!(outcome.exit_code, 0 | 7 | 8) {
-        tracing::debug!(subject, action, stderr = %cut(&outcome.stderr, 2000), "agent ended");
+        tracing::debug!(subject, action, stderr = %shown(&outcome.stderr), "agent ended");
         return;
     }
     tracing::info!(
@@ -203,10 +206,20 @@ fn log_failure(subject: &str, action: &str, outcome: &Outcome) {
         action,
         status = ?outcome.status,
         exit_code = outcome.exit_code,
-        stderr = %cut(&outcome.stderr, 2000),
-        stdout = %cut(&outcome.stdout, 2000),
+        reason = outcome.exit_reason,
+        stderr = %shown(&outcome.stderr),
+        stdout = %shown(&outcome.stdout),
         "agent ended"
     );
+}
+
+/// As much of an agent's output as belongs into a log, and how much more there was.
+fn shown(text: &str) -> String {
+    let shown = cut(text, MAX_LOGGED);
+    match text.len() - shown.len() {
+        0 => shown,
+        more => format!("{shown}… ({more} bytes more)"),
+    }
 }
 
 fn agent_of(name: &AgentName) -> Result<Agent, agents::NameError> {
@@ -247,32 +260,37 @@ fn cut(text: &str, limit: usize) -> String {
 /// Metadata by agent, valid as long as the agent's file is the same: an upgraded agent is noticed, and a
 /// hundred resources of one type cost one run.
 #[derive(Default)]
-struct MetadataCache(tokio::sync::Mutex<BTreeMap<Agent, (FileMark, Option<AgentMetadata>)>>);
+struct MetadataCache(Mutex<BTreeMap<Agent, Arc<tokio::sync::Mutex<Option<Known>>>>>);
+
+/// Metadata and the file that gave them.
+struct Known {
+    mark: FileMark,
+    metadata: AgentMetadata,
+}
 
 type FileMark = Option<(PathBuf, SystemTime, u64)>;
 
 impl MetadataCache {
     async fn get(&self, agents: &Agents, agent: &Agent) -> Option<AgentMetadata> {
-        // held while the agent runs, so that others wait for its answer instead of asking again
-        let mut known = self.0.lock().await;
+        let place = lock(&self.0).entry(agent.clone()).or_default().clone();
+        // held while the agent runs, so that others wait for its answer instead of asking again; for each agent
+        // by itself, so that one that hangs holds up no other
+        let mut known = place.lock().await;
         let mark = mark(agents, agent);
-        if let Some((known_mark, metadata)) = known.get(agent)
-            && mark.is_some()
-            && *known_mark == mark
-        {
-            return metadata.clone();
+        if let Some(known) = known.as_ref().filter(|known| mark.is_some() && known.mark == mark) {
+            return Some(known.metadata.clone());
         }
-        let metadata = match agents.metadata(agent).await {
-            Ok(metadata) => Some(convert(metadata)),
+        match agents.metadata(agent).await {
+            Ok(metadata) => {
+                let metadata = convert(metadata);
+                *known = Some(Known { mark, metadata: metadata.clone() });
+                Some(metadata)
+            }
             Err(error) => {
                 tracing::warn!(%agent, %error, "no metadata");
                 None
             }
-        };
-        if metadata.is_some() {
-            known.insert(agent.clone(), (mark, metadata.clone()));
         }
-        metadata
     }
 }
 
@@ -347,5 +365,7 @@ mod tests {
     fn long_output_is_cut_between_characters() {
         assert_eq!(cut("aü", 2), "a");
         assert_eq!(cut("aü", 3), "aü");
+        assert_eq!(shown("short"), "short");
+        assert!(shown(&"x".repeat(MAX_LOGGED + 7)).ends_with("x… (7 bytes more)"));
     }
 }

@@ -6,8 +6,6 @@
 
 #![allow(clippy::unwrap_used)] // a test may
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -19,8 +17,13 @@ use view::api::{
     AttributeChange, AttributeQuery, CibChange, CibOperation, CibQuery, EventQuery, Operation, Status,
 };
 
-#[path = "nodes/fencing.rs"] // a file beside this one would be a test program of its own
+// files beside this one would be test programs of their own
+#[path = "nodes/fencing.rs"]
 mod fencing;
+#[path = "nodes/agents.rs"]
+mod odd_agents;
+#[path = "nodes/rubbish.rs"]
+mod rubbish;
 
 const PATIENT: Duration = Duration::from_secs(60);
 
@@ -56,8 +59,13 @@ fn run_daemon(state: &Path, bus: &Path, node: &str) {
 }
 
 fn scenarios(filter: Option<&str>) {
-    let all: [(&str, fn()); 9] = [
-        ("rubbish_on_the_api_harms_nobody", rubbish_on_the_api_harms_nobody),
+    let all: &[(&str, fn())] = &[
+        ("rubbish_on_the_api_harms_nobody", rubbish::rubbish_on_the_api_harms_nobody),
+        ("rubbish_on_the_bus_harms_nobody", rubbish::rubbish_on_the_bus_harms_nobody),
+        (
+            "agents_that_misbehave_are_handled_and_shown",
+            odd_agents::agents_that_misbehave_are_handled_and_shown,
+        ),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
         ("a_damaged_file_is_replaced", a_damaged_file_is_replaced),
@@ -93,12 +101,21 @@ impl Cluster {
     }
 
     fn with_watchdog(size: usize, watchdog: Option<u32>) -> Cluster {
+        Cluster::configured(size, watchdog, &[])
+    }
+
+    /// With nodes that are configured and do not run.
+    fn without(size: usize, absent: &[usize]) -> Cluster {
+        Cluster::configured(size, None, absent)
+    }
+
+    fn configured(size: usize, watchdog: Option<u32>, absent: &[usize]) -> Cluster {
         let directory = tempfile::tempdir().unwrap();
         let names: Vec<String> = (1..=size).map(|id| format!("node{id}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         messaging::embedded::create(&directory.path().join("bus"), "test", &names).unwrap();
         let mut cluster = Cluster { directory, daemons: (0..size).map(|_| None).collect(), watchdog };
-        (1..=size).for_each(|id| cluster.start(id));
+        (1..=size).filter(|id| !absent.contains(id)).for_each(|id| cluster.start(id));
         cluster
     }
 
@@ -216,54 +233,6 @@ fn dummy(id: &str, extra: &str) -> String {
         r#"<primitive id="{id}" class="ocf" provider="pacemaker" type="Dummy">{extra}
            <operations><op id="{id}-monitor-10s" name="monitor" interval="10s"/></operations></primitive>"#
     )
-}
-
-fn rubbish_on_the_api_harms_nobody() {
-    let cluster = Cluster::new(1);
-    let mut client = cluster.client(1);
-    let socket = cluster.state(1).join("api.sock");
-    let send = |bytes: &[u8]| {
-        let mut stream = UnixStream::connect(&socket).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        // the daemon may close at any moment
-        let _ = stream.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = stream.take(1 << 20).read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
-    };
-    let close = "host: x\r\nconnection: close\r\n";
-    assert!(send(b"\x00\xff\r\n\r\n").contains("400"));
-    assert!(send(format!("GET /nowhere HTTP/1.1\r\n{close}\r\n").as_bytes()).contains("404"));
-    assert!(send(format!("DELETE /v1/cib HTTP/1.1\r\n{close}\r\n").as_bytes()).contains("405"));
-    let body = |text: &str| {
-        let length = text.len();
-        format!(
-            "POST /v1/cib HTTP/1.1\r\n{close}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{text}"
-        )
-    };
-    let answer = send(body("{\"operation\": \"explode\"}").as_bytes());
-    assert!(answer.contains("400") && answer.contains("\"line\":1"), "{answer}");
-    assert!(send(body("{").as_bytes()).contains("not understood"));
-    assert!(
-        send(format!("POST /v1/cib HTTP/1.1\r\n{close}content-length: 99999999999\r\n\r\n").as_bytes())
-            .contains("413")
-    );
-    assert!(
-        send(format!("GET /v1/{} HTTP/1.1\r\n{close}\r\n", "x".repeat(100_000)).as_bytes()).contains("4")
-    );
-    let idle: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(&socket).unwrap()).collect();
-    assert!(client.status().is_ok());
-    drop(idle);
-    let answer = send(format!("GET /openapi.json HTTP/1.1\r\n{close}\r\n").as_bytes());
-    assert!(answer.contains("\"openapi\"") && answer.contains("/v1/operations"), "{answer}");
-    assert!(client.agents(&Default::default()).unwrap().contains(&"ocf".to_owned()));
-    assert!(client.agent_metadata("ocf:pacemaker:Dummy").unwrap().contains("resource-agent"));
-    match client.agent_metadata("ocf:no:such") {
-        Err(Error::Refused(problem)) => {
-            assert_eq!((problem.code.as_str(), problem.exit_code), ("no-such-object", 5))
-        }
-        other => panic!("{other:?}"),
-    }
 }
 
 fn one_node_starts_and_stops() {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -108,6 +109,21 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Refuses a body that cannot be taken: who sends one is not understood any further.
+fn unreadable(problem: Problem) -> Unreadable {
+    tracing::warn!(problem = problem.message, "an API request was refused and its connection closed");
+    Unreadable(problem)
+}
+
+/// An answer after which the connection is closed.
+struct Unreadable(Problem);
+
+impl IntoResponse for Unreadable {
+    fn into_response(self) -> Response {
+        ([(CONNECTION, "close")], Failure(self.0)).into_response()
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Systole node",
@@ -171,9 +187,8 @@ pub(crate) async fn serve(listener: UnixListener, context: Context) {
                     let _place = place;
                     let mut builder = http1::Builder::new();
                     builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(MAX_HEAD);
-                    // a client that misbehaves or goes away harms nobody but itself
                     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-                        tracing::debug!(%error, "an API connection was closed");
+                        log_end(&error);
                     }
                 });
             }
@@ -182,6 +197,15 @@ pub(crate) async fn serve(listener: UnixListener, context: Context) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
+    }
+}
+
+/// A client that misbehaves or goes away harms nobody but itself.
+fn log_end(error: &hyper::Error) {
+    if error.is_parse() || error.is_timeout() {
+        tracing::warn!(%error, "an API connection was closed: it did not speak HTTP, or not in time");
+    } else {
+        tracing::debug!(%error, "an API connection was closed");
     }
 }
 

@@ -18,7 +18,7 @@ use view::api::{
 };
 
 use super::peer::Peer;
-use super::{ANSWER, Context, Failure, PATIENCE, convert};
+use super::{ANSWER, Context, Failure, PATIENCE, Unreadable, convert, unreadable};
 use crate::driver::Command;
 
 type Answer<T> = Result<T, Failure>;
@@ -64,27 +64,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 pub(super) struct Sent<T>(T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
-    type Rejection = Failure;
+    type Rejection = Unreadable;
 
-    async fn from_request(request: Request, _: &S) -> Answer<Self> {
-        let too_long = || Problem::new("too-long", 65, format!("the body is longer than {MAX_BODY} bytes"));
-        let announced =
-            request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
-            return Err(too_long().into());
-        }
-        let body = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), MAX_BODY));
-        let bytes = body
-            .await
-            .map_err(|_| Problem::new("timeout", 124, "the request's body did not come in time"))?
-            .map_err(|_| too_long())?;
-        serde_json::from_slice(&bytes).map(Sent).map_err(|error| {
-            let mut problem = Problem::new("invalid", 65, format!("the body is not understood: {error}"));
-            let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            problem.place = Some(Place { line: place(error.line()), column: place(error.column()) });
-            problem.into()
-        })
+    async fn from_request(request: Request, _: &S) -> Result<Self, Unreadable> {
+        body(request).await.map(Sent).map_err(unreadable)
     }
+}
+
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let too_long = || Problem::new("too-long", 65, format!("the body is longer than {MAX_BODY} bytes"));
+    let announced =
+        request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
+        return Err(too_long());
+    }
+    let body = tokio::time::timeout(PATIENCE, to_bytes(request.into_body(), MAX_BODY));
+    let bytes = body
+        .await
+        .map_err(|_| Problem::new("timeout", 124, "the request's body did not come in time"))?
+        .map_err(|error| match length_exceeded(&error) {
+            true => too_long(),
+            false => Problem::new("invalid", 65, format!("the body did not come whole: {error}")),
+        })?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let mut problem = Problem::new("invalid", 65, format!("the body is not understood: {error}"));
+        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        problem.place = Some(Place { line: place(error.line()), column: place(error.column()) });
+        problem
+    })
+}
+
+/// Whether a body ended because it is too long, and not because its connection did.
+fn length_exceeded(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
 }
 
 fn unexpected(reply: &Reply) -> Failure {

@@ -144,10 +144,13 @@ impl Frame {
     /// Reads one frame; `None` at an orderly end. Not cancel-safe: belongs into a task of its own.
     pub(super) async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> io::Result<Option<Frame>> {
         let mut length = [0; 4];
-        match stream.read_exact(&mut length).await {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
-        };
+        if stream.read(&mut length[..1]).await? == 0 {
+            return Ok(None);
+        }
+        stream.read_exact(&mut length[1..]).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => cut_short(),
+            _ => error,
+        })?;
         let length = u32::from_le_bytes(length) as usize;
         if length > MAX_FRAME {
             return Err(malformed(&format!("a frame of {length} bytes is longer than {MAX_FRAME}")));
@@ -156,7 +159,7 @@ impl Frame {
         // grows with what really arrives, so that a false length costs nothing
         let got = stream.take(length as u64).read_to_end(&mut body).await?;
         if got < length {
-            return Ok(None);
+            return Err(cut_short());
         }
         Frame::decode(&body).map(Some)
     }
@@ -200,6 +203,10 @@ fn read_u64(body: &[u8]) -> io::Result<(u64, &[u8])> {
     Ok((u64::from_le_bytes(*head), rest))
 }
 
+fn cut_short() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended within a frame")
+}
+
 fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
@@ -241,5 +248,19 @@ mod tests {
     async fn a_frame_that_is_too_long_is_refused_before_it_is_read() {
         let mut wire = &b"\xff\xff\xff\xff\x01"[..];
         assert!(Frame::read(&mut wire).await.is_err());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_between_frames_is_an_end_orderly() {
+        let whole = Frame::Ack { view: 1, sequence: 2 }.encode();
+        for length in 0..=whole.len() {
+            let mut wire = &whole[..length];
+            let read = Frame::read(&mut wire).await;
+            match length {
+                0 => assert!(matches!(read, Ok(None))),
+                _ if length == whole.len() => assert!(matches!(read, Ok(Some(_)))),
+                _ => assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{length}"),
+            }
+        }
     }
 }

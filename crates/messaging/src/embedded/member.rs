@@ -227,7 +227,15 @@ impl Member {
         let (mut reader, mut writer) = stream.into_split();
         let (frames_in, mut frames) = mpsc::channel(64);
         let reading = tokio::spawn(async move {
-            while let Ok(Some(frame)) = Frame::read(&mut reader).await {
+            loop {
+                let frame = match Frame::read(&mut reader).await {
+                    Ok(Some(frame)) => frame,
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        tracing::warn!(%error, "the bus switch sent what is no frame");
+                        return;
+                    }
+                    _ => return,
+                };
                 if frames_in.send(frame).await.is_err() {
                     return;
                 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::frame::{Control, Frame, Hello, Ordered};
@@ -114,6 +114,8 @@ pub(super) struct Switch {
     lock: LockId,
     _lock_file: File,
     lines: BTreeMap<Connection, Line>,
+    /// One for each connection that may be there, whether it has said who it is or not.
+    places: Arc<Semaphore>,
 }
 
 impl Switch {
@@ -138,6 +140,7 @@ impl Switch {
             lock,
             _lock_file: lock_file,
             lines: BTreeMap::new(),
+            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         }))
     }
 
@@ -263,12 +266,14 @@ impl Switch {
     fn welcome(&self, stream: UnixStream, connection: Connection, inputs: &mpsc::Sender<Input>) {
         let own = rustix::process::getuid().as_raw();
         let allowed = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
-        if !allowed || self.lines.len() >= MAX_CONNECTIONS {
+        let place = self.places.clone().try_acquire_owned();
+        let (true, Ok(place)) = (allowed, place) else {
             tracing::warn!("refused a connection to the bus: foreign user or too many connections");
             return;
-        }
+        };
         let inputs = inputs.clone();
         tokio::spawn(async move {
+            let _place = place;
             let (reader, writer) = stream.into_split();
             if let Err(error) = serve(reader, writer, connection, &inputs).await {
                 tracing::warn!(%error, "a connection to the bus was closed");
@@ -285,10 +290,7 @@ async fn serve(
     connection: Connection,
     inputs: &mpsc::Sender<Input>,
 ) -> io::Result<()> {
-    let first = tokio::time::timeout(PATIENCE, Frame::read(&mut reader))
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it said nothing"))??;
-    let hello = match first {
+    let hello = match in_time(Frame::read(&mut reader)).await? {
         Some(Frame::Hello(hello)) => hello,
         Some(Frame::Control(Control::Repartition)) => {
             let (answer, answered) = tokio::sync::oneshot::channel();
@@ -299,7 +301,7 @@ async fn serve(
         None => return Ok(()),
         Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "it did not begin with a hello")),
     };
-    let retained = read_retained(&mut reader, hello.retained).await?;
+    let retained = in_time(read_retained(&mut reader, hello.retained)).await?;
     let (frames, outgoing) = mpsc::unbounded_channel();
     let queue = Queue { frames, bytes: Arc::default() };
     let mut writing = tokio::spawn(write(writer, outgoing, queue.bytes.clone()));
@@ -319,6 +321,13 @@ async fn serve(
         // the switch dropped the queue or the member does not read
         _ = &mut writing => Ok(()),
     }
+}
+
+/// Nobody keeps a place by saying half of what he is to say.
+async fn in_time<T>(reading: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is in time"))?
 }
 
 async fn read_retained(reader: &mut OwnedReadHalf, count: u32) -> io::Result<Vec<Ordered>> {
