@@ -203,6 +203,8 @@ impl CibDocument {
         origin: &Origin,
     ) -> Result<Applied, Refusal> {
         let before = Version::of(old);
+        // places told to the client are places in what it sent
+        self.document.forget_places();
         let touched = edit::perform(&mut self.document, prepared, origin.restricted.as_ref())?;
         self.has_its_parts()?;
         let wanted = Version::of(&self.document);
@@ -269,7 +271,7 @@ impl CibDocument {
         let mut refusal = Refusal::new(RefusalCode::Schema, first.message.clone())
             .at(first.line, first.column)
             .at_path(first.path.clone());
-        refusal.details = findings.iter().filter(is_error).map(ToString::to_string).collect();
+        refusal.details = findings.iter().filter(is_error).skip(1).map(ToString::to_string).collect();
         Err(refusal)
     }
 

@@ -253,6 +253,7 @@ impl Edit<'_> {
         for (name, value) in xml.attributes(given) {
             self.set(target, name, value);
         }
+        self.document.set_place(target, xml.line(given), xml.column(given));
         if xml.first_node(given).is_none() {
             return Ok(());
         }

@@ -11,7 +11,8 @@ use view::api::{CibChange, CibChanged, CibOperation, CibQuery, Version};
 use crate::session::{Problem, read_cib_file, replace_file};
 
 fn refused(refusal: Refusal) -> Problem {
-    Problem::new(refusal.code.exit_status(), refusal.to_string())
+    let lines = std::iter::once(refusal.to_string()).chain(refusal.details.iter().cloned());
+    Problem::new(refusal.code.exit_status(), lines.collect::<Vec<_>>().join("\n  "))
 }
 
 /// The user that access control is evaluated for, if it is one that it binds (rule 5c.10.1).

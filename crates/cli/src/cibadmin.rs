@@ -1,5 +1,6 @@
 //! `cibadmin`: query and change the CIB (rule 5a.8).
 
+use std::io::Read;
 use std::process::ExitCode;
 
 use view::api::{CibChange, CibOperation, CibQuery};
@@ -299,6 +300,23 @@ fn has_input(given: &Given) -> bool {
 }
 
 /// The XML that goes with the command; it must be well-formed before anything is sent.
+/// Text that was read, or why it could not be, or where it is none.
+fn decoded(read: std::io::Result<Vec<u8>>, from: &str) -> Result<String, Problem> {
+    let bytes = read.map_err(|error| {
+        Problem::new(exit::NO_INPUT, format!("Couldn't parse input from {from}: cannot read it: {error}"))
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        let in_line = good.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = 1 + String::from_utf8_lossy(in_line).chars().count();
+        Problem::new(
+            exit::DATA,
+            format!("Couldn't parse input from {from}: line {line}, column {column}: this is not UTF-8"),
+        )
+    })
+}
+
 fn input(given: &Given) -> Result<String, Problem> {
     let (text, from) = match given.last_of(&["xml-text", "xml-file", "xml-pipe"]) {
         Some("xml-text") => {
@@ -306,22 +324,12 @@ fn input(given: &Given) -> Result<String, Problem> {
         }
         Some("xml-file") => {
             let file = given.value("xml-file").unwrap_or_default();
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                Problem::new(
-                    exit::NO_INPUT,
-                    format!("Couldn't parse input from {file}: cannot read it: {error}"),
-                )
-            })?;
-            (text, file.to_owned())
+            (decoded(std::fs::read(file), file)?, file.to_owned())
         }
         Some(_) => {
-            let text = std::io::read_to_string(std::io::stdin()).map_err(|error| {
-                Problem::new(
-                    exit::NO_INPUT,
-                    format!("Couldn't parse input from STDIN: cannot read it: {error}"),
-                )
-            })?;
-            (text, "STDIN".to_owned())
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut bytes).map(|_| bytes);
+            (decoded(read, "STDIN")?, "STDIN".to_owned())
         }
         None => {
             return Err(Problem::new(

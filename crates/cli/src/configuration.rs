@@ -8,6 +8,8 @@ use xml::{Document, NodeId};
 #[derive(Clone)]
 pub struct Configuration {
     pub document: Document,
+    /// Names of settings that the command has warned of in its own words.
+    pub warned_of: Vec<String>,
 }
 
 /// The order of the children of `configuration`, as the schema wants it.
@@ -29,7 +31,7 @@ pub const RESOURCE_TAGS: [&str; 5] = ["primitive", "group", "clone", "master", "
 
 impl Configuration {
     pub fn new(document: Document) -> Configuration {
-        Configuration { document }
+        Configuration { document, warned_of: Vec::new() }
     }
 
     pub fn name(&self, element: NodeId) -> &str {

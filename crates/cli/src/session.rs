@@ -135,16 +135,28 @@ impl Session {
             if before.same(before.root(), &after.document, after.document.root()) {
                 return Ok(outcome);
             }
-            match self.write(&before, &after.document, client_name) {
+            match self.write(&before, &after, client_name) {
                 Ok(()) => return Ok(outcome),
-                Err(problem) if problem.code == CONFLICT => last = Some(problem),
+                // on what somebody else has changed meanwhile it may be right
+                Err(problem) if self.is_other_than(&before)? => last = Some(problem),
                 Err(problem) => return Err(problem.into()),
             }
         }
         Err(last.unwrap_or_else(|| Problem::new(1, "the configuration keeps changing; try again")).into())
     }
 
-    fn write(&mut self, before: &Document, after: &Document, client_name: &str) -> Result<(), Problem> {
+    /// Whether the configuration is not what it was any more.
+    fn is_other_than(&mut self, before: &Document) -> Result<bool, Problem> {
+        let now = self.cib()?;
+        let configuration = |document: &Document| document.child(document.root(), "configuration");
+        Ok(match (configuration(before), configuration(&now)) {
+            (Some(old), Some(new)) => !before.same(old, &now, new),
+            (old, new) => old != new,
+        })
+    }
+
+    fn write(&mut self, before: &Document, edited: &Configuration, client_name: &str) -> Result<(), Problem> {
+        let after = &edited.document;
         match &mut self.source {
             Source::File(path) => {
                 let mut change = api::CibChange::new(api::CibOperation::Replace);
@@ -154,9 +166,7 @@ impl Session {
                     .ok_or_else(|| Problem::new(1, "the CIB has no configuration element"))?;
                 change.xml = Some(after.element_to_string(configuration));
                 change.client = client_name.to_owned();
-                for warning in crate::cib_file::change(path, &change)?.warnings {
-                    eprintln!("Warning: {warning}");
-                }
+                tell(&crate::cib_file::change(path, &change)?.warnings, edited);
                 Ok(())
             }
             Source::Live(client) => {
@@ -167,28 +177,21 @@ impl Session {
                 let mut change = api::CibChange::new(api::CibOperation::Patch);
                 change.xml = Some(patch.to_document().to_string());
                 change.client = client_name.to_owned();
-                match client.change_cib(&change) {
-                    Ok(changed) => {
-                        for warning in changed.warnings {
-                            eprintln!("Warning: {warning}");
-                        }
-                        Ok(())
-                    }
-                    Err(client::Error::Refused(problem)) if CONFLICTS.contains(&problem.code.as_str()) => {
-                        Err(Problem::new(CONFLICT, problem.to_string()))
-                    }
-                    Err(error) => Err(error.into()),
-                }
+                tell(&client.change_cib(&change)?.warnings, edited);
+                Ok(())
             }
         }
     }
 }
 
-/// Refusals of a patch that does not fit any more.
-const CONFLICTS: [&str; 3] = ["patch-failed", "digest-mismatch", "old-version"];
-
-/// Marks a refusal because somebody else changed the CIB meanwhile; never an exit code.
-const CONFLICT: u8 = 255;
+/// Prints the warnings about a change, but for what the command has warned of already.
+fn tell(warnings: &[String], edited: &Configuration) {
+    let is_told =
+        |warning: &&String| edited.warned_of.iter().any(|name| warning.contains(&format!("'{name}'")));
+    for warning in warnings.iter().filter(|warning| !is_told(warning)) {
+        eprintln!("Warning: {warning}");
+    }
+}
 
 /// A variable of the environment; an empty one counts as unset.
 fn variable(name: &str) -> Option<String> {

@@ -305,7 +305,10 @@ fn refusal(refusal: cib::Refusal) -> Refusal {
     let code = match refusal.code {
         Code::NotFound => RefusalCode::NotFound,
         Code::Exists => RefusalCode::Exists,
-        Code::Invalid | Code::Unparsable | Code::PatchFailed | Code::DigestMismatch => RefusalCode::Invalid,
+        Code::Invalid => RefusalCode::Invalid,
+        Code::Unparsable => RefusalCode::Unparsable,
+        Code::PatchFailed => RefusalCode::PatchFailed,
+        Code::DigestMismatch => RefusalCode::DigestMismatch,
         Code::Schema => RefusalCode::Schema,
         Code::OldVersion => RefusalCode::OldVersion,
         Code::Denied => RefusalCode::Denied,

@@ -206,7 +206,7 @@ pub enum RefusalCode {
     NotFound,
     /// Already there (108).
     Exists,
-    /// The request itself is malformed (usage or data error).
+    /// The request itself makes no sense (70).
     Invalid,
     /// The result would not validate (78 / 203).
     Schema,
@@ -220,6 +220,12 @@ pub enum RefusalCode {
     Failed,
     /// It took too long.
     TimedOut,
+    /// The XML given is not well-formed (65).
+    Unparsable,
+    /// A patch does not fit what is there now (1).
+    PatchFailed,
+    /// What a patch leads to is not what it promises (104).
+    DigestMismatch,
 }
 
 /// Where a node is in its life (rule 4.41).

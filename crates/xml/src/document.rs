@@ -146,7 +146,15 @@ impl Document {
         self.node(id).column
     }
 
-    pub(crate) fn set_place(&mut self, id: NodeId, line: u32, column: u32) {
+    /// Forgets where all elements stood in the text that they were read from, which is of no interest any more.
+    pub fn forget_places(&mut self) {
+        for node in &mut self.nodes {
+            (node.line, node.column) = (0, 0);
+        }
+    }
+
+    /// Says where an element stands: 1-based line and column of a text, 0 for nowhere.
+    pub fn set_place(&mut self, id: NodeId, line: u32, column: u32) {
         let node = self.node_mut(id);
         node.line = line;
         node.column = column;

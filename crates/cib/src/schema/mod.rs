@@ -19,7 +19,6 @@ use xml::{Document, Element, NodeId};
 use crate::notice::Severity;
 use crate::options::closest;
 use crate::upgrade;
-use crate::value::Score;
 pub use relax_ng::relax_ng;
 use table::{Attribute, Count, Kind, Number};
 
@@ -212,7 +211,7 @@ impl<'a> Validator<'a> {
             Kind::NonNegative => "a whole number from 0".to_owned(),
             Kind::Positive if value.trim().parse::<u64>().is_ok_and(|number| number > 0) => return,
             Kind::Positive => "a whole number from 1".to_owned(),
-            Kind::Score if Score::parse(value.trim()).is_some() => {
+            Kind::Score if is_score(value.trim()) => {
                 return self.score_size(element, name, value);
             }
             Kind::Score => "a whole number, INFINITY or -INFINITY".to_owned(),
@@ -339,6 +338,13 @@ fn is_xml_name(text: &str) -> bool {
     let mut characters = text.chars();
     characters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && characters.all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '\u{b7}'))
+}
+
+/// Stricter than what reads scores: `12x` is 12 there, and no score in any schema.
+fn is_score(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || matches!(text, "INFINITY" | "+INFINITY" | "-INFINITY")
 }
 
 fn is_port_range(text: &str) -> bool {

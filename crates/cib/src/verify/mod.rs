@@ -42,8 +42,9 @@ pub fn verify(cib: &Cib, now: DateTime) -> Vec<Notice> {
     check.notices
 }
 
-/// Slips of the finger alone, in words: names that are close to a known one but not it, and values that the
-/// option does not take. What a change brought is what was not there before it.
+/// What may have come in with a change by mistake, in words: names that are close to a known one but not it,
+/// values that the option does not take, constraints that cannot hold, orderings that go in circles. What a change
+/// brought is what was not there before it.
 pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
     let effective = cib.cluster_options(&RuleInput::at(now));
     let mut check = Check {
@@ -54,6 +55,8 @@ pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
     };
     check.cluster_option_names();
     check.names_and_values();
+    check.all_constraints();
+    check.order_cycles();
     check.notices.into_iter().map(|notice| notice.text).collect()
 }
 

@@ -114,6 +114,10 @@ pub fn cib_push(session: &mut Session, file: &str, words: &[&str], options: &Opt
     }
     session.edit("pcs", |configuration: &mut Configuration| -> Result<()> {
         match scope {
+            None if new.name(new.document.root()) != "cib" => {
+                let name = new.name(new.document.root());
+                return Err(format!("{file} is no CIB: its outermost element is '{name}', not 'cib'").into());
+            }
             None => {
                 let source = new
                     .child(new.document.root(), "configuration")

@@ -104,7 +104,7 @@ pub fn create(
         meta.push(("provides".into(), "unfencing".into()));
     }
     meta.sort();
-    warn_unknown_meta(&meta, &mut told);
+    warn_unknown_meta(&meta, configuration, &mut told);
     let operations = complete_operations(operations, &metadata, options, fence_device, &mut told)?;
 
     let section = configuration.section_or_new("resources");
@@ -270,12 +270,13 @@ fn warn_if_not_unique(
     Ok(())
 }
 
-fn warn_unknown_meta(meta: &[(String, String)], told: &mut Told) {
+fn warn_unknown_meta(meta: &[(String, String)], configuration: &mut Configuration, told: &mut Told) {
     let known: Vec<&str> = cib::options::RESOURCE_META_ATTRIBUTES.iter().map(|option| option.name).collect();
     for (name, value) in meta {
         let Some(option) = cib::options::find(cib::options::RESOURCE_META_ATTRIBUTES, name) else { continue };
         if let Some(expected) = option.kind.expects(value).filter(|_| !value.is_empty()) {
             told.stderr.push(format!("Warning: '{value}' is not a valid {name} value, use {expected}"));
+            configuration.warned_of.push(name.clone());
         }
     }
     for (name, _) in meta.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
@@ -284,6 +285,7 @@ fn warn_unknown_meta(meta: &[(String, String)], told: &mut Told) {
             .unwrap_or_default();
         let mut names: Vec<String> = known.iter().map(|name| format!("'{name}'")).collect();
         names.sort();
+        configuration.warned_of.push(name.clone());
         told.stderr.push(format!(
             "Warning: Resource meta attribute '{name}' has no effect on cluster resource handling{near}, meta attributes with effect: {}",
             names.join(", ")
@@ -355,6 +357,7 @@ fn read_operations(words: &[String]) -> Result<Vec<Operation>> {
                     )
                     .into());
                 }
+                check_operation_value(name, value)?;
                 operation.options.insert(name.to_owned(), value.to_owned());
             }
         }
@@ -367,6 +370,33 @@ fn read_operations(words: &[String]) -> Result<Vec<Operation>> {
         .into());
     }
     Ok(operations)
+}
+
+fn check_operation_value(name: &str, value: &str) -> Result<()> {
+    const BOOLEAN: &[&str] = &["0", "1", "false", "true"];
+    const ON_FAIL: &[&str] =
+        &["block", "demote", "fence", "ignore", "restart", "restart-container", "standby", "stop"];
+    const ROLES: &[&str] = &["Master", "Promoted", "Slave", "Started", "Stopped", "Unpromoted"];
+    let words = match name {
+        "interval" | "timeout" | "start-delay" => {
+            return match cib::value::parse_interval(value) {
+                Some(_) => Ok(()),
+                None => Err(format!(
+                    "'{value}' is not a valid {name} value, use a time interval (e.g. 1, 2s, 3m, 4h, ...)"
+                )
+                .into()),
+            };
+        }
+        "enabled" | "record-pending" => BOOLEAN,
+        "on-fail" => ON_FAIL,
+        "role" => ROLES,
+        _ => return Ok(()),
+    };
+    if words.iter().any(|word| word.eq_ignore_ascii_case(value)) {
+        return Ok(());
+    }
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    Err(format!("'{value}' is not a valid {name} value, use {}", words.join(", ")).into())
 }
 
 /// The user's operations, completed from the agent's metadata (rule 5d.2.4).
@@ -908,7 +938,7 @@ pub fn meta(configuration: &mut Configuration, words: &[String]) -> Result<Told>
     let resource =
         configuration.resource(id).ok_or_else(|| format!("unable to find a resource/clone/group: {id}"))?;
     let meta = pairs(rest)?;
-    warn_unknown_meta(&meta, &mut told);
+    warn_unknown_meta(&meta, configuration, &mut told);
     configuration.set_meta(resource, &meta);
     Ok(told)
 }

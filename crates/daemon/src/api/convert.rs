@@ -13,7 +13,10 @@ pub(super) fn refusal(refusal: Refusal) -> Problem {
     let (code, exit_code) = match refusal.code {
         RefusalCode::NotFound => ("no-such-object", 105),
         RefusalCode::Exists => ("exists", 108),
-        RefusalCode::Invalid => ("invalid", 65),
+        RefusalCode::Invalid => ("invalid", 70),
+        RefusalCode::Unparsable => ("unparsable", 65),
+        RefusalCode::PatchFailed => ("patch-failed", 1),
+        RefusalCode::DigestMismatch => ("digest-mismatch", 104),
         RefusalCode::Schema => ("schema", 78),
         RefusalCode::OldVersion => ("old-version", 103),
         RefusalCode::Denied => ("permission-denied", 4),

@@ -97,7 +97,7 @@ impl IntoResponse for Failure {
         let status = match self.0.code.as_str() {
             "permission-denied" => StatusCode::FORBIDDEN,
             "no-such-object" => StatusCode::NOT_FOUND,
-            "exists" | "old-version" => StatusCode::CONFLICT,
+            "exists" | "old-version" | "patch-failed" | "digest-mismatch" => StatusCode::CONFLICT,
             "schema" => StatusCode::UNPROCESSABLE_ENTITY,
             "too-long" => StatusCode::PAYLOAD_TOO_LARGE,
             "busy" | "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
