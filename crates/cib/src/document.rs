@@ -117,6 +117,11 @@ impl CibDocument {
         &self.document
     }
 
+    /// The tree for changes that keep it a CIB and its version in step.
+    pub(crate) fn tree_mut(&mut self) -> &mut Document {
+        &mut self.document
+    }
+
     pub fn into_document(self) -> Document {
         self.document
     }

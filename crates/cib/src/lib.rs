@@ -9,6 +9,7 @@ pub mod digest;
 pub mod document;
 mod edit;
 pub mod iso8601;
+pub mod live;
 pub mod notice;
 pub mod nvpair;
 pub mod operation;

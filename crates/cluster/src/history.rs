@@ -5,14 +5,16 @@
 //! rounds, so it is the same everywhere. Pending operations are kept apart from confirmed results: tools
 //! see them in the CIB, the planner decides about them (see [`crate::planner`]).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use cib::live::{Attributes, HistoryChange, HistoryElement};
 use cib::status::{self, HistoryText};
 use serde::{Deserialize, Serialize};
 
 use crate::membership::NodeId;
 use crate::operation::{AgentMetadata, AgentName, ExecutionStatus};
-use crate::text::{Fragment, parameters_digest};
+use crate::text::{Fragment, parameters_digest, printable};
 
 /// Exit code of an entry that is still pending.
 pub const PENDING_EXIT_CODE: i32 = 193;
@@ -117,34 +119,47 @@ impl Entry {
 
     /// Its `lrm_rsc_op` in the given slot.
     pub fn write(&self, slot: &str, out: &mut Fragment) {
-        out.open("lrm_rsc_op")
-            .attribute("id", slot)
-            .attribute("operation_key", &self.key)
-            .attribute("operation", &self.operation)
-            .attribute("crm-debug-origin", "executor")
-            .attribute("crm_feature_set", &self.feature_set)
-            .attribute("transition-key", &self.transition_key)
-            .attribute("transition-magic", self.magic())
-            .attribute("exit-reason", &self.exit_reason)
-            .attribute("on_node", &self.on_node)
-            .attribute("call-id", self.call_id)
-            .attribute("rc-code", self.exit_code)
-            .attribute("op-status", self.status.number())
-            .attribute("interval", self.interval)
-            .attribute("last-rc-change", self.last_change)
-            .attribute("exec-time", self.executed)
-            .attribute("queue-time", self.queued)
-            .attribute("op-digest", &self.digests.all);
-        if let Some((names, digest)) = &self.digests.restart {
-            out.attribute("op-force-restart", names).attribute("op-restart-digest", digest);
-        }
-        if let Some((names, digest)) = &self.digests.secure {
-            out.attribute("op-secure-params", names).attribute("op-secure-digest", digest);
-        }
-        if let Some((source, target)) = &self.migration {
-            out.attribute("migrate_source", source).attribute("migrate_target", target);
+        out.open("lrm_rsc_op");
+        for (name, value) in self.attributes(slot) {
+            out.attribute(name, value);
         }
         out.close();
+    }
+
+    fn attributes<'a>(&'a self, slot: &'a str) -> Attributes<'a> {
+        let number = |number: i64| Cow::Owned(number.to_string());
+        let unsigned = |number: u64| Cow::Owned(number.to_string());
+        let text = |text: &'a str| printable(text);
+        let mut all = Vec::with_capacity(21);
+        all.extend([
+            ("id", text(slot)),
+            ("operation_key", text(&self.key)),
+            ("operation", text(&self.operation)),
+            ("crm-debug-origin", Cow::Borrowed("executor")),
+            ("crm_feature_set", text(&self.feature_set)),
+            ("transition-key", text(&self.transition_key)),
+            ("transition-magic", Cow::Owned(printable(&self.magic()).into_owned())),
+            ("exit-reason", text(&self.exit_reason)),
+            ("on_node", text(&self.on_node)),
+            ("call-id", number(self.call_id)),
+            ("rc-code", number(self.exit_code.into())),
+            ("op-status", number(self.status.number().into())),
+            ("interval", unsigned(self.interval)),
+            ("last-rc-change", number(self.last_change)),
+            ("exec-time", unsigned(self.executed)),
+            ("queue-time", unsigned(self.queued)),
+            ("op-digest", text(&self.digests.all)),
+        ]);
+        if let Some((names, digest)) = &self.digests.restart {
+            all.extend([("op-force-restart", text(names)), ("op-restart-digest", text(digest))]);
+        }
+        if let Some((names, digest)) = &self.digests.secure {
+            all.extend([("op-secure-params", text(names)), ("op-secure-digest", text(digest))]);
+        }
+        if let Some((source, target)) = &self.migration {
+            all.extend([("migrate_source", text(source)), ("migrate_target", text(target))]);
+        }
+        all
     }
 
     /// As the scheduler reads it.
@@ -234,34 +249,46 @@ impl ResourceHistory {
 
     /// The `lrm_resource` with the pending entries on top of the confirmed ones.
     fn write(&self, resource: &str, pending: &[&Entry], out: &mut Fragment) {
-        self.open(resource, out);
-        let mut slots: BTreeMap<String, &Entry> =
-            self.entries.iter().map(|(slot, entry)| (slot.clone(), entry)).collect();
-        for entry in pending {
-            for slot in entry.slots(resource) {
-                slots.insert(slot, entry);
-            }
+        out.open("lrm_resource");
+        for (name, value) in self.attributes(resource) {
+            out.attribute(name, value);
         }
-        for (slot, entry) in slots {
+        for (slot, entry) in self.slots(resource, pending) {
             entry.write(&slot, out);
         }
         out.close();
     }
 
-    /// Opens the element.
-    pub fn open(&self, resource: &str, out: &mut Fragment) {
-        out.open("lrm_resource").attribute("id", resource);
-        out.attribute("class", &self.agent.class);
-        if let Some(provider) = &self.agent.provider {
-            out.attribute("provider", provider);
+    /// The same for the tree.
+    fn element(&self, resource: &str, pending: &[&Entry]) -> HistoryElement<'static> {
+        let owned = |attributes: Attributes<'_>| -> Attributes<'static> {
+            attributes.into_iter().map(|(name, value)| (name, Cow::Owned(value.into_owned()))).collect()
+        };
+        let slots = self.slots(resource, pending);
+        HistoryElement {
+            attributes: owned(self.attributes(resource)),
+            entries: slots.iter().map(|(slot, entry)| owned(entry.attributes(slot))).collect(),
         }
-        out.attribute("type", &self.agent.agent_type);
-        if let Some(container) = &self.container {
-            out.attribute("container", container);
+    }
+
+    fn slots<'a>(&'a self, resource: &str, pending: &[&'a Entry]) -> BTreeMap<Cow<'a, str>, &'a Entry> {
+        let mut slots: BTreeMap<Cow<'a, str>, &Entry> =
+            self.entries.iter().map(|(slot, entry)| (Cow::Borrowed(slot.as_str()), entry)).collect();
+        for entry in pending {
+            for slot in entry.slots(resource) {
+                slots.insert(Cow::Owned(slot), entry);
+            }
         }
-        if let Some(lock) = self.shutdown_lock {
-            out.attribute("shutdown-lock", lock);
-        }
+        slots
+    }
+
+    fn attributes<'a>(&'a self, resource: &'a str) -> Attributes<'a> {
+        let mut all = vec![("id", printable(resource)), ("class", printable(&self.agent.class))];
+        all.extend(self.agent.provider.as_deref().map(|provider| ("provider", printable(provider))));
+        all.push(("type", printable(&self.agent.agent_type)));
+        all.extend(self.container.as_deref().map(|container| ("container", printable(container))));
+        all.extend(self.shutdown_lock.map(|lock| ("shutdown-lock", Cow::Owned(lock.to_string()))));
+        all
     }
 
     /// As the scheduler reads it, confirmed entries only.
@@ -361,14 +388,41 @@ impl History {
 
     /// The `lrm_resource` element of a resource on a node, if there is anything to say.
     pub fn write_resource(&self, node: NodeId, resource: &str, out: &mut Fragment) {
-        let pending: Vec<&InFlight> =
-            self.pending(node, resource).map(|(_, operation)| operation).filter(|one| one.recorded).collect();
-        let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
-        if let Some(history) = self.resource(node, resource) {
+        let pending = self.recorded_pending(node, resource);
+        if let Some(history) = self.shown(node, resource, &pending) {
+            let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
             history.write(resource, &entries, out);
-        } else if let Some(first) = pending.first() {
-            ResourceHistory::new(first.agent.clone()).write(resource, &entries, out);
         }
+    }
+
+    /// What the CIB has to show of a resource on a node.
+    #[must_use]
+    pub fn change(&self, node: NodeId, resource: &str) -> HistoryChange<'static> {
+        let pending = self.recorded_pending(node, resource);
+        let element = self.shown(node, resource, &pending).map(|history| {
+            let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
+            history.element(resource, &entries)
+        });
+        HistoryChange {
+            node: Cow::Owned(node.to_string()),
+            resource: Cow::Owned(printable(resource).into_owned()),
+            element,
+        }
+    }
+
+    fn recorded_pending(&self, node: NodeId, resource: &str) -> Vec<&InFlight> {
+        self.pending(node, resource).map(|(_, operation)| operation).filter(|one| one.recorded).collect()
+    }
+
+    /// What is confirmed, or nothing yet where something is pending.
+    fn shown<'a>(
+        &'a self,
+        node: NodeId,
+        resource: &str,
+        pending: &[&InFlight],
+    ) -> Option<Cow<'a, ResourceHistory>> {
+        let confirmed = self.resource(node, resource).map(Cow::Borrowed);
+        confirmed.or_else(|| Some(Cow::Owned(ResourceHistory::new(pending.first()?.agent.clone()))))
     }
 
     fn resources_of(&self, node: NodeId) -> Vec<String> {

@@ -65,12 +65,16 @@ impl Message {
         struct Head {
             protocol: u64,
         }
-        let head: Head =
-            serde_json::from_slice(bytes).map_err(|error| MessageError::Malformed(error.to_string()))?;
-        if head.protocol != u64::from(PROTOCOL) {
-            return Err(MessageError::Protocol(head.protocol));
+        let malformed = |error: serde_json::Error| MessageError::Malformed(error.to_string());
+        let message: Result<Message, _> = serde_json::from_slice(bytes);
+        match message {
+            Ok(message) if message.protocol == PROTOCOL => Ok(message),
+            // what another protocol says may well not be understood
+            other => match serde_json::from_slice::<Head>(bytes).map_err(malformed)?.protocol {
+                protocol if protocol != u64::from(PROTOCOL) => Err(MessageError::Protocol(protocol)),
+                _ => other.map_err(malformed),
+            },
         }
-        serde_json::from_slice(bytes).map_err(|error| MessageError::Malformed(error.to_string()))
     }
 }
 

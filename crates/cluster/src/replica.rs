@@ -4,9 +4,11 @@
 //! the crate gives text in and gets text or typed values out.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cib::config::{NodeKind, Resource, ResourceKind};
+use cib::live::HistoryChange;
 use cib::options::ClusterOptions;
 use cib::rule::RuleInput;
 use cib::{CibDocument, Origin};
@@ -34,6 +36,8 @@ struct Settings {
     values: Vec<(String, String)>,
     /// Id, name and whether it is a cluster node, of each node of the configuration.
     nodes: Vec<(String, String, bool)>,
+    /// The executor's names of each resource that is no primitive, and of those in it.
+    executor_ids: BTreeMap<String, Vec<String>>,
 }
 
 /// What a client's change came to.
@@ -127,6 +131,28 @@ impl Replica {
         Ok(())
     }
 
+    /// Makes the status show these histories, as one step.
+    pub fn write_histories(&mut self, changes: &[HistoryChange<'_>]) {
+        if self.document.write_histories(changes).changed() {
+            self.forget(false);
+        }
+    }
+
+    /// The resources of which the status has a history, with id and name of each node.
+    #[must_use]
+    pub fn histories(&self) -> Vec<(String, String, Vec<String>)> {
+        let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let status = self.document.document().root_element().child("status");
+        let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
+        let of_state = |state: xml::Element<'_>| {
+            let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
+            let resources = resources.into_iter().flat_map(|all| all.children_named("lrm_resource"));
+            let name = state.attr("uname").or(state.attr("id"));
+            (owned(state.attr("id")), owned(name), resources.map(|one| owned(one.attr("id"))).collect())
+        };
+        states.map(of_state).collect()
+    }
+
     /// Applies a client's change. A dry run changes nothing and answers with the document that would be.
     pub fn change(&mut self, change: &CibChange, node: &str, at: i64) -> Result<Changed, Refusal> {
         let origin = Origin {
@@ -218,12 +244,7 @@ impl Replica {
     /// The executor's names of all primitives in a resource (itself, or what a collective contains).
     #[must_use]
     pub fn executor_ids(&self, id: &str) -> Vec<String> {
-        let typed = self.typed();
-        let mut ids = vec![id.to_owned()];
-        if let Some(found) = typed.configuration.resources.iter().find_map(|resource| find(resource, id)) {
-            primitives(found, &mut ids);
-        }
-        ids
+        self.settings(0).executor_ids.get(id).cloned().unwrap_or_else(|| vec![id.to_owned()])
     }
 
     fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
@@ -244,7 +265,16 @@ impl Replica {
                 let name = node.uname.as_deref().unwrap_or(&node.id).to_owned();
                 (node.id.to_string(), name, node.kind == NodeKind::Member)
             });
-            Settings { values: values.collect(), nodes: nodes.collect(), options: effective.options }
+            let mut executor_ids = BTreeMap::new();
+            for resource in &typed.configuration.resources {
+                note_executor_ids(resource, &mut executor_ids);
+            }
+            Settings {
+                values: values.collect(),
+                nodes: nodes.collect(),
+                executor_ids,
+                options: effective.options,
+            }
         })
     }
 
@@ -277,26 +307,18 @@ fn from_disk(text: &str) -> Result<CibDocument, String> {
     CibDocument::from_document(document).map_err(|refusal| refusal.to_string())
 }
 
-fn find<'a>(resource: &'a Resource, id: &str) -> Option<&'a Resource> {
-    if *resource.id == *id {
-        return Some(resource);
-    }
-    match &resource.kind {
-        ResourceKind::Group(members) => members.iter().find_map(|member| find(member, id)),
-        ResourceKind::Clone(Some(inner)) => find(inner, id),
-        ResourceKind::Bundle(bundle) => bundle.primitive.as_ref().and_then(|inner| find(inner, id)),
-        ResourceKind::Primitive(_) | ResourceKind::Clone(None) => None,
-    }
-}
-
-fn primitives(resource: &Resource, ids: &mut Vec<String>) {
-    match &resource.kind {
-        ResourceKind::Primitive(_) => ids.push(resource.id.to_string()),
-        ResourceKind::Group(members) => members.iter().for_each(|member| primitives(member, ids)),
-        ResourceKind::Clone(Some(inner)) => primitives(inner, ids),
-        ResourceKind::Bundle(bundle) => bundle.primitive.iter().for_each(|inner| primitives(inner, ids)),
-        ResourceKind::Clone(None) => {}
-    }
+/// Notes the names for the resource and all in it; gives those of the resource.
+fn note_executor_ids(resource: &Resource, ids: &mut BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let inner: Vec<&Resource> = match &resource.kind {
+        ResourceKind::Primitive(_) | ResourceKind::Clone(None) => return vec![resource.id.to_string()],
+        ResourceKind::Group(members) => members.iter().collect(),
+        ResourceKind::Clone(Some(inner)) => vec![inner],
+        ResourceKind::Bundle(bundle) => bundle.primitive.iter().collect(),
+    };
+    let primitives: Vec<String> = inner.into_iter().flat_map(|one| note_executor_ids(one, ids)).collect();
+    let own = std::iter::once(resource.id.to_string());
+    ids.insert(resource.id.to_string(), own.chain(primitives.iter().cloned()).collect());
+    primitives
 }
 
 /// A document's refusal in the words of this crate.
@@ -329,10 +351,4 @@ fn rule_input(now: i64) -> RuleInput<'static> {
 #[must_use]
 pub fn node_state_path(id: &str) -> String {
     format!("/cib/status/node_state[@id={}]", xpath_literal(id))
-}
-
-/// The path of a resource's history on a node.
-#[must_use]
-pub fn lrm_resource_path(id: &str, resource: &str) -> String {
-    format!("{}/lrm/lrm_resources/lrm_resource[@id={}]", node_state_path(id), xpath_literal(resource))
 }

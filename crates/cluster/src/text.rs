@@ -1,5 +1,6 @@
 //! Writing small pieces of XML text for CIB changes, and what else has a fixed text form.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use md5::{Digest, Md5};
@@ -72,6 +73,17 @@ impl Fragment {
     }
 }
 
+/// A value without the characters that XML cannot hold: agents may print anything.
+#[must_use]
+pub fn printable(value: &str) -> Cow<'_, str> {
+    if value.contains(is_no_xml) { Cow::Owned(value.replace(is_no_xml, "?")) } else { Cow::Borrowed(value) }
+}
+
+fn is_no_xml(character: char) -> bool {
+    let control = (character as u32) < 0x20 && !matches!(character, '\t' | '\n' | '\r');
+    control || matches!(character, '\u{fffe}' | '\u{ffff}')
+}
+
 /// Escapes an attribute value as the CIB's text form does.
 fn escape(value: &str, out: &mut String) {
     for character in value.chars() {
@@ -83,8 +95,7 @@ fn escape(value: &str, out: &mut String) {
             '\t' => out.push_str("&#9;"),
             '\n' => out.push_str("&#10;"),
             '\r' => out.push_str("&#13;"),
-            // not allowed in XML at all: agents may print anything
-            other if (other as u32) < 0x20 || matches!(other, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            other if is_no_xml(other) => out.push('?'),
             other => out.push(other),
         }
     }

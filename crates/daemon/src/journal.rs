@@ -14,8 +14,35 @@ const KEPT: usize = 10_000;
 /// Entries of one node. Writers never wait for readers; a reader that is too late finds a gap.
 pub(crate) struct Journal {
     node: String,
-    entries: Mutex<VecDeque<Arc<Event>>>,
+    entries: Mutex<VecDeque<Arc<Entry>>>,
     newest: watch::Sender<u64>,
+}
+
+/// An entry as it is kept. What only readers want is made when one comes.
+struct Entry {
+    sequence: u64,
+    time_ms: u64,
+    severity: Severity,
+    kind: &'static str,
+    message: String,
+    why: Option<String>,
+    data: Option<EventKind>,
+}
+
+impl Entry {
+    fn event(&self, node: &str) -> Event {
+        let mut fields = self.data.as_ref().map(fields).unwrap_or_default();
+        fields.extend(self.why.clone().map(|why| ("why".to_owned(), why)));
+        Event {
+            sequence: self.sequence,
+            time_ms: self.time_ms,
+            node: node.to_owned(),
+            severity: self.severity,
+            kind: self.kind.to_owned(),
+            message: self.message.clone(),
+            fields,
+        }
+    }
 }
 
 impl Journal {
@@ -23,7 +50,7 @@ impl Journal {
         Journal { node: node.to_owned(), entries: Mutex::default(), newest: watch::Sender::new(0) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
         self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -37,67 +64,55 @@ impl Journal {
     }
 
     /// Entries after a number, oldest first, at most a hundred.
-    pub(crate) fn after(&self, sequence: u64) -> Vec<Arc<Event>> {
+    pub(crate) fn after(&self, sequence: u64) -> Vec<Event> {
         let entries = self.lock();
         let start = entries.partition_point(|entry| entry.sequence <= sequence);
-        entries.range(start..).take(100).cloned().collect()
+        let found: Vec<Arc<Entry>> = entries.range(start..).take(100).cloned().collect();
+        drop(entries);
+        found.iter().map(|entry| entry.event(&self.node)).collect()
     }
 
     /// Adds an entry of the daemon itself.
     pub(crate) fn daemon(&self, severity: Severity, message: impl Into<String>) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.add(Text { severity, kind: "daemon", message: message.into(), fields: BTreeMap::new() }, now);
+        self.add(severity, "daemon", message.into(), None, None, now);
     }
 
     /// Adds an entry of the node.
     pub(crate) fn node(&self, event: cluster::Event) {
         let at = u64::try_from(event.at).unwrap_or(0);
-        let mut text = describe(&event.kind);
+        let (severity, kind, mut message) = words(&event.kind);
         if let Some(why) = &event.why {
-            text.message = format!("{} ({why})", text.message);
-            text.fields.insert("why".into(), why.clone());
+            message = format!("{message} ({why})");
         }
-        self.add(text, at);
+        self.add(severity, kind, message, event.why, Some(event.kind), at);
     }
 
-    fn add(&self, text: Text, time_ms: u64) {
-        match text.severity {
-            Severity::Error => tracing::error!(kind = text.kind, "{}", text.message),
-            Severity::Warning => tracing::warn!(kind = text.kind, "{}", text.message),
-            Severity::Debug => tracing::debug!(kind = text.kind, "{}", text.message),
-            Severity::Info | Severity::Notice => tracing::info!(kind = text.kind, "{}", text.message),
+    fn add(
+        &self,
+        severity: Severity,
+        kind: &'static str,
+        message: String,
+        why: Option<String>,
+        data: Option<EventKind>,
+        time_ms: u64,
+    ) {
+        match severity {
+            Severity::Error => tracing::error!(kind, "{message}"),
+            Severity::Warning => tracing::warn!(kind, "{message}"),
+            Severity::Debug => tracing::debug!(kind, "{message}"),
+            Severity::Info | Severity::Notice => tracing::info!(kind, "{message}"),
         }
         let mut entries = self.lock();
         let sequence = entries.back().map_or(0, |entry| entry.sequence) + 1;
         if entries.len() >= KEPT {
             entries.pop_front();
         }
-        entries.push_back(Arc::new(Event {
-            sequence,
-            time_ms,
-            node: self.node.clone(),
-            severity: text.severity,
-            kind: text.kind.to_owned(),
-            message: text.message,
-            fields: text.fields,
-        }));
+        entries.push_back(Arc::new(Entry { sequence, time_ms, severity, kind, message, why, data }));
         drop(entries);
         self.newest.send_replace(sequence);
     }
-}
-
-struct Text {
-    severity: Severity,
-    kind: &'static str,
-    message: String,
-    fields: BTreeMap<String, String>,
-}
-
-/// Words and data of a node's event.
-fn describe(kind: &EventKind) -> Text {
-    let (severity, word, message) = words(kind);
-    Text { severity, kind: word, message, fields: fields(kind) }
 }
 
 fn words(kind: &EventKind) -> (Severity, &'static str, String) {
@@ -265,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_event_has_words_and_data() {
-        let text = describe(&EventKind::OperationDone {
+        let kind = EventKind::OperationDone {
             node: "node2".into(),
             resource: "WEB".into(),
             action: "monitor".into(),
@@ -275,12 +290,21 @@ mod tests {
             exit_reason: "gone".into(),
             executed: 12,
             failed: true,
+        };
+        let journal = Journal::new("node1");
+        journal.node(cluster::Event {
+            id: cluster::EventId(1),
+            at: 0,
+            kind,
+            why: Some("because".into()),
+            causes: Vec::new(),
         });
+        let event = &journal.after(0)[0];
         assert_eq!(
-            text.message,
-            "monitor WEB on node2 (every 10 s): failed, not running (exit code 7), 'gone', 12 ms"
+            event.message,
+            "monitor WEB on node2 (every 10 s): failed, not running (exit code 7), 'gone', 12 ms (because)"
         );
-        assert_eq!(text.fields["resource"], "WEB");
-        assert_eq!(text.severity, Severity::Warning);
+        assert_eq!((&*event.fields["resource"], &*event.fields["why"]), ("WEB", "because"));
+        assert_eq!(event.severity, Severity::Warning);
     }
 }

@@ -1,5 +1,7 @@
 //! Commands in total order: what every member does alike when one is delivered.
 
+use cib::live::HistoryChange;
+
 use super::Node;
 use super::joining::{SHUTDOWN, delete, modify_status, set_property};
 use crate::attributes::Updated;
@@ -11,11 +13,10 @@ use crate::join::FEATURE_SET;
 use crate::membership::NodeId;
 use crate::message::{Body, Forget, PlanNotice, ResultMessage, Task, Work};
 use crate::operation::ExecutionStatus;
-use crate::replica::{Version, lrm_resource_path, node_state_path};
+use crate::replica::{Version, node_state_path};
 use crate::request::{
     AttributeAction, AttributeUpdate, CibChange, CibOperation, Phase, Refusal, RefusalCode, Reply, RequestId,
 };
-use crate::text::Fragment;
 
 impl Node {
     /// Does what a message says. It was sent in this view and round.
@@ -277,7 +278,7 @@ impl Node {
 
     /// Everybody writes the pending entries (rule 4.29.6).
     fn note_pending(&mut self, plan: &PlanNotice, work: &[Work]) {
-        let mut changes = Vec::new();
+        let mut changed = Vec::new();
         for item in work {
             let Task::Run(order) = &item.task else { continue };
             let key = in_flight_key(item.node, order);
@@ -293,24 +294,28 @@ impl Node {
             let recorded = operation.recorded;
             self.history.in_flight.insert(key, operation);
             if recorded {
-                changes.append(&mut self.history_changes(node, &resource));
+                changed.push((node, resource));
             }
         }
-        self.write_status(&changes);
+        self.show_histories(&changed);
     }
 
-    /// The changes that make the CIB show what is known of a resource on a node.
-    fn history_changes(&self, node: NodeId, resource: &str) -> Vec<CibOperation> {
-        let mut inner = Fragment::new();
-        self.history.write_resource(node, resource, &mut inner);
-        let xml = inner.finish();
-        let mut changes = vec![delete(lrm_resource_path(&node.to_string(), resource))];
-        if !xml.is_empty() {
-            changes.push(modify_status(format!(
-                "<node_state id=\"{node}\"><lrm id=\"{node}\"><lrm_resources>{xml}</lrm_resources></lrm></node_state>"
-            )));
-        }
-        changes
+    /// Makes the CIB show what is known of these resources on these nodes.
+    fn show_histories(&mut self, of: &[(NodeId, String)]) {
+        let changes: Vec<HistoryChange<'_>> =
+            of.iter().map(|(node, resource)| self.history.change(*node, resource)).collect();
+        self.write_histories(&changes);
+    }
+
+    fn show_history(&mut self, node: NodeId, resource: &str) {
+        let change = self.history.change(node, resource);
+        self.write_histories(&[change]);
+    }
+
+    fn write_histories(&mut self, changes: &[HistoryChange<'_>]) {
+        let before = self.replica.version();
+        self.replica.write_histories(changes);
+        self.after_own_change(before);
     }
 
     fn journal_start(&mut self, transition: u64, item: &Work, out: &mut Outbox) {
@@ -359,8 +364,7 @@ impl Node {
         if result.recorded && result.entry.status != ExecutionStatus::Cancelled {
             self.record(&result);
         } else if was_in_flight {
-            let changes = self.history_changes(result.node, &result.resource);
-            self.write_status(&changes);
+            self.show_history(result.node, &result.resource);
         }
         let event = self.journal_result(&key, &result, out);
         self.on_result_as_dc(&key, &result, was_in_flight, known, event, out);
@@ -390,8 +394,7 @@ impl Node {
             history.shutdown_lock = Some(0);
         }
         history.record(&result.resource, &result.entry);
-        let changes = self.history_changes(result.node, &result.resource);
-        self.write_status(&changes);
+        self.show_history(result.node, &result.resource);
     }
 
     fn journal_result(
@@ -422,8 +425,7 @@ impl Node {
             self.history.nodes.get_mut(&key.node).and_then(|all| all.get_mut(&key.resource))
         {
             history.entries.remove(&key.key);
-            let changes = self.history_changes(key.node, &key.resource);
-            self.write_status(&changes);
+            self.show_history(key.node, &key.resource);
         }
         self.on_cancelled_as_dc(key, out);
     }
@@ -437,21 +439,14 @@ impl Node {
         out: &mut Outbox,
     ) {
         let wanted = what.resource.as_deref().map(|id| self.replica.executor_ids(id));
-        let cib = self.replica.typed();
         let mut changes = Vec::new();
         let mut names = Vec::new();
-        for state in &cib.status.nodes {
-            let name = state.uname.as_deref().unwrap_or(&state.id).to_owned();
-            if what
-                .node
-                .as_deref()
-                .is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != *state.id)
-            {
+        for (id, name, resources) in self.replica.histories() {
+            if what.node.as_deref().is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != id) {
                 continue;
             }
             let member = self.member_id(&name);
-            for history in &state.history {
-                let resource = &*history.id;
+            for resource in &resources {
                 let plain = resource.split(':').next().unwrap_or(resource);
                 let meant = |ids: &Vec<String>| ids.iter().any(|id| id == resource || id == plain);
                 if wanted.as_ref().is_some_and(|ids| !meant(ids)) {
@@ -469,31 +464,42 @@ impl Node {
                     self.attributes.update(&AttributeUpdate::delete(&name, &counter), &name);
                     names.push(counter);
                 }
-                changes.push(delete(lrm_resource_path(&state.id, resource)));
-                let Some(node) = member else { continue };
-                if let Some(all) = self.history.nodes.get_mut(&node) {
-                    all.remove(resource);
-                }
-                if node == self.config.id {
-                    let finished = self.executor.forget(resource, out);
-                    self.tell_results(finished, out);
-                }
-                if self.history.pending(node, resource).any(|(_, operation)| operation.recorded) {
-                    changes.append(&mut self.history_changes(node, resource));
-                }
+                changes.push(self.forget_history(&id, member, resource, out));
             }
         }
         let any = !changes.is_empty();
+        self.write_histories(&changes);
         if any && what.by_administrator {
-            changes.push(set_property("last-lrm-refresh", &at.to_string()));
+            self.write_own(&[set_property("last-lrm-refresh", &at.to_string())], at);
         }
-        self.write_own(&changes, at);
         self.flush_attributes(&names);
-        if any {
+        // what the plan itself forgets is what it expects
+        if any && what.by_administrator {
             self.trigger("histories were cleaned up", None);
         }
         self.reply_if_own(from, request, Reply::Done, out);
         self.on_forgotten_as_dc(from, what);
+    }
+
+    /// Forgets a resource's confirmed history on a node; what the CIB still has to show of it.
+    fn forget_history(
+        &mut self,
+        id: &str,
+        member: Option<NodeId>,
+        resource: &str,
+        out: &mut Outbox,
+    ) -> HistoryChange<'static> {
+        let gone =
+            HistoryChange { node: id.to_owned().into(), resource: resource.to_owned().into(), element: None };
+        let Some(node) = member else { return gone };
+        if let Some(all) = self.history.nodes.get_mut(&node) {
+            all.remove(resource);
+        }
+        if node == self.config.id {
+            let finished = self.executor.forget(resource, out);
+            self.tell_results(finished, out);
+        }
+        if id == node.to_string() { self.history.change(node, resource) } else { gone }
     }
 
     /// The attributes that count failures of a resource on a node.
@@ -539,8 +545,7 @@ impl Node {
             let history = self.history.nodes.get_mut(&id).and_then(|all| all.get_mut(resource));
             if let Some(history) = history.filter(|history| history.entries.get(&slot).is_some_and(meant)) {
                 history.entries.remove(&slot);
-                let changes = self.history_changes(id, resource);
-                self.write_status(&changes);
+                self.show_history(id, resource);
             }
         }
         self.trigger(&format!("failures of {resource} on {node} were cleared"), None);

@@ -245,9 +245,9 @@ impl Node {
         for action in blocked {
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
+        let limits = self.limits(&runner);
+        let operations = |node: &str| limits.2(node);
         loop {
-            let limits = self.limits(&runner);
-            let operations = |node: &str| limits.2(node);
             let next = runner.walker.next(&Limits {
                 batch: limits.0,
                 migrations: limits.1,

@@ -195,7 +195,7 @@ fn follow(context: Context, after: u64, wait: bool) -> impl Stream<Item = Result
             for entry in context.journal.after(last) {
                 last = entry.sequence;
                 let event = SseEvent::default().id(last.to_string()).event(&entry.kind);
-                let Ok(event) = event.json_data(&*entry) else { continue };
+                let Ok(event) = event.json_data(&entry) else { continue };
                 if sender.send(Ok(event)).await.is_err() {
                     return;
                 }

@@ -16,6 +16,9 @@ pub(super) const PROTOCOL: u32 = 1;
 /// Longest frame: a message and its head.
 const MAX_FRAME: usize = MAX_MESSAGE + 64;
 
+/// Bytes that are read at once, and room made before they are there.
+pub(super) const READ_AT_ONCE: usize = 1 << 16;
+
 /// A message as it was put into a view's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ordered {
@@ -155,8 +158,8 @@ impl Frame {
         if length > MAX_FRAME {
             return Err(malformed(&format!("a frame of {length} bytes is longer than {MAX_FRAME}")));
         }
-        let mut body = Vec::new();
-        // grows with what really arrives, so that a false length costs nothing
+        // beyond this it grows with what really arrives, so that a false length costs little
+        let mut body = Vec::with_capacity(length.min(READ_AT_ONCE));
         let got = stream.take(length as u64).read_to_end(&mut body).await?;
         if got < length {
             return Err(cut_short());

@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cluster::{Peer, View};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::frame::{Frame, Hello, Ordered, PROTOCOL};
+use super::frame::{Frame, Hello, Ordered, PROTOCOL, READ_AT_ONCE};
 use super::{BEAT, Bus, PATIENCE, switch};
 use crate::{Event, SendError};
 
@@ -224,7 +224,8 @@ impl Member {
     }
 
     async fn session(&mut self, stream: UnixStream, lock: switch::LockId) -> End {
-        let (mut reader, mut writer) = stream.into_split();
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::with_capacity(READ_AT_ONCE, reader);
         let (frames_in, mut frames) = mpsc::channel(64);
         let reading = tokio::spawn(async move {
             loop {

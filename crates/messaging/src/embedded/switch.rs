@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use super::frame::{Control, Frame, Hello, Ordered};
+use super::frame::{Control, Frame, Hello, Ordered, READ_AT_ONCE};
 use super::order::{Connection, Order, Outbox, absent};
 use super::{BEAT, Bus, PATIENCE, is_held, lock_path, open_lock, read_partition, save, try_lock};
 
@@ -30,6 +30,9 @@ const GATHER: Duration = Duration::from_secs(2);
 
 /// Bytes that may wait for one member before it counts as dead.
 const MAX_QUEUED: usize = 256 << 20;
+
+/// Most frames to one connection that go out with one write.
+const WRITTEN_TOGETHER: usize = 64;
 
 /// Connections at a time, members and tools.
 const MAX_CONNECTIONS: usize = 256;
@@ -275,6 +278,7 @@ impl Switch {
         tokio::spawn(async move {
             let _place = place;
             let (reader, writer) = stream.into_split();
+            let reader = BufReader::with_capacity(READ_AT_ONCE, reader);
             if let Err(error) = serve(reader, writer, connection, &inputs).await {
                 tracing::warn!(%error, "a connection to the bus was closed");
             }
@@ -285,7 +289,7 @@ impl Switch {
 
 /// Reads one connection to its end.
 async fn serve(
-    mut reader: OwnedReadHalf,
+    mut reader: BufReader<OwnedReadHalf>,
     mut writer: OwnedWriteHalf,
     connection: Connection,
     inputs: &mpsc::Sender<Input>,
@@ -330,7 +334,7 @@ async fn in_time<T>(reading: impl Future<Output = io::Result<T>>) -> io::Result<
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "it did not say who it is in time"))?
 }
 
-async fn read_retained(reader: &mut OwnedReadHalf, count: u32) -> io::Result<Vec<Ordered>> {
+async fn read_retained(reader: &mut BufReader<OwnedReadHalf>, count: u32) -> io::Result<Vec<Ordered>> {
     if count > MAX_RETAINED {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too many retained messages"));
     }
@@ -349,12 +353,26 @@ async fn write(
     mut frames: mpsc::UnboundedReceiver<Arc<[u8]>>,
     bytes: Arc<AtomicUsize>,
 ) {
-    while let Some(frame) = frames.recv().await {
-        bytes.fetch_sub(frame.len(), Ordering::Relaxed);
-        if writer.write_all(&frame).await.is_err() {
+    let mut waiting = Vec::new();
+    // what has gathered goes out at once
+    while frames.recv_many(&mut waiting, WRITTEN_TOGETHER).await > 0 {
+        let length: usize = waiting.iter().map(|frame| frame.len()).sum();
+        bytes.fetch_sub(length, Ordering::Relaxed);
+        if write_together(&mut writer, &waiting, length).await.is_err() {
             return;
         }
+        waiting.clear();
     }
+}
+
+async fn write_together(writer: &mut OwnedWriteHalf, frames: &[Arc<[u8]>], length: usize) -> io::Result<()> {
+    if frames.len() > 1 && length <= READ_AT_ONCE {
+        return writer.write_all(&frames.concat()).await;
+    }
+    for frame in frames {
+        writer.write_all(frame).await?;
+    }
+    Ok(())
 }
 
 /// Binds under a temporary name and renames, so that the socket is never there without a listener.
