@@ -15,6 +15,18 @@ pub enum Delivery {
     Message(Message),
 }
 
+/// How much of what nobody has delivered yet is lost when members go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// By chance.
+    #[default]
+    Some,
+    /// As much as can be.
+    All,
+    /// Nothing.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct Member {
     component: u64,
@@ -34,6 +46,8 @@ pub struct Bus {
     views: BTreeMap<u64, Vec<NodeId>>,
     /// Longest time a message takes, in milliseconds.
     pub delay: u64,
+    /// What a change of members does to messages on their way.
+    pub loss: Loss,
 }
 
 impl Bus {
@@ -47,6 +61,7 @@ impl Bus {
             last_view: 0,
             views: BTreeMap::new(),
             delay: 3,
+            loss: Loss::default(),
         }
     }
 
@@ -140,7 +155,7 @@ impl Bus {
         }
     }
 
-    /// Drops a random tail of what no member of each old component has delivered.
+    /// Drops a tail of what no member of each old component has delivered.
     fn cut(&mut self, group: &[NodeId], random: &mut Random) {
         let mut old: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
         for id in group {
@@ -150,7 +165,11 @@ impl Bus {
         for members in old.into_values() {
             let left = |id: &NodeId| self.members.get(id).map_or(0, |member| tail_messages(&member.inbox));
             let least = members.iter().map(left).min().unwrap_or(0) as u64;
-            let lost = random.between(0, least);
+            let lost = match self.loss {
+                Loss::Some => random.between(0, least),
+                Loss::All => least,
+                Loss::Nothing => 0,
+            };
             for id in members {
                 let Some(member) = self.members.get_mut(&id) else { continue };
                 for _ in 0..lost {

@@ -101,6 +101,10 @@ pub struct World {
     /// What must never happen, and did.
     pub violations: Vec<String>,
     pub started: usize,
+    /// Points in the life of each node's daemon: each input that it gets and each effect that it has is one.
+    pub points: BTreeMap<NodeId, u64>,
+    /// The daemon of this node is killed at this point: what comes after it in the same step never happens.
+    pub dies_at: Option<(NodeId, u64)>,
     planner: MakePlanner,
     next_request: u64,
     steps_at_once: usize,
@@ -138,6 +142,8 @@ impl World {
             replies: BTreeMap::new(),
             violations: Vec::new(),
             started: 0,
+            points: BTreeMap::new(),
+            dies_at: None,
             planner,
             next_request: 0,
             steps_at_once: 0,
@@ -266,13 +272,32 @@ impl World {
     /// Gives an input to a node and does what it wants.
     pub fn step(&mut self, id: NodeId, input: Input) {
         let now = Now { monotonic: self.time, epoch_ms: START * 1000 + self.time as i64 };
+        if self.dies_here(id) {
+            return;
+        }
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let Some(node) = &mut host.node else { return };
         let mut outbox = Vec::new();
         node.step(now, input, &mut outbox);
         for output in outbox {
+            if self.dies_here(id) {
+                return;
+            }
             self.perform(id, output);
         }
+    }
+
+    /// Counts a point in the life of a daemon, and kills it if its time has come.
+    fn dies_here(&mut self, id: NodeId) -> bool {
+        let Some(host) = self.hosts.get(&id).filter(|host| host.node.is_some()) else { return false };
+        let name = host.name.clone();
+        let point = self.points.entry(id).or_default();
+        *point += 1;
+        let dies = self.dies_at == Some((id, *point));
+        if dies {
+            self.kill(&name);
+        }
+        dies
     }
 
     /// The moment of the next thing to happen.

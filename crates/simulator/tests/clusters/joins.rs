@@ -1,10 +1,9 @@
 //! Views, join rounds, the choice of the DC and of the CIB.
 
-use simulator::World;
 use simulator::demo;
 use simulator::invariants::{group_runs_once, replicas_agree, stays_at_rest};
 
-use super::{active, change, configured, demo_cluster, dummies, modify, planner, settled, started, wait};
+use super::{active, change, configured, demo_cluster, dummies, modify, settled, started, wait};
 
 #[test]
 fn three_nodes_start_and_agree_at_once() {
@@ -70,35 +69,6 @@ fn nodes_that_were_never_seen_are_waited_for_and_then_fenced() {
     active(&world, "WEB", &[]);
     wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node1"]);
     assert!(world.timeline_text().contains("power off"), "{}", world.timeline_text());
-}
-
-#[test]
-fn death_at_every_point_of_a_join_leaves_a_working_cluster() {
-    // how long the whole start takes
-    let mut reference = World::new(3, 6, planner);
-    for name in ["node1", "node2", "node3"] {
-        reference.start(name);
-    }
-    settled(&mut reference, 60_000);
-    let end = reference.time;
-    for victim in ["node1", "node2", "node3"] {
-        for moment in 1000..=end {
-            let mut world = World::new(3, 6, planner);
-            for name in ["node1", "node2", "node3"] {
-                world.start(name);
-            }
-            world.run_until(moment);
-            world.kill(victim);
-            world.run(500);
-            world.start(victim);
-            settled(&mut world, 60_000);
-            replicas_agree(&world).unwrap_or_else(|error| panic!("{error}\n{}", world.timeline_text()));
-            let dc = world.node("node1").dc().map(str::to_owned);
-            for name in ["node2", "node3"] {
-                assert_eq!(world.node(name).dc().map(str::to_owned), dc, "{}", world.timeline_text());
-            }
-        }
-    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod clones;
+mod deaths;
 mod fencing;
 mod fencing_rules;
 mod joins;

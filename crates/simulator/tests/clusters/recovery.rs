@@ -161,31 +161,6 @@ fn all_nodes_shut_down_together() {
 }
 
 #[test]
-fn death_of_any_node_at_every_point_of_a_transition_ends_with_one_running_group() {
-    let mut reference = demo_cluster(21);
-    let begin = reference.time;
-    reference.request("node3", Request::Standby { node: "node1".to_owned(), on: true, until_restart: false });
-    settled(&mut reference, 60_000);
-    let end = reference.time;
-    for victim in ["node1", "node2", "node3"] {
-        for moment in (begin..=end).step_by(5) {
-            let mut world = demo_cluster(21);
-            world.reboot_after = Some(3000);
-            world.request(
-                "node3",
-                Request::Standby { node: "node1".to_owned(), on: true, until_restart: false },
-            );
-            world.run_until(moment);
-            world.kill(victim);
-            wait(&mut world, 60_000, |world| world.hosts.values().all(|host| host.node.is_some()));
-            settled(&mut world, 60_000);
-            group_runs_once(&world, &demo::RESOURCES)
-                .unwrap_or_else(|error| panic!("{victim} at {moment}: {error}\n{}", world.timeline_text()));
-        }
-    }
-}
-
-#[test]
 fn a_node_whose_histories_are_forgotten_while_it_leaves_is_probed_before_it_may_go() {
     let mut world = demo_cluster(22);
     world.agents.durations.insert("WEB:stop".to_owned(), 3000);
