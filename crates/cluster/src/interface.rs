@@ -25,13 +25,22 @@ pub enum Input {
     /// Answer to [`Output::FetchMetadata`]; `None` if the agent gave none.
     Metadata { id: OperationId, metadata: Option<AgentMetadata> },
     /// Answer to [`Output::WriteCib`].
-    CibWritten { serial: u64, error: Option<String> },
+    CibWritten { serial: u64, error: Option<CibWriteError> },
     /// The time of [`crate::Node::next_deadline`] has come (early or late calls do no harm).
     Deadline,
     /// Leave in an orderly way; `escalate`: at once, resources running or not (rule 4.34).
     Shutdown { escalate: bool },
     /// The messaging layer is gone: the node must not go on alone (rule 4.20.6).
     MessagingLost { reason: String },
+}
+
+/// Why the configuration was not written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CibWriteError {
+    /// Somebody edited the file: it must not be overwritten (rule 4.23.8).
+    Edited(String),
+    /// The world: the disk is full, say. It may be better later.
+    Failed(String),
 }
 
 /// Everything a node can ask of its driver, to be carried out in this order.

@@ -10,7 +10,7 @@ use std::sync::mpsc as blocking;
 use std::time::Instant;
 
 use agents::{Agents, SearchPath, Systemd};
-use cluster::{Config, Input, Node, Restored, SchedulerPlanner};
+use cluster::{CibWriteError, Config, Input, Node, Restored, SchedulerPlanner};
 use messaging::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -167,7 +167,7 @@ async fn serve(
     let executor = Executor::new(agents.clone(), results_in.clone(), records);
     executor.watch(leftovers);
     tokio::spawn(executor.serve(orders));
-    let storage = start_storage(paths, saves, results_in, journal.clone())?;
+    let storage = start_storage(paths, saves, results_in)?;
 
     let context = api::Context {
         commands: commands_in.clone(),
@@ -328,7 +328,6 @@ fn start_storage(
     paths: &Paths,
     saves: blocking::Receiver<Save>,
     results: mpsc::Sender<Input>,
-    journal: Arc<Journal>,
 ) -> Result<std::thread::JoinHandle<()>, DaemonError> {
     let storage = Storage::new(&paths.cib);
     let mut plans = PlanInputs::new(&paths.plans);
@@ -336,10 +335,7 @@ fn start_storage(
         for save in saves {
             match save {
                 Save::Cib { serial, text, digest } => {
-                    let error = storage.write(&text, &digest).err().map(|error| error.to_string());
-                    if let Some(error) = &error {
-                        journal.daemon(Severity::Error, format!("the configuration was not saved: {error}"));
-                    }
+                    let error = storage.write(&text, &digest).err().map(CibWriteError::from);
                     // at the end of the daemon nobody waits for it
                     let _ = results.blocking_send(Input::CibWritten { serial, error });
                 }

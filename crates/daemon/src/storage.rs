@@ -9,6 +9,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use cluster::CibWriteError;
 use md5::{Digest, Md5};
 
 /// Earlier versions that are kept.
@@ -46,6 +47,16 @@ pub enum StorageError {
         /// Which file.
         path: PathBuf,
     },
+}
+
+impl From<StorageError> for CibWriteError {
+    fn from(error: StorageError) -> CibWriteError {
+        let text = error.to_string();
+        match error {
+            StorageError::Edited { .. } => CibWriteError::Edited(text),
+            StorageError::File { .. } => CibWriteError::Failed(text),
+        }
+    }
 }
 
 /// The directory of the configuration files.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cluster::{
-    AgentMetadata, AgentName, Config, Event, EventKind, ExecutionStatus, FenceRun, Input, Leftover, Node,
-    NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner, Reply, Request, RequestId,
-    Restored,
+    AgentMetadata, AgentName, CibWriteError, Config, Event, EventKind, ExecutionStatus, FenceRun, Input,
+    Leftover, Node, NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner, Reply,
+    Request, RequestId, Restored,
 };
 
 use crate::bus::{Bus, Delivery};
@@ -33,6 +33,8 @@ pub struct Host {
     pub runs: u32,
     /// The stored CIB.
     pub disk: Option<String>,
+    /// Nothing more can be stored.
+    pub disk_full: bool,
     /// Resources that are really active here.
     pub active: Vec<String>,
     /// Those of them that are promoted.
@@ -122,6 +124,7 @@ impl World {
             node: None,
             runs: 0,
             disk: None,
+            disk_full: false,
             active: Vec::new(),
             promoted: Vec::new(),
             processes: Vec::new(),
@@ -167,6 +170,14 @@ impl World {
     #[must_use]
     pub fn host(&self, name: &str) -> &Host {
         &self.hosts[&self.id(name)]
+    }
+
+    /// Lets a host be unable to store anything, or able again.
+    pub fn set_disk_full(&mut self, name: &str, full: bool) {
+        let id = self.id(name);
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.disk_full = full;
+        }
     }
 
     /// The node on a host; it must be running.
@@ -404,6 +415,15 @@ impl World {
         due
     }
 
+    fn store(&mut self, id: NodeId, text: String) -> Result<(), CibWriteError> {
+        let Some(host) = self.hosts.get_mut(&id) else { return Ok(()) };
+        if host.disk_full {
+            return Err(CibWriteError::Failed("no space left".to_owned()));
+        }
+        host.disk = Some(text);
+        Ok(())
+    }
+
     fn perform(&mut self, id: NodeId, output: Output) {
         match output {
             Output::Broadcast(message) => {
@@ -419,10 +439,8 @@ impl World {
                 self.later(id, 5, Input::Metadata { id: operation, metadata });
             }
             Output::WriteCib { serial, text, .. } => {
-                if let Some(host) = self.hosts.get_mut(&id) {
-                    host.disk = Some(text);
-                }
-                self.later(id, 10, Input::CibWritten { serial, error: None });
+                let error = self.store(id, text).err();
+                self.later(id, 10, Input::CibWritten { serial, error });
             }
             Output::Reply { id: request, reply } => {
                 self.replies.insert(request, reply);

@@ -8,7 +8,9 @@ mod report;
 mod test;
 mod tidy;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -74,8 +76,9 @@ fn main() -> ExitCode {
         },
         Some((&"golden", [])) => golden(false),
         Some((&"golden", ["--reference"])) => golden(true),
-        // the polling client of the live tests, which runs in a namespace of its own
-        Some((&"poll", [address, path])) => poll(address, path),
+        // clients of the live tests and the lab, which run in a namespace of their own
+        Some((&"poll", [address, path])) => client(live::client::poll, address, path),
+        Some((&"write", [address, path])) => client(lab::writer::write, address, path),
         Some((&"compare", options)) => match compare::Options::parse(options) {
             Ok(options) => compare::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),
@@ -106,10 +109,11 @@ fn golden(reference: bool) -> ExitCode {
     }
 }
 
-fn poll(address: &str, path: &str) -> ExitCode {
+type Client = fn(std::net::SocketAddr, &Path, Duration) -> std::io::Result<()>;
+
+fn client(play: Client, address: &str, path: &str) -> ExitCode {
     let Ok(address) = address.parse() else { return usage(&format!("{address:?} is no address with port")) };
-    let limit = std::time::Duration::from_secs(30 * 60);
-    match live::client::poll(address, std::path::Path::new(path), limit) {
+    match play(address, Path::new(path), Duration::from_secs(30 * 60)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {path}: {error}");

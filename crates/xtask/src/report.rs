@@ -24,6 +24,14 @@ impl Report {
         self.skipped.push((what.into(), why.into()));
     }
 
+    /// Adds what another report has.
+    pub fn add(&mut self, other: Report) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped.extend(other.skipped);
+        self.failures.extend(other.failures);
+    }
+
     /// Adds the counts of one `test result:` line of the test harness; false if it is no such line.
     pub fn add_harness_line(&mut self, line: &str) -> bool {
         let Some(rest) = line.trim().strip_prefix("test result: ") else { return false };

@@ -21,7 +21,7 @@ use crate::fencing::executor::FenceExecutor;
 use crate::fencing::inquiry::Inquiries;
 use crate::fencing::owner::{Operation as FenceOperation, Waiting};
 use crate::history::{History, InFlightKey};
-use crate::interface::{Input, Outbox, Output};
+use crate::interface::{CibWriteError, Input, Outbox, Output};
 use crate::join::{Decision, Hello};
 use crate::membership::{NodeId, View};
 use crate::message::{Body, Message, PROTOCOL, ResultMessage};
@@ -158,9 +158,14 @@ struct CibFile {
     writing: bool,
     /// The replica has changed since the last write was asked for.
     stale: bool,
-    /// Writing failed: never tried again in this run (rule 4.23.8).
+    /// Somebody edited the file: it is never written again in this run (rule 4.23.8).
     disabled: bool,
+    /// The last write failed: when the next is tried.
+    retry_at: Option<u64>,
 }
+
+/// Milliseconds after which a configuration that could not be written is written again.
+const WRITE_AGAIN_AFTER: u64 = 10_000;
 
 impl Node {
     /// A node that has not seen a view yet. It does nothing before the first step.
@@ -263,6 +268,7 @@ impl Node {
         [
             self.round_deadline,
             self.escalate_at,
+            self.cib_file.retry_at.filter(|_| !self.cib_file.writing),
             self.executor.next_deadline(),
             self.fence_executor.next_deadline(),
             fences,
@@ -470,6 +476,9 @@ impl Node {
         if !file.stale || file.writing || file.disabled || self.phase == Phase::Ended {
             return;
         }
+        if file.retry_at.is_some_and(|at| at > self.now.monotonic) {
+            return;
+        }
         file.stale = false;
         file.writing = true;
         file.serial += 1;
@@ -477,17 +486,34 @@ impl Node {
         out.push(Output::WriteCib { serial: file.serial, text, digest });
     }
 
-    fn on_cib_written(&mut self, serial: u64, error: Option<String>, out: &mut Outbox) {
+    fn on_cib_written(&mut self, serial: u64, error: Option<CibWriteError>, out: &mut Outbox) {
         if serial != self.cib_file.serial {
             return;
         }
         self.cib_file.writing = false;
-        if let Some(error) = error {
-            self.cib_file.disabled = true;
-            let text = format!(
-                "the CIB is not written to disk any more: {error}; repair the cause and restart the node"
-            );
-            self.notice(Severity::Error, text, out);
+        let failed_before = self.cib_file.retry_at.take().is_some();
+        match error {
+            None if failed_before => {
+                self.notice(Severity::Info, "the CIB is written to disk again".to_owned(), out);
+            }
+            None => {}
+            Some(CibWriteError::Edited(error)) => {
+                self.cib_file.disabled = true;
+                let text = format!("the CIB is not written to disk any more: {error}");
+                self.notice(Severity::Error, text, out);
+            }
+            Some(CibWriteError::Failed(error)) => {
+                self.cib_file.stale = true;
+                self.cib_file.retry_at = Some(self.now.monotonic + WRITE_AGAIN_AFTER);
+                if !failed_before {
+                    let text = format!(
+                        "the CIB cannot be written to disk: {error}; repair the cause. It is tried again every \
+                         {} s; the cluster goes on with what it has in memory",
+                        WRITE_AGAIN_AFTER / 1000
+                    );
+                    self.notice(Severity::Error, text, out);
+                }
+            }
         }
     }
 

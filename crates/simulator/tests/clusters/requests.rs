@@ -3,6 +3,7 @@
 use cluster::{CibOperation, CibQuery, RefusalCode, Reply, Request};
 
 use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, settled, wait};
+use simulator::World;
 
 #[test]
 fn cleanup_forgets_failures_and_probes_again() {
@@ -54,6 +55,31 @@ fn a_resource_can_be_failed_on_purpose() {
     assert!(
         matches!(&world.replies[&request], Reply::Refused(refusal) if refusal.code == RefusalCode::NotFound)
     );
+}
+
+#[test]
+fn a_full_disk_disturbs_nothing_and_is_written_again_when_there_is_room() {
+    let mut world = demo_cluster(57);
+    let property = |value: &str| {
+        modify(&format!(
+            "<crm_config><cluster_property_set id='s'><nvpair id='p' name='batch-limit' value='{value}'/></cluster_property_set></crm_config>"
+        ))
+    };
+    let stored = |world: &World| world.host("node2").disk.clone().unwrap_or_default();
+    world.set_disk_full("node2", true);
+    change(&mut world, "node1", property("7"));
+    settled(&mut world, 60_000);
+    assert!(world.node("node2").cib_text().contains("value=\"7\""));
+    world.run(30_000);
+    assert!(!stored(&world).contains("value=\"7\""));
+    assert_eq!(world.timeline_text().matches("cannot be written to disk").count(), 1, "said once");
+    world.set_disk_full("node2", false);
+    world.run(10_100);
+    assert!(stored(&world).contains("value=\"7\""), "{}", world.timeline_text());
+    assert!(world.timeline_text().contains("is written to disk again"));
+    change(&mut world, "node1", property("8"));
+    world.run(1_000);
+    assert!(stored(&world).contains("value=\"8\""));
 }
 
 #[test]

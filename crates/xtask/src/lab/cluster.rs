@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::watcher::{Roots, Watcher};
+use crate::live::cluster::TAKE_NAMES;
 use crate::live::corosync::{self, Settings};
 use crate::live::hosts::Hosts;
 
@@ -113,7 +114,20 @@ impl Cluster {
     /// Starts Corosync and the cluster manager on a host that is on.
     pub fn start_node(&mut self, name: &str) -> io::Result<()> {
         corosync::start(&mut self.hosts, name)?;
+        if self.stack == Stack::Systole {
+            self.take_names(name)?;
+        }
         self.start_manager(name)
+    }
+
+    /// Lets agents find Systole's tools under the field's names.
+    fn take_names(&self, name: &str) -> io::Result<()> {
+        let mut command = self.hosts.command(name, "sh")?;
+        command.args(["-c", TAKE_NAMES]).env("DISK", self.hosts.disk(name)).env("SYSTOLE", &self.binary);
+        match command.status()?.success() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!("the tools' names cannot be taken on {name}"))),
+        }
     }
 
     pub fn start_manager(&mut self, name: &str) -> io::Result<()> {
@@ -271,6 +285,12 @@ impl Cluster {
         self.roots.places(&format!("Dummy-{resource}.state"))
     }
 
+    /// The host that has a floating address, if exactly one has it.
+    pub fn holder(&self, address: &str) -> Option<String> {
+        let mut holders = self.roots.holders(address);
+        if holders.len() == 1 { holders.pop() } else { None }
+    }
+
     /// Dummies that run, by name, with how often.
     pub fn running(&self) -> BTreeMap<String, usize> {
         self.roots.running()
@@ -286,6 +306,14 @@ impl Cluster {
     /// What ran on two hosts at once since the last call.
     pub fn violations(&self) -> Vec<String> {
         self.watcher.take()
+    }
+
+    /// What helps to understand a failure.
+    pub fn show_state(&self) {
+        match self.ask(&["crm_mon", "-1", "-r", "-f"]) {
+            Ok(text) => println!("{text}"),
+            Err(error) => println!("{error}"),
+        }
     }
 
     /// Ends all resources and takes everything out of the configuration.
@@ -314,8 +342,13 @@ pub fn dummy(name: &str, interval: &str) -> String {
 
 /// Waits for something; gives when it was seen.
 pub fn wait(what: &str, condition: impl Fn() -> bool) -> io::Result<Instant> {
+    wait_up_to(PATIENCE, what, condition)
+}
+
+/// Like [`wait`], with a limit of its own.
+pub fn wait_up_to(limit: Duration, what: &str, condition: impl Fn() -> bool) -> io::Result<Instant> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < limit {
         if condition() {
             return Ok(Instant::now());
         }

@@ -3,6 +3,7 @@
 mod cluster;
 mod scenarios;
 mod watcher;
+pub mod writer;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -120,6 +121,9 @@ fn on_one_cluster(
                 [] => Ok(figures),
                 list => Err(io::Error::other(list.join("; "))),
             });
+            if outcome.is_err() {
+                fresh.show_state();
+            }
             // a cluster that failed is not used again
             cluster = outcome.is_ok().then_some(fresh);
             outcome
@@ -128,7 +132,7 @@ fn on_one_cluster(
         match outcome {
             Ok(list) => {
                 let text: Vec<String> =
-                    list.iter().map(|(what, value)| format!("{what}: {value:.2} s")).collect();
+                    list.iter().map(|(what, value)| format!("{what}: {value:.2}{}", unit(what))).collect();
                 println!("  ok: {}: {} ({seconds:.0} s) {}", stack.name(), scenario.name, text.join("; "));
                 report.pass(1);
                 for (what, value) in list {
@@ -168,7 +172,7 @@ fn print(figures: &Figures, order: &[&'static str], options: &Options) {
     if order.is_empty() {
         return;
     }
-    println!("\nmedians of {} run(s), seconds", options.runs);
+    println!("\nmedians of {} run(s), in seconds unless said", options.runs);
     for what in order {
         let median = |stack| figures.get(&(*what, stack)).map(|values| median(values));
         let own = median(Stack::Systole);
@@ -181,6 +185,11 @@ fn print(figures: &Figures, order: &[&'static str], options: &Options) {
             (own, other) => println!("  {what}: {}; reference {}", text(own), text(other)),
         }
     }
+}
+
+/// Seconds, unless the words end with another unit in brackets.
+fn unit(what: &str) -> &'static str {
+    if what.ends_with(')') { "" } else { " s" }
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -1,12 +1,15 @@
 //! Looks at the hosts from outside the cluster: nothing exclusive may be active on two of them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// Addresses of services: on one host at a time.
+const FLOATING: [&str; 2] = ["10.77.0.100", "10.77.0.101"];
 
 /// The root directories of the hosts that are on, as seen from outside.
 #[derive(Clone, Default)]
@@ -36,6 +39,12 @@ impl Roots {
         self.all().into_iter().filter_map(has).collect()
     }
 
+    /// Hosts that have a network address.
+    pub fn holders(&self, address: &str) -> Vec<String> {
+        let has = |(host, root): (String, PathBuf)| local_addresses(&root).contains(address).then_some(host);
+        self.all().into_iter().filter_map(has).collect()
+    }
+
     /// Dummies that run, by the name of their file, with how often.
     pub fn running(&self) -> BTreeMap<String, usize> {
         let mut running = BTreeMap::new();
@@ -49,6 +58,16 @@ impl Roots {
         }
         running
     }
+}
+
+/// Addresses of the host with this root directory, which is one of its first process's in `/proc`.
+fn local_addresses(root: &Path) -> BTreeSet<String> {
+    let table = root.parent().map(|process| process.join("net/fib_trie"));
+    let text = table.and_then(|table| fs::read_to_string(table).ok()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    (lines.windows(2).filter(|pair| pair[1].starts_with("/32 host LOCAL")))
+        .filter_map(|pair| pair[0].strip_prefix("|-- ").map(str::to_owned))
+        .collect()
 }
 
 /// The watching thread.
@@ -76,18 +95,28 @@ impl Watcher {
     }
 }
 
-/// A resource that moves while we look may be seen at both places: the first is looked at once more.
 fn look(roots: &Roots, found: &Mutex<Vec<String>>) {
     for (file, _) in roots.running().into_iter().filter(|(_, count)| *count > 1) {
-        let first = roots.places(&file);
-        let still = roots.places(&file);
-        let both: Vec<String> = first.into_iter().filter(|host| still.contains(host)).collect();
-        if both.len() > 1 {
-            let text = format!("{file} on {} at once", both.join(" and "));
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            if !found.contains(&text) {
-                found.push(text);
-            }
+        look_twice(&file, || roots.places(&file), found);
+    }
+    for address in FLOATING {
+        look_twice(address, || roots.holders(address), found);
+    }
+}
+
+/// What moves while we look may be seen at both places: the first is looked at once more.
+fn look_twice(what: &str, places: impl Fn() -> Vec<String>, found: &Mutex<Vec<String>>) {
+    let first = places();
+    if first.len() < 2 {
+        return;
+    }
+    let still = places();
+    let both: Vec<String> = first.into_iter().filter(|host| still.contains(host)).collect();
+    if both.len() > 1 {
+        let text = format!("{what} on {} at once", both.join(" and "));
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        if !found.contains(&text) {
+            found.push(text);
         }
     }
 }

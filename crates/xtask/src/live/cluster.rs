@@ -13,11 +13,10 @@ use super::hosts::Hosts;
 /// Everything is awaited for at most this long; no step is judged by its speed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Makes a host one where Systole is installed: every path that clients call by its full name leads to it.
-const INSTALL: &str = r#"
+/// Puts the tools' names where clients and agents call them by their full paths.
+pub const TAKE_NAMES: &str = r#"
 set -e
-mkdir -p "$DISK/names" "$DISK/schemas" /etc/corosync/uidgid.d /run/redis /run/systole
-ln -sf /var/lib/systole/api.sock /run/systole/api.sock  # pcs gives its commands an environment of its own
+mkdir -p "$DISK/names"
 "$SYSTOLE" install-links "$DISK/names" > /dev/null
 rm -f "$DISK/names/pcs" "$DISK/names/crm"  # these are the clients under test
 for name in "$DISK"/names/*; do
@@ -25,13 +24,17 @@ for name in "$DISK"/names/*; do
     [ ! -e "$folder/${name##*/}" ] || mount --bind "$SYSTOLE" "$folder/${name##*/}"
   done
 done
+"#;
+
+/// What else makes a host one where Systole is installed.
+const INSTALL: &str = r#"
+mkdir -p "$DISK/schemas" /etc/corosync/uidgid.d
+ln -sf /var/lib/systole/api.sock /run/systole/api.sock  # pcs gives its commands an environment of its own
 for daemon in based controld fenced schedulerd; do
   [ ! -e /usr/lib/pacemaker/pacemaker-$daemon ] || mount --bind "$SYSTOLE" /usr/lib/pacemaker/pacemaker-$daemon
 done
 "$SYSTOLE" install-schemas "$DISK/schemas" > /dev/null
 mkdir -p /usr/share/pacemaker && mount --bind "$DISK/schemas" /usr/share/pacemaker
-mount --bind "$DISK/etc/hosts" /etc/hosts
-chown redis: /run/redis 2>/dev/null || true
 "#;
 
 /// A running cluster of hosts made on this machine.
@@ -80,12 +83,10 @@ impl Cluster {
             .collect();
         let totem = "totem {\n  version: 2\n  cluster_name: live\n  transport: knet\n}\n";
         fs::write(disk.join("etc/corosync/corosync.conf"), format!("{totem}nodelist {{\n{nodes}}}\n"))?;
-        let names: String = (1..=3).map(|number| format!("10.77.0.{number} node{number}\n")).collect();
-        fs::write(disk.join("etc/hosts"), format!("127.0.0.1 localhost\n{names}"))?;
         let output = self
             .hosts
             .command(name, "sh")?
-            .args(["-c", INSTALL])
+            .args(["-c", &format!("{TAKE_NAMES}{INSTALL}")])
             .env("DISK", &disk)
             .env("SYSTOLE", &self.binary)
             .output()?;

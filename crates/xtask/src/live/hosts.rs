@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,12 +30,20 @@ const OWN_DIRECTORIES: [&str; 15] = [
     "/var/lib/lab",
 ];
 
+/// Sets of hosts that this process has made.
+static SETS: AtomicUsize = AtomicUsize::new(0);
+
+/// Hosts that know each other by name.
+const MOST_HOSTS: usize = 9;
+
 /// What the first process of a host does: own memory file systems, own disks, then it reaps orphans.
 const INIT: &str = r#"
 hostname "$HOST"
 for dir in /run /tmp /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs $dir || exit 1; done
 chmod 755 /run
-mkdir -p /run/lock /run/apache2 /run/resource-agents /run/systole
+mkdir -p /run/lock /run/apache2 /run/resource-agents /run/systole /run/redis
+chown redis: /run/redis 2>/dev/null || true
+mount --bind "$DISK/hosts" /etc/hosts || exit 1
 for dir in $OWN; do mount --bind "$DISK$dir" "$dir" || exit 1; done
 ip link set lo up
 touch "$READY"
@@ -61,9 +70,11 @@ struct Host {
 impl Hosts {
     /// Boots `count` hosts, named node1, node2, …
     pub fn boot(count: usize) -> io::Result<Hosts> {
-        let prefix = format!("sys{}", std::process::id());
+        // several sets may be alive at once
+        let set = format!("{}x{}", std::process::id(), SETS.fetch_add(1, Ordering::Relaxed));
+        let prefix = format!("sys{set}");
         // the hosts hide /tmp, so their disks live elsewhere
-        let folder = PathBuf::from(format!("/var/tmp/systole-lab-{}", std::process::id()));
+        let folder = PathBuf::from(format!("/var/tmp/systole-lab-{set}"));
         let cgroups = folder.join("cgroup");
         fs::create_dir_all(&cgroups)?;
         run("mount", &["-t", "cgroup2", "none", &text(&cgroups)])?;
@@ -83,6 +94,17 @@ impl Hosts {
 
     pub fn names(&self) -> Vec<String> {
         self.hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
+    /// Where everything of these hosts is kept; outside them.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The hosts by their names, for `/etc/hosts`.
+    fn addresses(&self) -> String {
+        let one = |number: usize| format!("10.77.0.{number} node{number}\n");
+        format!("127.0.0.1 localhost\n{}", (1..=MOST_HOSTS).map(one).collect::<String>())
     }
 
     fn lan(&self) -> String {
@@ -128,6 +150,7 @@ impl Hosts {
                 run("cp", &["-a", own, &text(&copy)])?;
             }
         }
+        fs::write(disk.join("hosts"), self.addresses())?;
         let cgroup = self.cgroup(name);
         fs::create_dir_all(&cgroup)?;
         let ready = self.folder.join(name).join("ready");

@@ -4,7 +4,7 @@
 mod agents;
 pub mod client;
 mod clients;
-mod cluster;
+pub mod cluster;
 mod container;
 pub mod corosync;
 pub mod hosts;
@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use crate::report::Report;
 
 /// Debian packages that the real parts come from.
-const PACKAGES: [&str; 11] = [
+const PACKAGES: [&str; 14] = [
     "resource-agents",
     "apache2",
     "iproute2",
@@ -30,43 +30,54 @@ const PACKAGES: [&str; 11] = [
     "debootstrap",
     "crmsh",
     "pcs",
+    "redis-server",
+    "kmod",
+    "iptables",
 ];
-
-/// Packages that only the scenarios on demand need.
-const PACKAGES_ON_DEMAND: [&str; 3] = ["redis-server", "kmod", "iptables"];
 
 type Scenario = fn(&Path, &mut Report);
 
 /// Scenarios on hosts where `systole install-links` made the field's names; `LIVE_ONLY` runs one of them alone.
-const SCENARIOS: [(&str, Scenario); 3] =
-    [("tools", tools::run), ("crmsh", clients::crmsh), ("pcs", clients::pcs)];
-
-/// Scenarios that run only when `LIVE_ONLY` names them, until they pass whole.
-const ON_DEMAND: [(&str, Scenario); 1] = [("agents", agents::run)];
+const SCENARIOS: [(&str, Scenario); 4] =
+    [("agents", agents::run), ("tools", tools::run), ("crmsh", clients::crmsh), ("pcs", clients::pcs)];
 
 /// Runs every live scenario, or says why it cannot.
 pub fn run(root: &Path, report: &mut Report) {
     match prepare(root) {
         Ok(binary) => {
             let only = std::env::var("LIVE_ONLY").unwrap_or_default();
-            if let Some((_, scenario)) = SCENARIOS.iter().chain(&ON_DEMAND).find(|(name, _)| *name == only) {
+            if let Some((_, scenario)) = SCENARIOS.iter().find(|(name, _)| *name == only) {
                 return scenario(&binary, report);
             }
             if only == "systemd" {
                 return systemd::run(root, &binary, report);
             }
-            engines(root, report);
-            tutorial::run(&binary, report);
-            systemd::run(root, &binary, report);
-            for (name, scenario) in SCENARIOS {
-                println!("{name}:");
-                scenario(&binary, report);
-            }
-            crate::lab::play(&binary, &crate::lab::Options::short(), report);
+            everything(root, &binary, report);
         }
         Err(Unready::Skip(why)) => report.skip("live tests", why),
         Err(Unready::Fail(why)) => report.fail(format!("live: {why}"), 1),
     }
+}
+
+/// All scenarios, in two rows side by side: they wait most of the time, and each has hosts of its own.
+fn everything(root: &Path, binary: &Path, report: &mut Report) {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut report = Report::default();
+            engines(root, &mut report);
+            crate::lab::play(binary, &crate::lab::Options::short(), &mut report);
+            report
+        });
+        tutorial::run(binary, report);
+        systemd::run(root, binary, report);
+        for (_, scenario) in SCENARIOS {
+            scenario(binary, report);
+        }
+        match other.join() {
+            Ok(other) => report.add(other),
+            Err(_) => report.fail("live: a row of scenarios broke off", 1),
+        }
+    });
 }
 
 /// Why hosts cannot be used here.
@@ -88,7 +99,8 @@ pub fn prepare(root: &Path) -> Result<std::path::PathBuf, Unready> {
 fn engines(root: &Path, report: &mut Report) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["test", "--quiet", "-p", "messaging", "--test", "engines", "--", "--test-threads", "2"])
+        // of the workspace, as the unit tests are: a package alone has other features and is built anew
+        .args(["test", "--quiet", "--workspace", "--test", "engines", "--", "--test-threads", "2"])
         .current_dir(root)
         .env("SYSTOLE_LIVE", "1")
         .status();
@@ -105,9 +117,7 @@ fn is_root() -> bool {
 
 /// Installs what is missing; asks the package tools for nothing if all is there.
 fn install() -> Result<(), String> {
-    let wanted = std::env::var_os("LIVE_ONLY").map_or(&[][..], |_| &PACKAGES_ON_DEMAND[..]);
-    let missing: Vec<&str> =
-        PACKAGES.into_iter().chain(wanted.iter().copied()).filter(|package| !installed(package)).collect();
+    let missing: Vec<&str> = PACKAGES.into_iter().filter(|package| !installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,8 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
+mod load;
+mod services;
+
 use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,14 +21,21 @@ pub struct Scenario {
     pub play: fn(&mut Cluster) -> io::Result<Vec<Figure>>,
 }
 
+/// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 18] = [
+pub const ALL: [Scenario; 24] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
-    three("hundred", false, hundred),
-    three("slow-stop", true, slow_stop),
+    three("hundred", false, load::hundred),
+    three("thousand", false, load::thousand),
+    three("idle", false, load::idle),
+    three("slow-stop", true, load::slow_stop),
+    three("minute-stop", false, load::minute_stop),
+    three("website", true, services::website),
+    three("database", false, services::database),
+    three("disk-full", true, disk_full),
     three("node-loss", true, node_loss),
     three("dc-loss", true, dc_loss),
     three("minority", true, minority),
@@ -112,49 +122,6 @@ fn standby(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     cluster.ask(&["crm_attribute", "-N", "node2", "-n", "standby", "-D"])?;
     cluster.settle()?;
     Ok(vec![("standby of a node with 10 resources to all moved", (moved - begun).as_secs_f64())])
-}
-
-fn hundred(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let names = names(100);
-    let xml = dummies(&names);
-    let cpu = |cluster: &Cluster| -> f64 {
-        cluster.names().iter().map(|name| cluster.hosts.cpu_seconds(name)).sum()
-    };
-    let (begun, before) = (Instant::now(), cpu(cluster));
-    cluster.replace("resources", &xml)?;
-    let created = wait("100 running", || cluster.running().len() == 100)?;
-    cluster.settle()?;
-    let used = cpu(cluster) - before;
-    let deleting = Instant::now();
-    cluster.replace("resources", "")?;
-    let deleted = wait("100 stopped", || cluster.running().is_empty())?;
-    cluster.settle()?;
-    Ok(vec![
-        ("100 Dummies created to all running", (created - begun).as_secs_f64()),
-        ("CPU of all hosts for that, Corosync and agents included", used),
-        ("100 Dummies deleted to all stopped", (deleted - deleting).as_secs_f64()),
-    ])
-}
-
-/// A stop that takes long must not hold up the recovery of something else.
-fn slow_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let slow = "<primitive id=\"slow\" class=\"ocf\" provider=\"heartbeat\" type=\"Delay\"><instance_attributes \
-                id=\"si\"><nvpair id=\"s1\" name=\"startdelay\" value=\"0\"/><nvpair id=\"s2\" name=\"stopdelay\" \
-                value=\"15\"/><nvpair id=\"s3\" name=\"mondelay\" value=\"0\"/></instance_attributes></primitive>";
-    cluster.replace("resources", &format!("{}{slow}", dummy("d1", "60s")))?;
-    cluster.settle()?;
-    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
-    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
-    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let before = mark(&file);
-    cluster.ask(&["crm_resource", "-r", "slow", "-m", "-p", "target-role", "-v", "Stopped"])?;
-    sleep(Duration::from_secs(1));
-    let begun = Instant::now();
-    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
-    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
-    cluster.settle()?;
-    cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
-    Ok(vec![("failed resource restarted during a stop of 15 s", (again - begun).as_secs_f64())])
 }
 
 /// d1 on a host, with fencing.
@@ -307,6 +274,40 @@ fn corosync_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 
 fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     corosync_lost(cluster, "-STOP", "Corosync frozen to running elsewhere")
+}
+
+/// The disk with the configuration is full on one node: nothing is disturbed, the node has every change in
+/// memory, and on disk once there is room again.
+fn disk_full(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    const DIRECTORY: &str = "/var/lib/pacemaker/cib";
+    let victim = cluster.bystander()?;
+    place_with_fencing(cluster, &victim, "")?;
+    let inside = |words: &[&str]| -> io::Result<()> {
+        let status = cluster.hosts.command(&victim, words[0])?.args(&words[1..]).status()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("{}: {status}", words.join(" "))))
+        }
+    };
+    inside(&["mount", "-t", "tmpfs", "-o", "mode=1777,size=64k", "tmpfs", DIRECTORY])?;
+    inside(&["sh", "-c", &format!("dd if=/dev/zero of={DIRECTORY}/full bs=1k count=64 2>/dev/null; true")])?;
+    let change = |value: &str| cluster.property("cluster-recheck-interval", value);
+    change("8min")?;
+    cluster.settle()?;
+    let told = cluster.tool(&victim, &["crm_attribute", "-n", "cluster-recheck-interval", "-G", "-q"])?;
+    if !String::from_utf8_lossy(&told.stdout).contains("8min") || cluster.places("d1") != [victim.clone()] {
+        return Err(io::Error::other("a full disk disturbed the cluster"));
+    }
+    inside(&["rm", &format!("{DIRECTORY}/full")])?;
+    let file = cluster.hosts.inside(&victim, &format!("{DIRECTORY}/cib.xml"))?;
+    let begun = Instant::now();
+    let written = || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("8min"));
+    let again = wait("the configuration on disk", written)?;
+    inside(&["umount", DIRECTORY])?;
+    change("9min")?;
+    cluster.settle()?;
+    Ok(vec![("room on a full disk again to the configuration written", (again - begun).as_secs_f64())])
 }
 
 /// A monitor that hangs is ended at its timeout, and its resource recovers.

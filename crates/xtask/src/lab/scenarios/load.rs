@@ -1,0 +1,144 @@
+//! Many resources at once, none at all, and actions that take long.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::super::cluster::{Cluster, Stack, dummy, wait, wait_up_to};
+use super::{Figure, dummies, names};
+
+/// Time over which an idle cluster is watched.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a thousand resources may take before we give up.
+const LOADING: Duration = Duration::from_secs(600);
+
+pub fn hundred(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let names = names(100);
+    let xml = dummies(&names);
+    let cpu = |cluster: &Cluster| -> f64 {
+        cluster.names().iter().map(|name| cluster.hosts.cpu_seconds(name)).sum()
+    };
+    let (begun, before) = (Instant::now(), cpu(cluster));
+    cluster.replace("resources", &xml)?;
+    let created = wait("100 running", || cluster.running().len() == 100)?;
+    cluster.settle()?;
+    let used = cpu(cluster) - before;
+    let deleting = Instant::now();
+    cluster.replace("resources", "")?;
+    let deleted = wait("100 stopped", || cluster.running().is_empty())?;
+    cluster.settle()?;
+    Ok(vec![
+        ("100 Dummies created to all running", (created - begun).as_secs_f64()),
+        ("CPU of all hosts for that, Corosync and agents included", used),
+        ("100 Dummies deleted to all stopped", (deleted - deleting).as_secs_f64()),
+    ])
+}
+
+/// A thousand resources loaded at once, probed on every node and started: no daemon ends, no node is lost.
+pub fn thousand(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let daemons = managers(cluster);
+    let begun = Instant::now();
+    cluster.replace("resources", &dummies(&names(1000)))?;
+    let running = wait_up_to(LOADING, "1,000 running", || cluster.running().len() == 1000)?;
+    cluster.wait_online(cluster.names().len())?;
+    if managers(cluster) != daemons {
+        return Err(io::Error::other("a daemon of the manager was started anew"));
+    }
+    cluster.settle()?;
+    Ok(vec![("1,000 Dummies loaded, probed on three nodes and running", (running - begun).as_secs_f64())])
+}
+
+/// Processes of the manager on each host.
+fn managers(cluster: &Cluster) -> BTreeMap<String, Vec<u32>> {
+    let of = |host: &String| {
+        let mut pids: Vec<u32> = (cluster.hosts.processes(host).into_iter())
+            .filter(|(_, name)| name.starts_with(prefix(cluster.stack)))
+            .map(|(pid, _)| pid)
+            .collect();
+        pids.sort_unstable();
+        pids
+    };
+    cluster.names().into_iter().map(|host| (host.clone(), of(&host))).collect()
+}
+
+fn prefix(stack: Stack) -> &'static str {
+    match stack {
+        Stack::Systole => "systole",
+        Stack::Reference => "pacemaker",
+    }
+}
+
+/// Memory and processor of the manager's processes when nothing happens but monitors.
+pub fn idle(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let (memory, processor) = rest(cluster)?;
+    cluster.replace("resources", &dummies(&names(100)))?;
+    wait("100 running", || cluster.running().len() == 100)?;
+    cluster.settle()?;
+    let (memory_loaded, processor_loaded) = rest(cluster)?;
+    Ok(vec![
+        ("idle without resources: memory of the manager on a node, PSS (MiB)", memory),
+        ("idle without resources: processor of the manager on a node (% of a core)", processor),
+        ("idle with 100 Dummies: memory of the manager on a node, PSS (MiB)", memory_loaded),
+        ("idle with 100 Dummies: processor of the manager on a node (% of a core)", processor_loaded),
+    ])
+}
+
+/// MiB and percents of a core of the manager on a node that is not the DC.
+fn rest(cluster: &Cluster) -> io::Result<(f64, f64)> {
+    let host = cluster.bystander()?;
+    let pids = managers(cluster).remove(&host).unwrap_or_default();
+    let used = || pids.iter().map(|pid| processor_seconds(*pid)).sum::<f64>();
+    let before = used();
+    sleep(IDLE);
+    let processor = (used() - before) / IDLE.as_secs_f64() * 100.0;
+    Ok((pids.iter().map(|pid| memory(*pid)).sum(), processor))
+}
+
+/// Proportional set size of a process in MiB.
+fn memory(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// User and system time of a process without its children, at 100 ticks a second.
+fn processor_seconds(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = text.rsplit(") ").next().unwrap_or_default();
+    let field = |index| after_name.split(' ').nth(index).and_then(|word: &str| word.parse::<f64>().ok());
+    (field(11).unwrap_or(0.0) + field(12).unwrap_or(0.0)) / 100.0
+}
+
+pub fn slow_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    Ok(vec![("failed resource restarted during a stop of 15 s", restart_during_stop(cluster, "15")?)])
+}
+
+pub fn minute_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    Ok(vec![("failed resource restarted during a stop of 60 s", restart_during_stop(cluster, "60")?)])
+}
+
+/// A stop that takes long must not hold up the recovery of something else.
+fn restart_during_stop(cluster: &Cluster, seconds: &str) -> io::Result<f64> {
+    let slow = "<primitive id=\"slow\" class=\"ocf\" provider=\"heartbeat\" type=\"Delay\"><instance_attributes \
+                id=\"si\"><nvpair id=\"s1\" name=\"startdelay\" value=\"0\"/><nvpair id=\"s2\" name=\"stopdelay\" \
+                value=\"SECONDS\"/><nvpair id=\"s3\" name=\"mondelay\" value=\"0\"/></instance_attributes><operations><op \
+                id=\"so\" name=\"stop\" interval=\"0\" timeout=\"90s\"/></operations></primitive>";
+    let slow = slow.replace("SECONDS", seconds);
+    cluster.replace("resources", &format!("{}{slow}", dummy("d1", "60s")))?;
+    cluster.settle()?;
+    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
+    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
+    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let before = mark(&file);
+    cluster.ask(&["crm_resource", "-r", "slow", "-m", "-p", "target-role", "-v", "Stopped"])?;
+    sleep(Duration::from_secs(1));
+    let begun = Instant::now();
+    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
+    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
+    cluster.settle()?;
+    cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
+    Ok((again - begun).as_secs_f64())
+}
