@@ -19,6 +19,9 @@ pub struct World {
     pub exclusive: BTreeMap<Name, Vec<Name>>,
     /// Active resources that stop before something they need may stop.
     pub needs: Vec<Need>,
+    /// Instance names of what is active in one place, is well and is to stay there: stopped only to be started
+    /// again. For [`crate::cut`] only.
+    pub well: BTreeSet<Name>,
     /// Guest nodes with the instance name of the resource they run in: stopping it ends them.
     pub guests: BTreeMap<Name, Name>,
 }

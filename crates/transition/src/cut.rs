@@ -1,7 +1,8 @@
 //! Makes a graph sound by taking out what the checker refuses, so that one fault (orders that go in a circle,
 //! say) does not keep the rest of the cluster from being managed.
 //!
-//! It must never add anything or let an action wait for less than before.
+//! It must never add anything or let an action wait for less than before. What runs well is not stopped where
+//! the start that was to follow is taken out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,18 +47,25 @@ pub fn cut(graph: &mut Graph, world: &World) -> Vec<Cut> {
         if faults.is_empty() {
             return cuts;
         }
-        let followers = followers(graph);
+        let waits = Waits { followers: followers(graph), restarts: restarts(graph, world) };
         let mut gone = vec![false; graph.synapses.len()];
         for fault in faults {
-            cuts.extend(take_out(graph, fault, &followers, &mut gone));
+            cuts.extend(take_out(graph, fault, &waits, &mut gone));
         }
         let mut gone = gone.into_iter();
         graph.synapses.retain(|_| !gone.next().unwrap_or(false));
     }
 }
 
+/// What goes with an action, as positions.
+struct Waits {
+    followers: Vec<Vec<usize>>,
+    /// By the start that ends a restart: the stops that begin it.
+    restarts: BTreeMap<usize, Vec<usize>>,
+}
+
 /// Marks the actions of one fault and all that wait for them as gone; nothing if they are already.
-fn take_out(graph: &Graph, fault: Fault, followers: &[Vec<usize>], gone: &mut [bool]) -> Option<Cut> {
+fn take_out(graph: &Graph, fault: Fault, waits: &Waits, gone: &mut [bool]) -> Option<Cut> {
     let mut open: Vec<usize> = fault.actions.iter().copied().filter(|index| !gone[*index]).collect();
     if open.is_empty() {
         return None;
@@ -70,7 +78,8 @@ fn take_out(graph: &Graph, fault: Fault, followers: &[Vec<usize>], gone: &mut [b
         if !fault.actions.contains(&index) && !action.is_pseudo() {
             cut.held_back.push(action.own_key().clone());
         }
-        for &follower in &followers[index] {
+        let stops = waits.restarts.get(&index).map(Vec::as_slice).unwrap_or_default();
+        for &follower in waits.followers[index].iter().chain(stops) {
             if !std::mem::replace(&mut gone[follower], true) {
                 open.push(follower);
             }
@@ -79,6 +88,24 @@ fn take_out(graph: &Graph, fault: Fault, followers: &[Vec<usize>], gone: &mut [b
     cut.ids.sort_unstable();
     cut.held_back.sort();
     Some(cut)
+}
+
+/// Starts of what runs well where it is to run again, with the stops of the same instance.
+fn restarts(graph: &Graph, world: &World) -> BTreeMap<usize, Vec<usize>> {
+    let mut stops: BTreeMap<&Name, Vec<usize>> = BTreeMap::new();
+    let mut starts = Vec::new();
+    for (index, action) in graph.actions().enumerate() {
+        let Some(instance) = action.instance.as_ref().filter(|instance| world.well.contains(*instance))
+        else {
+            continue;
+        };
+        match &*action.operation {
+            "stop" => stops.entry(instance).or_default().push(index),
+            "start" => starts.push((index, instance)),
+            _ => {}
+        }
+    }
+    starts.into_iter().filter_map(|(start, instance)| Some((start, stops.get(instance)?.clone()))).collect()
 }
 
 /// What waits for each action, as positions.

@@ -22,10 +22,12 @@ cargo xtask COMMAND
   bench cases DIR [--runs N] [--step N]
                               every saved input of a directory, side by side: where the reference is nearest
   compare [--seed N] [--count N] [--no-colocations] [--mutate DIR] [--only TEXT] [--aspect ASPECT] [--all]
-          [--keep DIR] [--minimise] [--binary PATH] [FILE...]
+          [--keep DIR] [--minimise] [--binary PATH] [--reference PROGRAM] [FILE...]
                               decisions on made-up clusters (or changed copies of a folder's inputs, or
                               these files) beside the reference's; what differs is stored in the folder of
-                              --keep; --all: also what a known difference of versions may explain
+                              --keep; --all: also what a known difference of versions may explain;
+                              --reference: a newer crm_simulate than the installed one, whose every
+                              difference counts
   fuzz TARGET [--seconds N] [--seed N] [--cuts]
                               mutated inputs for xml, cib or plan; 'fuzz --help' says more
   lab [--short] [--reference] [--only SCENARIO] [--runs N]

@@ -133,7 +133,8 @@ fn any_required(model: &Model<'_>, resource: ResourceId, task: &Task) -> bool {
     it.actions.iter().any(|id| model.actions[*id].task == *task && !model.actions[*id].optional)
 }
 
-/// Rule 3.7.5.
+/// Rule 3.7.5. The containers are gone through twice, as instances after all else of the replicas: what the first
+/// time forgets (a partial migration that cannot go on) is no longer there the second time.
 fn create_bundle(model: &mut Model<'_>, bundle: ResourceId) {
     let Some(settings) = model.resources[bundle].bundle() else { return };
     let child = settings.child;
@@ -144,6 +145,9 @@ fn create_bundle(model: &mut Model<'_>, bundle: ResourceId) {
         }
     }
     let containers: Vec<ResourceId> = replicas.iter().map(|replica| replica.container).collect();
+    for container in &containers {
+        create(model, *container);
+    }
     sum_up(model, bundle, &containers);
     let Some(child) = child else { return };
     create(model, child);

@@ -229,8 +229,7 @@ fn secure_parameters(
     full: &Parameters,
     entry: &HistoryEntry,
 ) -> Parameters {
-    let written_by = entry.text(HistoryText::FeatureSet).unwrap_or("0");
-    let is_old = compare_versions(written_by, "3.16.0") == Ordering::Less;
+    let is_old = is_old(model, entry.text(HistoryText::FeatureSet));
     let mut parameters = full.clone();
     if is_old {
         parameters.clear();
@@ -245,6 +244,12 @@ fn secure_parameters(
     parameters
 }
 
+/// Whether what is compared was written, or else the whole document, before secure digests were of all parameters.
+fn is_old(model: &Model<'_>, written_by: Option<&str>) -> bool {
+    let feature_set = written_by.or(model.cib.root.feature_set.as_deref());
+    feature_set.is_some_and(|set| compare_versions(set, "3.16.0") == Ordering::Less)
+}
+
 /// Parameters that the fencer reads, not the agent.
 fn is_generic_for_fencing(name: &str) -> bool {
     name.starts_with("pcmk_") || matches!(name, "provides" | "stonith-timeout")
@@ -256,7 +261,9 @@ pub(super) fn of_device(model: &mut Model<'_>, device: ResourceId, node: NodeId)
     let task = Task::Other("stonith-on".into());
     let mut parameters = full_parameters(model, device, &task, 0, node);
     let full = digest(&parameters);
-    parameters.retain(|name, _| !PRIVATE.contains(&&**name) && !is_generic_for_fencing(name));
+    let with_generic = !is_old(model, None);
+    parameters
+        .retain(|name, _| !PRIVATE.contains(&&**name) && (with_generic || !is_generic_for_fencing(name)));
     (full, digest(&parameters))
 }
 

@@ -282,9 +282,10 @@ fn clean_up(model: &mut Model<'_>, resource: ResourceId, node: NodeId, cause: Ca
     rule(Task::Delete, Task::Start);
 }
 
-/// Makes up for the comparisons that had to wait for assignment (start of S7).
+/// Makes up for the comparisons that had to wait for assignment (start of S7), the last one first.
 pub(super) fn check_postponed(model: &mut Model<'_>) {
-    for Postponed { resource, node, entry, purpose } in std::mem::take(&mut model.actions_extra.postponed) {
+    let postponed = std::mem::take(&mut model.actions_extra.postponed);
+    for Postponed { resource, node, entry, purpose } in postponed.into_iter().rev() {
         let task = Task::parse(entry.operation().unwrap_or_default());
         match purpose {
             Purpose::Active => check_operation(model, resource, node, &task, entry),

@@ -253,9 +253,7 @@ fn start(model: &mut Model<'_>, resource: ResourceId, node: Option<NodeId>, opti
     if let Some(node) = node {
         unfencing::order_before(model, resource, node, start, Properties::FIRST_PULLS_THEN);
     }
-    // The start of an unmanaged resource never comes, so nothing may be made to wait for it (rule 3.3.2): a
-    // member active on two nodes, one of them in maintenance, would else stop its followers for good.
-    if !optional && model.actions[start].runnable && model.resources[resource].managed {
+    if !optional && model.actions[start].runnable {
         request::require(model, start, Cause::Transition(resource));
     }
     if node.is_some_and(|node| is_expected(model, resource, node)) {

@@ -1,6 +1,6 @@
 //! Recurring actions, and cancelling them (rules 3.10, 3.11).
 
-use super::request::{find_all, request};
+use super::request::{find_all, request, request_cancel};
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Side, Task};
 use crate::state;
 use cib::config::Operation;
@@ -211,7 +211,8 @@ fn watch_stopped(model: &mut Model<'_>, resource: ResourceId, recurring: &Recurr
     }
 }
 
-/// Cancels a recurring action on `node` (rule 3.11.1): the action of that key changes its task.
+/// Cancels a recurring action on `node` (rule 3.11.1): the action of that key changes its task. If there is none
+/// yet, the new one has nothing of what is configured for the task.
 pub(super) fn cancel(
     model: &mut Model<'_>,
     resource: ResourceId,
@@ -219,7 +220,7 @@ pub(super) fn cancel(
     interval: u32,
     node: NodeId,
 ) -> ActionId {
-    let id = request(model, resource, task.clone(), interval, Some(node), false);
+    let id = request_cancel(model, resource, task, interval, node);
     let action = &mut model.actions[id];
     action.task = Task::Cancel;
     action.cancelled_task = Some(task.clone());

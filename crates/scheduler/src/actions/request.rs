@@ -53,6 +53,29 @@ pub(super) fn request_new(
     action
 }
 
+/// The action `RESOURCE_TASK_INTERVAL` on `node`, which is to become the cancelling of that task (rule 3.11.1).
+pub(super) fn request_cancel(
+    model: &mut Model<'_>,
+    resource: ResourceId,
+    task: &Task,
+    interval: u32,
+    node: NodeId,
+) -> ActionId {
+    let cause = usual_cause(resource, task, interval, Some(node));
+    let id = match existing(model, resource, Some(node), |action| action.is(task, interval)) {
+        Some(id) => id,
+        None => {
+            let key = format!("{}_{}_{interval}", model.resources[resource].id, task.name());
+            let of_cancel = settings::of(model, resource, &Task::Cancel, interval, Some(node));
+            let settings = settings::Settings { key: key.into(), ..(*of_cancel).clone() };
+            let action = blank(Some(resource), task.clone(), Some(node), false, Rc::new(settings));
+            add(model, Action { interval, ..action }, cause)
+        }
+    };
+    refresh(model, id, false, cause);
+    id
+}
+
 /// A notification: its key is not made of task and interval (rule 3.2.2).
 pub(super) fn request_notification(
     model: &mut Model<'_>,

@@ -39,12 +39,14 @@ fn frame(model: &Model<'_>) -> Graph {
     let options = &model.options;
     let clock = DateTime::from_timestamp(model.now, 0);
     let values = model.cib.cluster_options(&RuleInput::at(clock)).values;
-    let duration =
-        |name: &str| values.get(name).filter(|text| parse_interval(text).is_some()).unwrap_or("60s").into();
+    let duration = |name: &str, legacy: &str| {
+        let text = values.get(name).or_else(|| values.get(legacy));
+        text.filter(|text| parse_interval(text).is_some()).unwrap_or("60s").into()
+    };
     Graph {
         transition: 1,
-        cluster_delay: duration("cluster-delay"),
-        fencing_timeout: duration("fencing-timeout"),
+        cluster_delay: duration("cluster-delay", "cluster_delay"),
+        fencing_timeout: duration("fencing-timeout", "stonith-timeout"),
         failed_stop_infinite: true,
         failed_start_infinite: options.start_failure_is_fatal,
         batch_limit: options.batch_limit.to_string().into(),

@@ -11,11 +11,12 @@ pub fn world(model: &Model<'_>) -> World {
         offline: model
             .nodes
             .values()
-            .filter(|node| node.kind == NodeKind::Cluster && (!node.online || node.unclean))
+            .filter(|node| node.kind == NodeKind::Cluster && !node.online)
             .map(|node| node.name.clone())
             .collect(),
         exclusive: exclusive(model),
         needs: needs(model),
+        well: well(model),
         guests: guests(model),
     }
 }
@@ -35,6 +36,18 @@ fn exclusive(model: &Model<'_>) -> BTreeMap<Name, Vec<Name>> {
         }
     }
     active
+}
+
+/// Primitives that are active where they are to be, without a failure.
+fn well(model: &Model<'_>) -> std::collections::BTreeSet<Name> {
+    let stays = |resource: &&crate::model::Resource| {
+        let one_place = resource.active_on.first().filter(|_| resource.active_on.len() == 1);
+        resource.is_primitive()
+            && !resource.failed
+            && one_place.is_some()
+            && one_place == resource.assigned.as_ref()
+    };
+    model.resources.values().filter(stays).map(|resource| resource.id.clone()).collect()
 }
 
 /// Whether the resource is in no anonymous clone.

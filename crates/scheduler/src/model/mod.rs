@@ -67,6 +67,8 @@ pub struct Model<'a> {
     pub have_fencing: bool,
     pub have_unfencing: bool,
     pub have_remote_nodes: bool,
+    /// Some node has no `#uname` (rule 1.7.5.2): all such nodes are one and the same to colocations.
+    pub have_nameless_nodes: bool,
 
     pub nodes: Arena<NodeId, Node>,
     /// The node list: all nodes in natural name order (rule 2.1.10).

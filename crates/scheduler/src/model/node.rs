@@ -66,6 +66,11 @@ impl Node {
     pub fn is_guest(&self) -> bool {
         self.kind == NodeKind::Guest
     }
+    /// Whether the node has the attribute `#uname`: a remote, guest or bundle node that is neither in the section
+    /// `nodes` nor has been heard of has not (rule 1.7.5.2).
+    pub fn has_name(&self) -> bool {
+        self.attributes.contains_key("#uname")
+    }
     pub fn is_remote(&self) -> bool {
         self.kind == NodeKind::Remote
     }

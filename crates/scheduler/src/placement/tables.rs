@@ -157,10 +157,12 @@ pub fn attribute_for<'m>(
     model.nodes[node].attributes.get(attribute)
 }
 
-/// Whether colocations of `resource` may look at the hosts of guest and bundle nodes (rule 2.17.4 d).
-pub fn may_map_to_hosts(model: &Model, resource: ResourceId) -> bool {
-    model.have_remote_nodes
-        && (reads_host_attributes(model, resource) || is_inside_bundled_clone(model, resource))
+/// Whether colocations of `resource` may take a node for another one: its host for guest and bundle nodes
+/// (rule 2.17.4 d), any other node without a name for one that has none.
+pub fn may_map_nodes(model: &Model, resource: ResourceId) -> bool {
+    model.have_nameless_nodes
+        || model.have_remote_nodes
+            && (reads_host_attributes(model, resource) || is_inside_bundled_clone(model, resource))
 }
 
 /// The node whose attributes count for colocations of `resource` on `node` (rule 2.17.4 d); `None` if
@@ -174,7 +176,7 @@ pub fn colocation_node(model: &Model, node: NodeId, resource: ResourceId) -> Opt
     if by_host { host_of(model, node, false) } else { Some(node) }
 }
 
-/// What a colocation compares: the node itself, or the value of an attribute. Values compare without
+/// What a colocation compares: the node itself (by its attribute `#uname`), or the value of another attribute. Values compare without
 /// case; two missing values are equal.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ColocationValue {
@@ -191,7 +193,7 @@ pub fn colocation_value(
 ) -> ColocationValue {
     let at = colocation_node(model, node, resource);
     match attribute {
-        None => ColocationValue::Node(at),
+        None => ColocationValue::Node(at.filter(|at| model.nodes[*at].has_name())),
         Some(name) => ColocationValue::Text(
             at.and_then(|at| model.nodes[at].attributes.get(name)).map(|value| value.to_ascii_lowercase()),
         ),

@@ -50,7 +50,8 @@ pub(super) fn create<'a>(
         replicas: Vec::new(),
     }));
     let mut resource = resources::settle(model, plan, position, kind);
-    resource.unique = shape.replicas_per_host() > 1;
+    // as configured (rule 1.9.8.3), even where a control port allows one only
+    resource.unique = container.replicas_per_host > 1;
     let id = resources::add(model, resource);
     let clone = match inner {
         Some(inner) => Some(create_clone(model, &shape, inner, id)?),

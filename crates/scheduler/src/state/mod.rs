@@ -109,6 +109,7 @@ pub fn build(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions) -> Model
     resources::unpack_all(&mut model, guests);
     membership::unpack(&mut model);
     history::replay(&mut model);
+    model.have_nameless_nodes = model.nodes.values().any(|node| !node.has_name());
     model
 }
 
@@ -133,6 +134,7 @@ fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateT
         have_fencing: options.have_watchdog,
         have_unfencing: cib.configuration.unfencing_in_use,
         have_remote_nodes: false,
+        have_nameless_nodes: false,
         reasons: crate::model::Reasons { enabled: plan_options.record_reasons, ..Default::default() },
         plan_options,
         options,

@@ -200,16 +200,18 @@ pub(super) fn add(model: &mut Model, resource: Resource) -> ResourceId {
     id
 }
 
-/// Rule 1.9.9.1: what runs where by default. Children have had their turn already.
+/// Rules 1.9.9.1 to 1.9.9.3: what runs where by default. Children have had their turn already. What a symmetric
+/// cluster leaves out, the connections of guests in an asymmetric one get as well.
 fn allow_by_default(model: &mut Model, resource: ResourceId) {
     let it = &model.resources[resource];
     let guest_connection = it.is_remote_connection && it.meta.contains_key("container");
-    if !(model.options.symmetric_cluster || guest_connection) || it.exclusive_discovery {
+    let symmetric = model.options.symmetric_cluster;
+    if !(symmetric || guest_connection) || (symmetric && it.exclusive_discovery) {
         return;
     }
     for index in 0..model.node_order.len() {
         let node = model.node_order[index];
-        if model.nodes[node].discovery != crate::model::Discovery::Never {
+        if !symmetric || model.nodes[node].discovery != crate::model::Discovery::Never {
             model.add_score_here(resource, node, Score::ZERO, Cause::SymmetricCluster);
         }
     }

@@ -18,7 +18,8 @@ use std::process::ExitCode;
 
 use outcome::{Outcome, difference, differing};
 
-/// The reference's tool, from Debian's package pacemaker-cli-utils.
+/// The reference's tool, from Debian's package pacemaker-cli-utils. `--reference PROGRAM` names a newer one, as
+/// from a later release of Debian unpacked beside this one; nothing is then explained by its age.
 const REFERENCE: &str = "/usr/sbin/crm_simulate";
 
 pub struct Options {
@@ -39,6 +40,8 @@ pub struct Options {
     no_colocations: bool,
     /// Our tool.
     binary: Option<PathBuf>,
+    /// The reference's tool, if not the installed one.
+    reference: Option<PathBuf>,
     /// Files to compare as they are.
     files: Vec<PathBuf>,
 }
@@ -56,6 +59,7 @@ impl Options {
             all: false,
             no_colocations: false,
             binary: None,
+            reference: None,
             files: Vec::new(),
         };
         let mut words = words.iter();
@@ -68,6 +72,7 @@ impl Options {
                 "--only" => options.only = Some((*value()?).to_owned()),
                 "--keep" => options.keep = PathBuf::from(value()?),
                 "--binary" => options.binary = Some(PathBuf::from(value()?)),
+                "--reference" => options.reference = Some(PathBuf::from(value()?)),
                 "--aspect" => options.aspect = Some((*value()?).to_owned()),
                 "--all" => options.all = true,
                 "--no-colocations" => options.no_colocations = true,
@@ -95,6 +100,11 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
 
 struct Comparison {
     ours: PathBuf,
+    reference: PathBuf,
+    /// What the reference's tool needs before all options to write as it does by default now.
+    words: &'static [&'static str],
+    /// Report what the installed reference's age may explain as well.
+    all: bool,
     folder: tempfile::TempDir,
     /// How many inputs differ in which aspects.
     counts: BTreeMap<String, u64>,
@@ -102,15 +112,18 @@ struct Comparison {
 
 impl Comparison {
     fn new(root: &Path, options: &Options) -> Result<Comparison, String> {
-        if !Path::new(REFERENCE).exists() {
-            return Err(format!("{REFERENCE} is needed (Debian's package pacemaker-cli-utils)"));
+        let reference = options.reference.clone().unwrap_or_else(|| PathBuf::from(REFERENCE));
+        if !reference.exists() {
+            return Err(format!("{} is needed (Debian's package pacemaker-cli-utils)", reference.display()));
         }
         let ours = match &options.binary {
             Some(path) => path.clone(),
             None => crate::live::release_binary(root)?,
         };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        Ok(Comparison { ours, folder, counts: BTreeMap::new() })
+        let all = options.all || options.reference.is_some();
+        let words: &[&str] = if options.reference.is_some() { &[] } else { &["--text-fancy"] };
+        Ok(Comparison { ours, reference, words, all, folder, counts: BTreeMap::new() })
     }
 
     /// Compares everything asked for; returns how many inputs differ without a known cause.
@@ -143,7 +156,7 @@ impl Comparison {
     /// Compares one input and reports; true if it differs without a known cause.
     fn one(&mut self, name: &str, text: &str, options: &Options) -> Result<bool, String> {
         let (ours, reference) = self.both(text)?;
-        let (aspects, known) = verdict(text, &ours, &reference, options.all);
+        let (aspects, known) = verdict(text, &ours, &reference, self.all);
         let label = match (&known, aspects.is_empty()) {
             (_, true) => "same".to_owned(),
             (Some(cause), _) => format!("known: {cause}"),
@@ -162,7 +175,7 @@ impl Comparison {
             let gravest = options.aspect.as_deref().unwrap_or(aspects[0]);
             shown = minimise::minimise(text, |smaller| {
                 let Ok((ours, reference)) = self.both(smaller) else { return false };
-                let (aspects, known) = verdict(smaller, &ours, &reference, options.all);
+                let (aspects, known) = verdict(smaller, &ours, &reference, self.all);
                 known.is_none() && aspects.contains(&gravest)
             });
         }
@@ -173,8 +186,8 @@ impl Comparison {
     fn both(&self, text: &str) -> Result<(Outcome, Outcome), String> {
         let input = self.folder.path().join("input.xml");
         fs::write(&input, text).map_err(|error| error.to_string())?;
-        let ours = outcome::run(&self.ours, &["crm_simulate"], &input, self.folder.path())?;
-        let reference = outcome::run(Path::new(REFERENCE), &["--text-fancy"], &input, self.folder.path())?;
+        let ours = outcome::run(&self.ours, &["crm_simulate"], &input, self.folder.path(), self.all)?;
+        let reference = outcome::run(&self.reference, self.words, &input, self.folder.path(), self.all)?;
         Ok((ours, reference))
     }
 

@@ -10,6 +10,7 @@ use xml::{Document, NodeId};
 /// The aspects that are compared, the gravest first.
 pub const ASPECTS: &[&str] = &[
     "exit",
+    "header",
     "actions",
     "inputs",
     "attributes",
@@ -30,8 +31,15 @@ pub struct Outcome {
     pub unusable: Option<String>,
 }
 
-/// Runs the tool on the input; `words` come before the options.
-pub fn run(program: &Path, words: &[&str], input: &Path, folder: &Path) -> Result<Outcome, String> {
+/// Runs the tool on the input; `words` come before the options. `exact` keeps what an older version says
+/// otherwise about fencing.
+pub fn run(
+    program: &Path,
+    words: &[&str],
+    input: &Path,
+    folder: &Path,
+    exact: bool,
+) -> Result<Outcome, String> {
     let (graph, drawing) = (folder.join("graph.xml"), folder.join("drawing.dot"));
     let _ = fs::remove_file(&graph);
     let _ = fs::remove_file(&drawing);
@@ -60,7 +68,7 @@ pub fn run(program: &Path, words: &[&str], input: &Path, folder: &Path) -> Resul
         return Ok(outcome);
     };
     outcome.aspects.insert("exit", vec![output.status.to_string()]);
-    read_graph(&graph, &mut outcome.aspects)?;
+    read_graph(&graph, exact, &mut outcome.aspects)?;
     let drawing: BTreeSet<String> =
         fs::read_to_string(&drawing).unwrap_or_default().lines().map(squeeze).collect();
     outcome.aspects.insert("drawing", drawing.into_iter().collect());
@@ -179,7 +187,11 @@ fn sorted_capacities(line: String, defined: &mut BTreeSet<(String, String)>) -> 
     Some(format!("{} {}", words.join(" "), pairs.join(" ")))
 }
 
-fn read_graph(text: &str, aspects: &mut BTreeMap<&'static str, Vec<String>>) -> Result<(), String> {
+fn read_graph(
+    text: &str,
+    exact: bool,
+    aspects: &mut BTreeMap<&'static str, Vec<String>>,
+) -> Result<(), String> {
     let document = Document::parse(text).map_err(|error| format!("the graph: {error}"))?;
     let (mut actions, mut inputs, mut attributes, mut order) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -189,7 +201,7 @@ fn read_graph(text: &str, aspects: &mut BTreeMap<&'static str, Vec<String>>) -> 
         let key = key(&document, action);
         order.push(format!("{} {key}", document.attribute(action, "id").unwrap_or_default()));
         let priority = document.attribute(synapse, "priority").unwrap_or("0");
-        attributes.extend(attribute_lines(&document, action, &key));
+        attributes.extend(attribute_lines(&document, action, &key, exact));
         attributes.push(format!("{key} priority={priority}"));
         if let Some(list) = document.child(synapse, "inputs") {
             for trigger in document.children(list) {
@@ -200,6 +212,8 @@ fn read_graph(text: &str, aspects: &mut BTreeMap<&'static str, Vec<String>>) -> 
         }
         actions.push(key);
     }
+    let header = document.attributes(document.root()).filter(|(name, _)| *name != "crm_feature_set");
+    aspects.insert("header", header.map(|(name, value)| format!("{name}={value}")).collect());
     actions.sort();
     inputs.sort();
     attributes.sort();
@@ -220,7 +234,7 @@ fn key(document: &Document, action: NodeId) -> String {
 }
 
 /// Attributes of the action and of what is in it, one a line.
-fn attribute_lines(document: &Document, action: NodeId, key: &str) -> Vec<String> {
+fn attribute_lines(document: &Document, action: NodeId, key: &str, exact: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let is_fencing = document.attribute(action, "operation") == Some("stonith");
     for part in document.subtree(action) {
@@ -230,7 +244,7 @@ fn attribute_lines(document: &Document, action: NodeId, key: &str) -> Vec<String
             if (part == action && attribute == "id") || attribute == "crm_feature_set" {
                 continue;
             }
-            if is_fencing && differs_in_fencing(attribute) {
+            if !exact && is_fencing && differs_in_fencing(attribute) {
                 continue;
             }
             lines.push(format!("{key} {name}.{attribute}={value}"));

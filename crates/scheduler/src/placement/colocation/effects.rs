@@ -185,7 +185,7 @@ pub fn effect_of(
     id: ColocationId,
     factor: f32,
 ) -> Option<Rc<Effect>> {
-    if model.placement.effects.off || tables::may_map_to_hosts(model, target) {
+    if model.placement.effects.off || tables::may_map_nodes(model, target) {
         return None;
     }
     remembered(model, source, id, factor)
@@ -212,7 +212,7 @@ fn computed(model: &mut Model, source: ResourceId, id: ColocationId, factor: f32
     if is_merging(model, source)
         || is_merging(model, start)
         || model.colocations[id].node_attribute.is_some()
-        || tables::may_map_to_hosts(model, start)
+        || tables::may_map_nodes(model, start)
         || scratch_is_needed(model, start, id).is_some()
     {
         return None;

@@ -335,8 +335,8 @@ pub(super) struct Wishes<'m, 'a> {
     id: ColocationId,
     table: &'m NodeTable,
     attribute: Option<&'m Name>,
-    /// Some of the source's nodes may stand for their hosts.
-    maps_to_hosts: bool,
+    /// Some of the source's nodes may stand for others.
+    maps_nodes: bool,
 }
 
 /// What has been looked up already during one step.
@@ -360,7 +360,7 @@ impl<'m, 'a> Wishes<'m, 'a> {
             id,
             table: scratch.unwrap_or(&model.resources[source].allowed),
             attribute: model.colocations[id].node_attribute.as_ref(),
-            maps_to_hosts: tables::may_map_to_hosts(model, source),
+            maps_nodes: tables::may_map_nodes(model, source),
         }
     }
 
@@ -384,7 +384,7 @@ impl<'m, 'a> Wishes<'m, 'a> {
         target: ResourceId,
         known: &mut Vec<(tables::ColocationValue, Score)>,
     ) -> Score {
-        if self.attribute.is_none() && !self.maps_to_hosts {
+        if self.attribute.is_none() && !self.maps_nodes {
             return tables::colocation_node(self.model, node, target)
                 .map_or(Score::MINUS_INFINITY, |node| self.score_on(node));
         }

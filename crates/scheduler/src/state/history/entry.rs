@@ -407,8 +407,11 @@ pub fn failed_probe<'a>(
     resource: ResourceId,
     node: Option<crate::model::NodeId>,
 ) -> Option<&'a HistoryEntry> {
-    let it = &model.resources[resource];
-    let wanted = if it.is_clone() { crate::state::child_id(model, resource)? } else { it.id.clone() };
+    let top = model.top_of(resource);
+    let wanted = match model.resources[top].is_clone() {
+        true => crate::state::child_id(model, top)?,
+        false => model.resources[resource].id.clone(),
+    };
     let node = node.map(|node| &model.nodes[node].name);
     model.state.failed.iter().map(|failed| failed.entry).find(|entry| {
         is_masked_probe_failure(entry)

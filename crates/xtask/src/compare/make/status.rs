@@ -29,6 +29,23 @@ struct Entry<'e> {
     more: String,
 }
 
+impl Entry<'_> {
+    /// Its id in the history of the resource.
+    fn id(&self, resource: &str) -> String {
+        let Entry { task, interval, code, expected, status, .. } = self;
+        let failed = *status > 0 || (*status == 0 && code != expected && *task != "monitor");
+        if failed || (*interval > 0 && code != expected) {
+            format!("{resource}_last_failure_0")
+        } else if *interval > 0 {
+            format!("{resource}_{task}_{interval}")
+        } else if task.starts_with("migrate") {
+            format!("{resource}_{task}_0")
+        } else {
+            format!("{resource}_last_0")
+        }
+    }
+}
+
 impl Maker {
     pub(super) fn status(&mut self) -> String {
         let mut out = String::new();
@@ -211,19 +228,14 @@ impl Maker {
             if leaf.provider.is_empty() { String::new() } else { format!(" provider=\"{}\"", leaf.provider) };
         let mut out =
             format!("<lrm_resource id=\"{id}\" type=\"{}\" class=\"{}\"{provider}>\n", leaf.kind, leaf.class);
-        for entry in entries {
+        for (position, entry) in entries.iter().enumerate() {
             let call = self.number();
+            let name = entry.id(id);
+            // a later result takes the place of an earlier one of the same id
+            if entries[position + 1..].iter().any(|later| later.id(id) == name) {
+                continue;
+            }
             let Entry { task, interval, code, expected, status, more } = entry;
-            let failed = *status > 0 || (*status == 0 && code != expected && *task != "monitor");
-            let name = if failed || (*interval > 0 && code != expected) {
-                format!("{id}_last_failure_0")
-            } else if *interval > 0 {
-                format!("{id}_{task}_{interval}")
-            } else if task.starts_with("migrate") {
-                format!("{id}_{task}_0")
-            } else {
-                format!("{id}_last_0")
-            };
             let digest = if *interval == 0 { leaf.digest } else { ONLY_TIMEOUT };
             let call_id = if *status == -1 { "-1".to_owned() } else { call.to_string() };
             let changed = NOW - 10_000 + call as i64;
