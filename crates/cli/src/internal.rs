@@ -1,6 +1,7 @@
-//! Small programs that the shipped agents call.
+//! Small programs that the shipped agents and other commands call.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -11,6 +12,8 @@ pub enum Command {
     WebCheck { url: String },
     /// Hold a loopback address until killed
     HoldAddress { address: IpAddr },
+    /// Write a text of so many bytes from standard input over a file
+    Overwrite { file: PathBuf, length: u64 },
 }
 
 pub fn run(command: Command) -> ExitCode {
@@ -18,6 +21,9 @@ pub fn run(command: Command) -> ExitCode {
         Command::WebServer { address, port, node } => agents::webserver::run(address, port, &node),
         Command::WebCheck { url } => agents::webserver::check(&url),
         Command::HoldAddress { address } => agents::webserver::hold_address(address),
+        Command::Overwrite { file, length } => {
+            crate::overwrite::take_and_write(&file, length, std::io::stdin().lock())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

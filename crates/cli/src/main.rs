@@ -14,6 +14,7 @@ mod links;
 mod live;
 mod mon;
 mod outlook;
+mod overwrite;
 mod pcs;
 mod schemas;
 mod session;

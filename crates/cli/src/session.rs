@@ -254,20 +254,34 @@ pub fn parse(text: &str) -> Result<Document, Problem> {
 /// Writes a file as one step: a copy beside it, then rename. A file that the caller holds open is written where
 /// it is: the caller (pcs with its temporary files) reads the result through what it holds.
 pub fn replace_file(path: &Path, text: &str) -> Result<(), Problem> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed =
         |error: std::io::Error| Problem::new(73, format!("cannot write {}: {error}", path.display()));
-    // a terminal or a pipe is written to, not replaced
-    if std::fs::metadata(path).is_ok_and(|it| !it.is_file()) {
-        return std::fs::write(path, text).map_err(failed);
+    // a link stays one, to a file that is replaced
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match std::fs::metadata(&target) {
+        // a terminal or a pipe is written to, not replaced
+        Ok(old) if !old.is_file() => std::fs::write(&target, text),
+        Ok(_) if parent_holds_open(&target) => crate::overwrite::by_another_process(&target, text),
+        Ok(old) => put_in_place(&target, text, Some(&old)),
+        Err(_) => put_in_place(&target, text, None),
     }
-    if parent_holds_open(path) {
-        return write_in_place(path, text).map_err(failed);
+    .map_err(failed)
+}
+
+/// A copy beside the file takes its place, and its owner and mode.
+fn put_in_place(path: &Path, text: &str, old: Option<&std::fs::Metadata>) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let usual = std::fs::Permissions::from_mode(0o666); // what the user's mask leaves of it
+    let mut file = tempfile::Builder::new().permissions(usual).tempfile_in(folder)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    if let Some(old) = old {
+        // only root can give a file away; others own what they write
+        let _ = chown(file.path(), Some(old.uid()), Some(old.gid()));
+        file.as_file().set_permissions(old.permissions())?;
     }
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    std::fs::write(file.path(), text).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -279,17 +293,4 @@ fn parent_holds_open(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     let held = entries.flatten().filter_map(|entry| std::fs::metadata(entry.path()).ok());
     held.into_iter().any(|held| held.dev() == wanted.dev() && held.ino() == wanted.ino())
-}
-
-/// Writes over a file in one call; what is left of a longer text is blank until it is cut off, so that the file
-/// is whole at every moment.
-fn write_in_place(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
-    let before = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.resize(before.max(text.len()), b'\n');
-    file.write_all(&bytes)?;
-    file.set_len(text.len() as u64)?;
-    file.sync_all()
 }

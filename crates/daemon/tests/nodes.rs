@@ -20,6 +20,8 @@ use view::api::{
 // files beside this one would be test programs of their own
 #[path = "nodes/fencing.rs"]
 mod fencing;
+#[path = "nodes/kills.rs"]
+mod kills;
 #[path = "nodes/agents.rs"]
 mod odd_agents;
 #[path = "nodes/rubbish.rs"]
@@ -65,6 +67,10 @@ fn scenarios(filter: Option<&str>) {
         (
             "agents_that_misbehave_are_handled_and_shown",
             odd_agents::agents_that_misbehave_are_handled_and_shown,
+        ),
+        (
+            "killed_at_any_moment_the_old_or_the_new_state_is_there",
+            kills::killed_at_any_moment_the_old_or_the_new_state_is_there,
         ),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),

@@ -56,8 +56,14 @@ fn meaning(table: &[Code], number: i64, is_exit: bool) -> (&'static str, String)
         Some((_, name, text)) => (name, text.to_owned()),
         None if is_exit => ("Unknown", codes::exit_text(number).to_owned()),
         None if number == 0 => ("pcmk_rc_ok", "OK".to_owned()),
-        None => ("Unknown", codes::system_text(number).unwrap_or_else(|| "Error".to_owned())),
+        None => system(number.saturating_abs()),
     }
+}
+
+/// An error of the system, which programs return with either sign.
+fn system(number: i64) -> (&'static str, String) {
+    let text = codes::system_text(number).unwrap_or_else(|| "Error".to_owned());
+    (codes::system_name(number).unwrap_or("Unknown"), text)
 }
 
 fn list(table: &[Code], given: &Given, out: &mut Output) {
@@ -65,7 +71,11 @@ fn list(table: &[Code], given: &Given, out: &mut Output) {
     let mut listed: Vec<(i64, &str, String)> = Vec::new();
     if !given.has("exit") && !given.has("rc") {
         listed.push((0, "pcmk_rc_ok", "OK".to_owned()));
-        listed.extend((1..=133).filter_map(|number| Some((number, "Unknown", codes::system_text(number)?))));
+        let known = |number: &i64| codes::system_text(*number).is_some();
+        listed.extend((1..=133).filter(known).map(|number| {
+            let (name, text) = system(number);
+            (number, name, text)
+        }));
     }
     let known = if given.has("exit") { &table[..codes::LISTED_EXIT] } else { table };
     listed.extend(known.iter().map(|&(number, name, text)| (number, name, text.to_owned())));

@@ -111,8 +111,8 @@ impl Output {
             }
         }
         if let Some(path) = &self.destination {
-            if let Err(error) = std::fs::write(path, &self.text) {
-                eprintln!("{}: Could not write {path}: {error}", self.tool);
+            if let Err(problem) = crate::session::replace_file(path.as_ref(), &self.text) {
+                eprintln!("{}: {problem}", self.tool);
                 return ExitCode::from(73);
             }
         }

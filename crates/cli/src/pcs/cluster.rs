@@ -96,7 +96,8 @@ pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
     };
     match words.iter().find(|word| !word.contains('=')) {
         Some(file) => {
-            std::fs::write(file, text).map_err(|error| format!("Unable to write CIB to '{file}': {error}"))?
+            crate::session::replace_file(std::path::Path::new(file), &text)
+                .map_err(|problem| format!("Unable to write CIB to '{file}': {problem}"))?;
         }
         None => print!("{text}"),
     }

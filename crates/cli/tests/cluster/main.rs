@@ -5,4 +5,5 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
 mod host;
+mod kills;
 mod writes;
