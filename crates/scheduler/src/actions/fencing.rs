@@ -217,7 +217,8 @@ fn order_guest_fencing(model: &mut Model<'_>, node: NodeId, fence: ActionId, sto
         }
         None => {
             let connection = model.nodes[node].connection;
-            let stop = connection.and_then(|it| request::find(model, it, &Task::Stop, 0, None));
+            let stop =
+                connection.and_then(|it| crate::ordering::summary::find_first(model, it, &Task::Stop, None));
             if let Some(stop) = stop {
                 request::plainly(model, stop, fence);
             }

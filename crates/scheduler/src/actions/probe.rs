@@ -120,6 +120,7 @@ fn probe_clone(model: &mut Model<'_>, clone: ResourceId, node: NodeId) -> bool {
     let is_enabled = it.allowed.get(node).is_none_or(|entry| entry.discovery == Discovery::Exclusive);
     if it.exclusive_discovery && !is_enabled {
         model.resources[clone].allowed.remove(node);
+        return false;
     }
     sort_by_number(model, clone);
     if model.resources[clone].unique {

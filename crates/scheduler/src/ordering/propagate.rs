@@ -581,7 +581,8 @@ impl Update {
 
     fn member(&mut self, model: &mut Model<'_>, member: ResourceId) -> Option<Control> {
         let task = model.actions[self.then].task.clone();
-        let action = summary::find_first(model, member, &task, self.node)?;
+        let action = summary::find_first(model, member, &task, self.node)
+            .or_else(|| summary::find_without_node(model, member, &task))?;
         Some(self.descend(action, member))
     }
 

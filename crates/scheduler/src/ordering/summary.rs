@@ -194,3 +194,11 @@ pub(crate) fn find_first(
         action.task == *task && (node.is_none() || action.node == node)
     })
 }
+
+/// The newest action of `resource` with this task that has no node.
+pub(crate) fn find_without_node(model: &Model<'_>, resource: ResourceId, task: &Task) -> Option<ActionId> {
+    let actions = model.resources[resource].actions.iter().rev().copied();
+    actions
+        .into_iter()
+        .find(|action| model.actions[*action].task == *task && model.actions[*action].node.is_none())
+}

@@ -38,7 +38,8 @@ pub(super) fn create<'a>(
     position: Position,
 ) -> Option<ResourceId> {
     let container = source.container.as_ref()?;
-    let shape = Shape { id: &plan.id, container, source, inner };
+    let replicas = container.replicas.min(MOST_REPLICAS);
+    let mut shape = Shape { id: &plan.id, container, source, inner, replicas };
     let kind = ResourceKind::Bundle(Box::new(Bundle {
         container_kind: match container.engine {
             ContainerEngine::Docker => ContainerKind::Docker,
@@ -57,13 +58,17 @@ pub(super) fn create<'a>(
         Some(inner) => Some(create_clone(model, &shape, inner, id)?),
         None => None,
     };
+    if let Some(clone) = clone {
+        // an agent that cannot be unique leaves fewer instances than were asked for (rule 1.9.7.5)
+        shape.replicas = shape.replicas.min(model.resources[clone].children.len() as u32);
+    }
     if container.replicas > MOST_REPLICAS {
         let text =
             format!("Limiting bundle '{}' to {MOST_REPLICAS} replicas, not {}", plan.id, container.replicas);
         model.notice(Severity::ConfigurationError, text, Some(model.state.definitions[plan.definition].line));
     }
     let addresses = shape.addresses();
-    for number in 0..shape.replicas() {
+    for number in 0..shape.replicas {
         create_replica(model, &shape, id, clone, number as usize, &addresses);
     }
     model.resources[id].children.extend(clone);
@@ -79,13 +84,10 @@ struct Shape<'s, 'a> {
     container: &'a Container,
     source: &'a config::Bundle,
     inner: Option<&'s Blueprint<'a>>,
+    replicas: u32,
 }
 
 impl Shape<'_, '_> {
-    fn replicas(&self) -> u32 {
-        self.container.replicas.min(MOST_REPLICAS)
-    }
-
     fn replicas_per_host(&self) -> u32 {
         let network = &self.source.network;
         let one_port =
@@ -100,7 +102,7 @@ impl Shape<'_, '_> {
     /// The address of each replica, if there are addresses.
     fn addresses(&self) -> Vec<Option<Name>> {
         let mut next = self.source.network.ip_range_start.clone();
-        (0..self.replicas())
+        (0..self.replicas)
             .map(|_| {
                 let address = next.take();
                 next = address.as_deref().and_then(next_address);
@@ -223,7 +225,7 @@ fn create_clone<'a>(
     let promotable = shape.container.promoted_max > 0;
     let suffix = if promotable { "master" } else { "clone" };
     let id: Name = format!("{}-{suffix}", shape.id).into();
-    let replicas = shape.replicas().to_string();
+    let replicas = shape.replicas.to_string();
     let per_host = shape.replicas_per_host().to_string();
     let promoted_max = shape.container.promoted_max.to_string();
     let mut meta = vec![

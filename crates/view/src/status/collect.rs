@@ -313,13 +313,21 @@ impl Collector<'_, '_> {
                         number: replica.number,
                         address: replica.ip_address.as_ref().map(|text| text.to_string()),
                         ip: replica.ip.and_then(|part| self.part(part)),
-                        child: replica.child.and_then(|part| self.part(part)),
+                        child: replica.child.and_then(|part| self.inside(part, replica.container)),
                         container: self.part(replica.container)?,
                         connection: replica.connection.and_then(|part| self.part(part)),
                     })
                 })
                 .collect(),
         }
+    }
+
+    /// What runs in a container, told with the container's host.
+    fn inside(&self, id: ResourceId, container: ResourceId) -> Option<PrimitiveStatus> {
+        let mut status = self.part(id)?;
+        let host = state::current_node(self.model, container);
+        status.failed_probes = self.failed_probes(id, status.role, host);
+        Some(status)
     }
 
     /// Rule 1.20.2.1.
