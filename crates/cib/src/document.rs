@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, RefusalCode};
 use crate::schema;
 use crate::upgrade;
 use crate::value::Timestamp;
-use crate::version::Version;
+use crate::version::{MAX_COUNTER, Version};
 
 /// The CIB of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -334,6 +334,10 @@ fn next_version(
     prepared: &Prepared,
 ) -> Result<Version, Refusal> {
     let wanted = prepared.patch_version().unwrap_or(wanted);
+    if let Some((name, value)) = wanted.attributes().into_iter().find(|(_, value)| *value > MAX_COUNTER) {
+        let message = format!("{name}='{value}' is too large: at most {MAX_COUNTER} can be set");
+        return Err(Refusal::new(RefusalCode::Invalid, message));
+    }
     if prepared.patch_version().is_some() && wanted > before {
         return Ok(wanted);
     }

@@ -339,6 +339,57 @@ fn mangled() -> impl Strategy<Value = Document> {
     })
 }
 
+/// A CIB, whatever is in it; the root's own text is nothing that a patch can change.
+fn patchable(document: Document) -> Option<Document> {
+    let mut document = CibDocument::from_document(document).ok()?.into_document();
+    document.set_text(document.root(), "");
+    // no schema gives it an id, by which patch sets find elements
+    document.remove_attribute(document.root(), "id");
+    Version::new(0, 7, 3).write_to(&mut document);
+    Some(document)
+}
+
+/// With the attributes of each element by name: without versions their order does not matter.
+fn sorted(document: &Document) -> Document {
+    let mut document = document.clone();
+    let all: Vec<_> = document.descendants(document.root()).collect();
+    for element in all {
+        let mut attributes: Vec<(String, String)> =
+            document.attributes(element).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        attributes.sort();
+        attributes.iter().for_each(|(name, _)| {
+            document.remove_attribute(element, name);
+        });
+        attributes.iter().for_each(|(name, value)| document.set_attribute(element, name, value));
+    }
+    document
+}
+
+/// As it comes out of a file.
+fn printed(patch: &Patchset) -> Patchset {
+    let text = patch.to_document().to_string();
+    let read = Patchset::parse(&Document::parse(&text).expect("well-formed")).expect("a patch set");
+    assert_eq!(read, *patch, "{text}");
+    read
+}
+
+#[test]
+fn a_version_that_could_not_be_raised_any_more_is_refused() {
+    for attribute in ["admin_epoch", "epoch", "num_updates"] {
+        let mut cib = start();
+        for value in ["2147483648", "4294967295"] {
+            let operation = modify(&format!("<cib {attribute}='{value}'/>"), false);
+            let refusal = cib.apply(&operation, &origin()).expect_err("too large");
+            assert!(refusal.message.contains(value), "{refusal}");
+            assert_eq!(cib, start());
+        }
+        cib.apply(&modify(&format!("<cib {attribute}='2147483647'/>"), false), &origin())
+            .expect("still good");
+        let before = cib.version();
+        assert!(cib.apply(&Operation::Bump, &origin()).expect("raised").after > before);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -361,6 +412,33 @@ proptest! {
                 _ => prop_assert_eq!(first.version(), before),
             }
             prop_assert_eq!(&first, &follower);
+        }
+    }
+
+    /// From any document to any other and back: by what is printed of a patch set, with versions and without.
+    #[test]
+    fn patch_sets_lead_there_and_back(a in mangled(), b in mangled()) {
+        let (Some(a), Some(mut b)) = (patchable(a), patchable(b)) else { return Ok(()) };
+        Version::of(&a).next_update().write_to(&mut b);
+        let there = printed(&Patchset::between(&a, &b));
+        prop_assert_eq!(&there.apply(&a).expect("it fits"), &b);
+        prop_assert!(there.apply(&b).is_err(), "a patch set of another version fits");
+        // back in content, forth in time
+        let mut c = a.clone();
+        Version::of(&b).next_update().write_to(&mut c);
+        prop_assert_eq!(&printed(&Patchset::between(&b, &c)).apply(&b).expect("it fits"), &c);
+        // without versions those of a CIB within the CIB would be left out too
+        let nested = |document: &Document| {
+            document.root_element().descendants().filter(|one| one.name() == "cib").count() > 1
+        };
+        let options = crate::patchset::Options::default();
+        if let Some(patch) = Patchset::compare(&a, &b, options).filter(|_| !nested(&a) && !nested(&b)) {
+            let result = printed(&patch).apply(&a).expect("it fits");
+            Version::of(&result).write_to(&mut b);
+            prop_assert_eq!(&sorted(&result), &sorted(&b));
+        }
+        for document in [&a, &b] {
+            prop_assert_eq!(Patchset::compare(document, document, options), None);
         }
     }
 

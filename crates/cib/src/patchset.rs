@@ -317,7 +317,7 @@ pub(crate) fn apply_to(patch: &Patchset, document: &mut Document) -> Result<Touc
     if let Some(first) = missing.first() {
         let mut refusal =
             Refusal::new(RefusalCode::PatchFailed, first.to_string()).at_path(first.path.clone());
-        refusal.details = missing.iter().map(ToString::to_string).collect();
+        refusal.details = missing.iter().skip(1).map(ToString::to_string).collect();
         return Err(refusal);
     }
     match patch.target {

@@ -476,18 +476,38 @@ mod tests {
         assert_eq!(names, ["a1b", "node", "Node2", "node02", "node10"]);
     }
 
+    /// Ordinary scores, the borders of the range and what is beyond them.
+    fn number() -> impl Strategy<Value = i64> {
+        let border = (prop_oneof![Just(1_000_000i64), Just(-1_000_000)], -2..=2i64);
+        prop_oneof![
+            -1_000_000i64..1_000_000,
+            border.prop_map(|(border, offset)| border + offset),
+            Just(i64::MAX),
+            Just(i64::MIN),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn printed_scores_read_back(value in -2_000_000i64..2_000_000) {
+        fn printed_scores_read_back(value in number()) {
             let score = Score::new(value);
             prop_assert_eq!(Score::parse(&score.to_string()), Some(score));
+            prop_assert_eq!(Score::parse(&value.to_string()), Some(score));
+            prop_assert_eq!(i64::from(score.value()), value.clamp(-1_000_000, 1_000_000));
         }
 
         #[test]
-        fn sums_stay_in_range_and_commute(a in -2_000_000i64..2_000_000, b in -2_000_000i64..2_000_000) {
-            let (a, b) = (Score::new(a), Score::new(b));
-            prop_assert_eq!(a + b, b + a);
-            prop_assert!((-1_000_000..=1_000_000).contains(&(a + b).value()));
+        fn sums_are_exact_or_infinite(a in number(), b in number()) {
+            let sum = Score::new(a) + Score::new(b);
+            let limited = |value: i64| value.clamp(-1_000_000, 1_000_000);
+            let expected = match (limited(a), limited(b)) {
+                (-1_000_000, _) | (_, -1_000_000) => -1_000_000,
+                (1_000_000, _) | (_, 1_000_000) => 1_000_000,
+                (a, b) => limited(a + b),
+            };
+            prop_assert_eq!(i64::from(sum.value()), expected);
+            prop_assert_eq!(sum, Score::new(b) + Score::new(a));
+            prop_assert_eq!(i64::from((-Score::new(a)).value()), -limited(a));
         }
 
         #[test]

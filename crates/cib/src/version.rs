@@ -19,6 +19,10 @@ pub struct Version {
 /// The version attributes from the most significant.
 pub const VERSION_ATTRIBUTES: [&str; 3] = ["admin_epoch", "epoch", "num_updates"];
 
+/// No request may take a counter beyond this: from here on the cluster itself can still count for as long as it
+/// lives, and a version that could not be raised any more would make every later change disappear.
+pub const MAX_COUNTER: u32 = i32::MAX as u32;
+
 impl Version {
     pub fn new(admin_epoch: u32, epoch: u32, num_updates: u32) -> Version {
         Version { admin_epoch, epoch, num_updates }
@@ -69,5 +73,42 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.admin_epoch, self.epoch, self.num_updates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn version() -> impl Strategy<Value = Version> {
+        let counter = prop_oneof![0..4u32, Just(MAX_COUNTER - 1), Just(MAX_COUNTER), any::<u32>()];
+        (counter.clone(), counter.clone(), counter).prop_map(|(a, e, n)| Version::new(a, e, n))
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_counter_that_differs_decides(a in version(), b in version()) {
+            let counters = |version: Version| version.attributes().map(|(_, value)| value);
+            let first = counters(a).into_iter().zip(counters(b)).find(|(a, b)| a != b);
+            prop_assert_eq!(a.cmp(&b), first.map_or(std::cmp::Ordering::Equal, |(a, b)| a.cmp(&b)));
+        }
+
+        #[test]
+        fn what_is_written_is_read(a in version(), b in version()) {
+            let mut document = Document::new("cib");
+            b.write_to(&mut document);
+            a.write_to(&mut document);
+            prop_assert_eq!(Version::of(&document), a);
+            b.write_missing_to(&mut document);
+            prop_assert_eq!(Version::of(&document), a);
+        }
+
+        #[test]
+        fn every_next_version_is_later(a in version()) {
+            prop_assume!(a.epoch < u32::MAX && a.num_updates < u32::MAX);
+            prop_assert!(a < a.next_update() && a.next_update() < a.next_epoch());
+        }
     }
 }

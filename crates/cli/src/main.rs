@@ -135,7 +135,11 @@ fn main() -> ExitCode {
             return code;
         }
     }
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match arguments.command {
         Command::Daemon(arguments) => run_daemon(arguments),
         Command::Bus(command) => run_bus(&command),
         Command::Demo(arguments) => demo::run(arguments),
@@ -157,6 +161,13 @@ fn main() -> ExitCode {
             ExitCode::from(64)
         }
     }
+}
+
+/// Help is an answer; a mistake ends with the field's code for it.
+fn usage(error: &clap::Error) -> ExitCode {
+    // nobody to tell if even this fails
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { tool::exit::USAGE } else { 0 })
 }
 
 /// `systole events | head`: who reads has had enough, which is no failure of ours.

@@ -39,13 +39,18 @@ pub fn parse<T: Parser>(tool: &str, words: &[String]) -> Result<T, ExitCode> {
             let unknown = error.get(ContextKind::InvalidArg).filter(|_| kind == ErrorKind::UnknownArgument);
             match unknown.map(ToString::to_string) {
                 // the words of the field
-                Some(option) if option.starts_with('-') => eprintln!("{tool}: Unknown option {option}"),
+                Some(option) if option.starts_with('-') => {
+                    let near = error.get(ContextKind::SuggestedArg);
+                    let near = near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+                    eprintln!("{tool}: Unknown option {option}{near}");
+                }
                 _ => {
                     let text = error.to_string();
                     let first = text.lines().next().unwrap_or_default();
                     eprintln!("{tool}: {}", first.trim_start_matches("error: "));
                 }
             }
+            eprintln!("  '{tool} --help' lists the options");
             ExitCode::from(exit::USAGE)
         }
     })

@@ -153,7 +153,9 @@ impl<'a> Differ<'a> {
     /// For each new child the index of the old child it continues.
     fn match_children(&self, old: &[NodeId], new: &[NodeId]) -> Vec<Option<usize>> {
         let (old_keys, new_keys) = (keys(self.source, old), keys(self.target, new));
-        let same_order = old_keys == new_keys && all_different(&old_keys);
+        // what cannot be told apart need not be if nothing has changed
+        let unchanged = || old.iter().zip(new).all(|(old, new)| self.source.same(*old, self.target, *new));
+        let same_order = old_keys == new_keys && (all_different(&old_keys) || unchanged());
         let mut matches: Vec<Option<usize>> = if same_order {
             (0..new.len()).map(Some).collect()
         } else {

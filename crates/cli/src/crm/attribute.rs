@@ -259,6 +259,14 @@ fn failed(code: u8, text: &str) -> Problem {
     Problem::new(code, format!("Error performing operation: {text}"))
 }
 
+/// The words that scripts know, and what is not there.
+fn not_set(subject: &Subject) -> Problem {
+    let name = subject.name.as_deref().or(subject.pattern.as_deref()).unwrap_or("of any name");
+    let node = subject.node.as_deref().map(|node| format!(" of {node}")).unwrap_or_default();
+    let section = subject.section.name();
+    failed(NO_SUCH, &format!("No such device or address: there is no attribute '{name}'{node} in {section}"))
+}
+
 // ---- commands
 
 fn query(
@@ -276,7 +284,7 @@ fn query(
             subject.node_id(session)?;
         }
         let (Some(value), Some(name)) = (default, &subject.name) else {
-            return Err(failed(NO_SUCH, "No such device or address"));
+            return Err(not_set(subject));
         };
         pairs.push(Pair { id: String::new(), name: name.clone(), value: value.to_owned() });
     }

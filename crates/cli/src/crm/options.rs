@@ -110,7 +110,7 @@ impl Given {
 /// Reads a command line. Help, version and mistakes end the tool here.
 pub fn read(table: &Table, words: &[String]) -> Result<Given, ExitCode> {
     let given = understand(table, words).map_err(|message| {
-        eprintln!("{}: {message}", table.tool);
+        eprintln!("{}: {message}\n  '{} --help' lists the options", table.tool, table.tool);
         ExitCode::from(exit::USAGE)
     })?;
     if given.has("version") {
@@ -140,7 +140,7 @@ fn understand(table: &Table, words: &[String]) -> Result<Given, String> {
                 continue;
             }
             let option = find(table, |option| option.long == name)
-                .ok_or_else(|| format!("Unknown option --{name}"))?;
+                .ok_or_else(|| format!("Unknown option --{name}{}", meant(table, name)))?;
             let value = match (option.takes, attached) {
                 (Takes::Nothing, Some(_)) => return Err(format!("Option --{name} takes no value")),
                 (Takes::Nothing, None) => None,
@@ -159,6 +159,15 @@ fn understand(table: &Table, words: &[String]) -> Result<Given, String> {
         }
     }
     Ok(given)
+}
+
+/// ` (did you mean --name?)`, or nothing.
+fn meant(table: &Table, name: &str) -> String {
+    let known = table.options.iter().chain(&COMMON).map(|option| option.long);
+    match cib::options::closest(known, name) {
+        Some(near) => format!(" (did you mean --{near}?)"),
+        None => String::new(),
+    }
 }
 
 /// `-1rfn`, `-Nnode1`, `-N node1`.
@@ -264,7 +273,8 @@ mod tests {
     #[test]
     fn mistakes() {
         assert_eq!(words("-x").unwrap_err(), "Unknown option -x");
-        assert_eq!(words("--nod x").unwrap_err(), "Unknown option --nod");
+        assert_eq!(words("--nod x").unwrap_err(), "Unknown option --nod (did you mean --node?)");
+        assert_eq!(words("--nonsense").unwrap_err(), "Unknown option --nonsense");
         assert_eq!(words("-N").unwrap_err(), "Missing argument for -N");
     }
 }

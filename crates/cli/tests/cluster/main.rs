@@ -6,4 +6,5 @@
 
 mod host;
 mod kills;
+mod mistakes;
 mod writes;
