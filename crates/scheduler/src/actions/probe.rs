@@ -117,7 +117,7 @@ fn probe_members(model: &mut Model<'_>, group: ResourceId, node: NodeId) -> bool
 /// Rule 3.8.3.
 fn probe_clone(model: &mut Model<'_>, clone: ResourceId, node: NodeId) -> bool {
     let it = &model.resources[clone];
-    let is_enabled = it.allowed.get(node).is_none_or(|entry| entry.discovery == Discovery::Exclusive);
+    let is_enabled = it.allowed.get(node).is_some_and(|entry| entry.discovery == Discovery::Exclusive);
     if it.exclusive_discovery && !is_enabled {
         model.resources[clone].allowed.remove(node);
         return false;

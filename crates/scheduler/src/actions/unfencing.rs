@@ -2,6 +2,7 @@
 
 use super::{digest, fencing};
 use crate::model::{ActionId, Model, NodeId, Properties, ResourceId};
+use crate::placement::in_iteration_order;
 
 /// Orders an action that needs the node to be unfenced after that (rule 3.14.8), and has the node
 /// unfenced if it is not known to be.
@@ -31,19 +32,29 @@ fn is_unfenced(model: &Model<'_>, node: NodeId) -> bool {
     model.nodes[node].attributes.get("#node-unfenced").is_some_and(|value| **value != *"0")
 }
 
-/// Has `node` unfenced (rule 3.14.9). With a `resource`, only if that is a fence device.
-pub(super) fn trigger(
-    model: &mut Model<'_>,
-    resource: Option<ResourceId>,
-    node: NodeId,
-    reason: &str,
-) -> Option<ActionId> {
+/// Has `node` unfenced (rule 3.14.9). With a `resource`, only if that is a fence device; where the node cannot be
+/// unfenced, all others are that the device may run on.
+pub(super) fn trigger(model: &mut Model<'_>, resource: Option<ResourceId>, node: NodeId, reason: &str) {
     if !model.have_unfencing || resource.is_some_and(|it| !model.resources[it].is_fence_device) {
-        return None;
+        return;
     }
+    let nodes = match resource {
+        Some(device) if !can_be_unfenced(model, node) => {
+            let entries = in_iteration_order(model, &model.resources[device].allowed);
+            entries.into_iter().map(|entry| entry.node).collect()
+        }
+        _ => vec![node],
+    };
+    for node in nodes {
+        if can_be_unfenced(model, node) {
+            fencing::request(model, node, Some("on"), false, Some(reason), false);
+        }
+    }
+}
+
+fn can_be_unfenced(model: &Model<'_>, node: NodeId) -> bool {
     let it = &model.nodes[node];
-    let can_take_it = it.online && !it.unclean && !it.shutdown;
-    can_take_it.then(|| fencing::request(model, node, Some("on"), false, Some(reason), false))
+    it.online && !it.unclean && !it.shutdown
 }
 
 /// Writes the digests of all unfencing devices into a new fencing action. Returns whether one differs

@@ -5,19 +5,23 @@ use super::{Finality, colocation, criteria, output, place as place_any, tables};
 use crate::model::{Cause, Colocation, Model, NodeId, Replica, ResourceId};
 use cib::value::{Role, Score};
 
-/// How often a bundle may be asked for from inside its own placement. The rule knows no limit, but bundles
-/// that are colocated in a circle would ask for each other once for every order of their containers.
-const MOST_NESTED: u8 = 2;
+/// How often a bundle may be asked for from inside its own placement, once bundles have been so often in all. The
+/// rule knows no limit, but bundles that are colocated in a circle ask for each other once for every order of
+/// their containers.
+const MOST_NESTED: u16 = 2;
+const MOST_NESTED_IN_ALL: u32 = 300;
 
 /// Places everything in the bundle. Asked again, it places again what is still open, and prints again.
 pub fn place(model: &mut Model, bundle: ResourceId, preferred: Option<NodeId>, finality: Finality) {
-    let nesting = &mut model.placement.marks_mut(bundle).nesting;
-    if *nesting > MOST_NESTED {
+    let many = model.placement.nested_bundles >= MOST_NESTED_IN_ALL;
+    let nesting = model.placement.marks_mut(bundle).nesting;
+    if many && nesting > MOST_NESTED {
         return;
     }
-    *nesting += 1;
+    model.placement.nested_bundles += u32::from(nesting > 0);
+    model.placement.marks_mut(bundle).nesting = nesting + 1;
     place_all(model, bundle, preferred, finality);
-    model.placement.marks_mut(bundle).nesting -= 1;
+    model.placement.marks_mut(bundle).nesting = nesting;
 }
 
 /// Rule 2.22.4.

@@ -194,8 +194,7 @@ pub fn distribute(model: &mut Model, plan: &Distribution) {
             model.add_score_everywhere(instance, Score::MINUS_INFINITY, cause);
             continue;
         }
-        ban_full_nodes(model, plan, instance, &counters);
-        if let Some(node) = place(model, instance, None, Finality::Final) {
+        if let Some(node) = try_to_place(model, plan, instance, None, &counters) {
             counters[node.index()] += 1;
             assigned += 1;
         }
@@ -244,8 +243,7 @@ fn keep_on(
     let saved = save_tables(model, instance);
     let mut counters = counters.clone();
     for _ in 0..left {
-        ban_full_nodes(model, plan, instance, &counters);
-        let got = place(model, instance, Some(node), Finality::Tentative);
+        let got = try_to_place(model, plan, instance, Some(node), &counters);
         if let Some(got) = got {
             counters[got.index()] += 1;
         }
@@ -262,6 +260,23 @@ fn keep_on(
         primitive::take_off(model, instance);
     }
     false
+}
+
+/// One attempt (rule 2.20.9), tentative if there is a preferred node. An instance that is being placed already,
+/// further out, is left as it is.
+fn try_to_place(
+    model: &mut Model,
+    plan: &Distribution,
+    instance: ResourceId,
+    preferred: Option<NodeId>,
+    counters: &Counters,
+) -> Option<NodeId> {
+    if model.resources[instance].placing {
+        return None;
+    }
+    ban_full_nodes(model, plan, instance, counters);
+    let finality = if preferred.is_some() { Finality::Tentative } else { Finality::Final };
+    place(model, instance, preferred, finality)
 }
 
 fn save_tables(model: &Model, instance: ResourceId) -> Vec<(ResourceId, NodeTable)> {

@@ -39,6 +39,7 @@ use crate::model::{Id, Model, NodeId, ResourceId, ResourceKind};
 use cib::config::Constraint;
 use cib::value::Score;
 
+pub(crate) use choose_node::in_iteration_order;
 pub(crate) use colocation::pairing::has_blocked_part;
 pub use promotion::restore_priorities;
 pub use tables::{attribute_for, host_of};
@@ -58,6 +59,8 @@ pub struct Extra {
     demands: Vec<utilization::Amounts>,
     effects: colocation::effects::Effects,
     progress: colocation::preferences::Progress,
+    /// How often a bundle was asked for from inside its own placement.
+    nested_bundles: u32,
 }
 
 /// Placement's notes about one resource.
@@ -68,7 +71,7 @@ struct Marks {
     /// The last merge that had it as a source.
     last_merge: u32,
     /// How many placements of this bundle are going on, each asked for by the one before.
-    nesting: u8,
+    nesting: u16,
     /// A promotable clone whose promotion sorting has begun (rule 2.16.8).
     promotion_sorting: bool,
     /// The score of the entry at the moment the resource was put on its node (rule 2.17.6 a).
