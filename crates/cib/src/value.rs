@@ -380,10 +380,40 @@ fn compare_digit_runs(a: &[u8], b: &[u8]) -> Ordering {
     left.len().cmp(&right.len()).then_with(|| left.cmp(&right)).then_with(|| a.len().cmp(&b.len()))
 }
 
+/// Milliseconds in readable form: `1d2h3m4.005s`, `3.500s`, `20s`, `500ms`.
+pub fn readable_duration(milliseconds: i64) -> String {
+    if (0..1000).contains(&milliseconds) {
+        return format!("{milliseconds}ms");
+    }
+    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
+    let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    let mut text = String::new();
+    for (amount, unit) in [(days, "d"), (hours, "h"), (minutes, "m")] {
+        if amount > 0 {
+            text.push_str(&format!("{amount}{unit}"));
+        }
+    }
+    match (seconds, rest) {
+        (0, 0) => {}
+        (seconds, 0) => text.push_str(&format!("{seconds}s")),
+        (seconds, rest) => text.push_str(&format!("{seconds}.{rest:03}s")),
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_readable() {
+        assert_eq!(readable_duration(500), "500ms");
+        assert_eq!(readable_duration(20_000), "20s");
+        assert_eq!(readable_duration(3_500), "3.500s");
+        assert_eq!(readable_duration(93_784_005), "1d2h3m4.005s");
+        assert_eq!(readable_duration(60_000), "1m");
+    }
 
     #[test]
     fn scores_are_read_as_configured() {

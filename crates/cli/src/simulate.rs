@@ -196,7 +196,7 @@ fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let document = xml::Document::parse(&text).map_err(|error| unreadable(&error.to_string()))?;
     drop(text);
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
-    let mut outcome = simulate(document, &options(arguments, words));
+    let mut outcome = simulate(document, &Options { last: true, ..options(arguments, words) });
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
     for warning in &outcome.warnings {
         eprintln!("warning: {warning}");
@@ -306,6 +306,7 @@ fn options(arguments: &Arguments, words: &[String]) -> Options {
         show_attributes: arguments.show_attrs,
         show_failures: arguments.show_failcounts,
         xml_request: is_xml(arguments).then(|| tool::request("crm_simulate", words)),
+        last: false,
         local_time: Some(crate::mon::ctime),
     }
 }

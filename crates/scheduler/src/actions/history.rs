@@ -3,7 +3,7 @@
 use super::digest::{self, Comparison};
 use super::request::{request, request_because};
 use super::{fail_count, recurring, unfencing};
-use crate::model::{Cause, Model, NodeId, Properties, ResourceId, Side, Task};
+use crate::model::{Cause, Model, NodeId, Properties, ResourceId, ScoreLine, Side, Task};
 use crate::ordering::order;
 use crate::state::{self, ActiveRange};
 use cib::status::{HistoryEntry, HistoryText, ResourceHistory};
@@ -205,9 +205,15 @@ fn report_private_change(
     }
     let (id, name) = (&model.resources[resource].id, &model.nodes[node].name);
     let magic = entry.text(HistoryText::TransitionMagic).unwrap_or_default();
-    let key = format!("{id}_{}_{}", task.name(), entry.interval);
-    let message = format!("Only 'private' parameters to {key} on {name} changed: {magic}");
-    model.actions_extra.messages.push(message);
+    let interval = match entry.interval {
+        0 => "0s".to_owned(),
+        interval => cib::value::readable_duration(i64::from(interval)),
+    };
+    let task = task.name();
+    let message = format!(
+        "Only 'private' parameters to {interval}-interval {task} for {id} on {name} changed: {magic}"
+    );
+    model.score_lines.push(ScoreLine::Message(message));
 }
 
 /// Whether an enabled operation of this name and interval is configured.

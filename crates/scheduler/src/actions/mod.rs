@@ -51,8 +51,6 @@ pub struct Extra<'a> {
     /// What the plan means for people, once it is made.
     pub summary: summary::Summary,
     postponed: Vec<history::Postponed<'a>>,
-    /// Lines that simulation tools print before the summary (rules 1.19.2, 3.47.4).
-    pub messages: Vec<String>,
 }
 
 /// Actions that follow from differences between history and configuration (S5).

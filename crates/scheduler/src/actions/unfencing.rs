@@ -1,7 +1,7 @@
 //! Unfencing: giving a node (back) its access to what fencing would take away (rules 3.14.8, 3.14.9, 3.15.9).
 
 use super::{digest, fencing};
-use crate::model::{ActionId, Model, NodeId, Properties, ResourceId};
+use crate::model::{ActionId, Model, NodeId, Properties, ResourceId, ScoreLine};
 use crate::placement::in_iteration_order;
 
 /// Orders an action that needs the node to be unfenced after that (rule 3.14.8), and has the node
@@ -93,7 +93,7 @@ fn has_changed(model: &mut Model<'_>, device: ResourceId, node: NodeId, full: &s
         format!("notice: Unfencing node {node} because the definition of {device} changed")
     };
     if model.plan_options.show_scores {
-        model.actions_extra.messages.push(message);
+        model.score_lines.push(ScoreLine::Message(message));
     }
     !only_private
 }

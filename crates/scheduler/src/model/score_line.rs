@@ -18,6 +18,8 @@ pub enum ScoreLine {
     Capacity { when: &'static str, node: Name, amounts: Amounts },
     /// What a resource takes from the node on which it was put.
     Utilization { resource: Name, node: Name, amounts: Amounts },
+    /// Something found out meanwhile, for whoever looks at scores (rule 3.47.4).
+    Message(String),
 }
 
 impl ScoreLine {
@@ -45,6 +47,7 @@ impl fmt::Display for ScoreLine {
                 write!(out, "{}: {resource} utilization on {node}:", ScoreLine::ASSIGN)?;
                 write_amounts(out, amounts)
             }
+            ScoreLine::Message(text) => out.write_str(text),
         }
     }
 }

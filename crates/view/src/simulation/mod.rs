@@ -65,6 +65,9 @@ pub struct Options {
     pub show_failures: bool,
     /// Write an XML document instead of text: the command line that asked.
     pub xml_request: Option<String>,
+    /// The process ends after this run: memory is left to the system, which takes it back at once, instead of
+    /// being freed piece by piece.
+    pub last: bool,
     /// Epoch seconds as local time; without it they are written in UTC.
     pub local_time: Option<fn(Timestamp) -> String>,
 }
@@ -163,6 +166,8 @@ impl Run<'_> {
         if self.options.executes() {
             self.execute(&mut document, graph, &names);
             self.outcome.output = Some(document).filter(|_| keep.output);
+        } else if self.options.last {
+            std::mem::forget((document, graph));
         }
         Ok(())
     }
@@ -302,9 +307,6 @@ impl Run<'_> {
         }
         if !self.options.quiet {
             let summary = crate::summary::lines(&plan.model, changes);
-            // rule 3.47.4
-            let messages = &plan.model.actions_extra.messages;
-            messages.iter().filter(|_| self.options.show_scores).for_each(|message| self.say(message));
             self.say("");
             self.say("Transition Summary:");
             for line in &summary {
@@ -315,7 +317,12 @@ impl Run<'_> {
         self.outcome.dot = self.options.keep.drawing.then(|| dot(&plan.model, drawing));
         self.outcome.graph = self.options.keep.graph.then(|| plan.graph.to_string());
         if !self.options.executes() {
-            return (plan.graph, BTreeSet::new());
+            let graph = plan.graph;
+            if self.options.last {
+                std::mem::forget(plan.model);
+                std::mem::forget(cib);
+            }
+            return (graph, BTreeSet::new());
         }
         let names = plan.model.resources.values().flat_map(|it| [Some(&it.id), it.history_name.as_ref()]);
         let names = names.flatten().map(|name| name.to_string()).collect();
@@ -334,13 +341,17 @@ impl Run<'_> {
             report.scores(section, lines);
             return;
         }
+        let is_message = |line: &ScoreLine| matches!(line, ScoreLine::Message(_));
         if self.options.quiet {
-            lines.iter().for_each(|line| self.say(&line.to_string()));
+            lines.iter().filter(|line| !is_message(line)).for_each(|line| self.say(&line.to_string()));
             return;
         }
         self.say("");
         self.say(title);
-        lines.iter().for_each(|line| self.say(&format!("  * {line}")));
+        for line in lines {
+            let bullet = if is_message(line) { "" } else { "  * " };
+            self.say(&format!("{bullet}{line}"));
+        }
     }
 
     /// Pretends to carry out the graph, and shows the state after it.

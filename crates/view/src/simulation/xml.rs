@@ -145,6 +145,8 @@ impl Report {
                 let id = self.element(parent, "utilization", &attributes);
                 self.amounts(id, amounts);
             }
+            // text only
+            ScoreLine::Message(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use super::text::{self, Items};
 use super::{Failure, NodeStatus, Ping, PrimitiveStatus, ResourceStatus, Status};
 use super::{grouped, html, words};
 use cib::options::{ClusterOptions, NoQuorumPolicy};
+use cib::value::readable_duration;
 use scheduler::model::{Model, NodeKind, ResourceId};
 
 /// What the summary says beside the status itself; texts that are empty are left out.
@@ -586,7 +587,7 @@ pub fn friendly_failure(failure: &Failure, clock: &dyn Fn(i64) -> String) -> Str
     let resource = failure.resource.as_deref().unwrap_or(&failure.id);
     let mut line = resource.to_owned();
     if failure.interval > 0 {
-        line.push_str(&format!(" {}-interval", readable(i64::from(failure.interval))));
+        line.push_str(&format!(" {}-interval", readable_duration(i64::from(failure.interval))));
     }
     let task = if failure.task == "monitor" && failure.interval == 0 { "probe" } else { &failure.task };
     line.push_str(&format!(" {task} on {}", failure.node));
@@ -600,7 +601,7 @@ pub fn friendly_failure(failure: &Failure, clock: &dyn Fn(i64) -> String) -> Str
     }
     line.push_str(&failure.last_rc_change.map(|at| format!(" at {}", clock(at))).unwrap_or_default());
     if let Some(took) = failure.exec_time.filter(|took| *took > 0) {
-        line.push_str(&format!(" after {}", readable(took)));
+        line.push_str(&format!(" after {}", readable_duration(took)));
     }
     line
 }
@@ -626,39 +627,9 @@ fn technical_failure(failure: &Failure, clock: &dyn Fn(i64) -> String) -> String
     line
 }
 
-/// Milliseconds in readable form: `1d2h3m4.005s`, `3.500s`, `20s`, `500ms`.
-pub fn readable(milliseconds: i64) -> String {
-    if (0..1000).contains(&milliseconds) {
-        return format!("{milliseconds}ms");
-    }
-    let (whole, rest) = (milliseconds / 1000, milliseconds % 1000);
-    let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
-    let mut text = String::new();
-    for (amount, unit) in [(days, "d"), (hours, "h"), (minutes, "m")] {
-        if amount > 0 {
-            text.push_str(&format!("{amount}{unit}"));
-        }
-    }
-    match (seconds, rest) {
-        (0, 0) => {}
-        (seconds, 0) => text.push_str(&format!("{seconds}s")),
-        (seconds, rest) => text.push_str(&format!("{seconds}.{rest:03}s")),
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_readable() {
-        assert_eq!(readable(500), "500ms");
-        assert_eq!(readable(20_000), "20s");
-        assert_eq!(readable(3_500), "3.500s");
-        assert_eq!(readable(93_784_005), "1d2h3m4.005s");
-        assert_eq!(readable(60_000), "1m");
-    }
 
     #[test]
     fn a_failure_reads_as_a_sentence() {
