@@ -19,8 +19,11 @@ pub struct Paths {
     pub scratch: PathBuf,
     /// The API's socket.
     pub socket: PathBuf,
-    /// The tools' names as links to the binary, for agents; none if they are installed.
-    pub tools: Option<PathBuf>,
+    /// The tools' names as links to the binary: what agents call must be this daemon's, whatever else is
+    /// installed.
+    pub tools: PathBuf,
+    /// Several daemons may share this machine.
+    pub shared: bool,
     /// Secrets of resources (rule 4.12.1).
     pub secrets: PathBuf,
 }
@@ -37,7 +40,8 @@ impl Paths {
             running: "/run/systole/running".into(),
             scratch: "/run/resource-agents".into(),
             socket: "/run/systole/api.sock".into(),
-            tools: None,
+            tools: state.join("bin"),
+            shared: false,
             secrets: "/var/lib/pacemaker/lrm/secrets".into(),
         }
     }
@@ -54,7 +58,8 @@ impl Paths {
             running: directory.join("running"),
             scratch: directory.join("scratch"),
             socket: directory.join("api.sock"),
-            tools: Some(directory.join("bin")),
+            tools: directory.join("bin"),
+            shared: true,
             secrets: directory.join("secrets"),
         }
     }
@@ -73,9 +78,9 @@ impl Paths {
             (&self.agents, true),
             (&self.running, false),
             (&self.scratch, true),
+            (&self.tools, true),
         ];
         list.extend(self.socket.parent().map(|parent| (parent, true)));
-        list.extend(self.tools.as_deref().map(|tools| (tools, true)));
         list
     }
 }

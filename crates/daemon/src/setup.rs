@@ -93,9 +93,7 @@ fn prepare(paths: &Paths) -> Result<(), DaemonError> {
         move |source| DaemonError::File { path, source }
     };
     agents::own::unpack(&paths.agents).map_err(fail(&paths.agents))?;
-    if let Some(tools) = &paths.tools {
-        link_tools(tools).map_err(fail(tools))?;
-    }
+    link_tools(&paths.tools).map_err(fail(&paths.tools))?;
     fs::write(paths.pid_file(), format!("{}\n", std::process::id())).map_err(fail(&paths.pid_file()))
 }
 
@@ -292,9 +290,9 @@ fn uuid() -> String {
 
 /// Agents and what they find in their environment.
 fn surroundings(paths: &Paths) -> Agents {
-    let mut search = match paths.tools {
-        Some(_) => SearchPath::for_shared_machine(&paths.agents),
-        None => SearchPath::with_own(&paths.agents),
+    let mut search = match paths.shared {
+        true => SearchPath::for_shared_machine(&paths.agents),
+        false => SearchPath::with_own(&paths.agents),
     };
     search.secrets = paths.secrets.clone();
     let mut environment = BTreeMap::from(
@@ -315,11 +313,10 @@ fn surroundings(paths: &Paths) -> Agents {
     if let Ok(binary) = std::env::current_exe() {
         environment.insert("SYSTOLE_BINARY".into(), binary.display().to_string());
     }
-    if let Some(tools) = &paths.tools {
-        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
-        environment.insert("PATH".into(), format!("{}:{path}", tools.display()));
-        environment.insert("HA_SBIN_DIR".into(), tools.display().to_string());
-    }
+    let tools = paths.tools.display();
+    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    environment.insert("PATH".into(), format!("{tools}:{path}"));
+    environment.insert("HA_SBIN_DIR".into(), tools.to_string());
     Agents { search, environment, systemd: Systemd::default() }
 }
 

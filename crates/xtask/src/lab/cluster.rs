@@ -9,7 +9,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::watcher::{Roots, Watcher};
-use crate::live::cluster::TAKE_NAMES;
 use crate::live::corosync::{self, Settings};
 use crate::live::hosts::Hosts;
 
@@ -114,20 +113,7 @@ impl Cluster {
     /// Starts Corosync and the cluster manager on a host that is on.
     pub fn start_node(&mut self, name: &str) -> io::Result<()> {
         corosync::start(&mut self.hosts, name)?;
-        if self.stack == Stack::Systole {
-            self.take_names(name)?;
-        }
         self.start_manager(name)
-    }
-
-    /// Lets agents find Systole's tools under the field's names.
-    fn take_names(&self, name: &str) -> io::Result<()> {
-        let mut command = self.hosts.command(name, "sh")?;
-        command.args(["-c", TAKE_NAMES]).env("DISK", self.hosts.disk(name)).env("SYSTOLE", &self.binary);
-        match command.status()?.success() {
-            true => Ok(()),
-            false => Err(io::Error::other(format!("the tools' names cannot be taken on {name}"))),
-        }
     }
 
     pub fn start_manager(&mut self, name: &str) -> io::Result<()> {

@@ -13,8 +13,8 @@ use super::hosts::Hosts;
 /// Everything is awaited for at most this long; no step is judged by its speed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Puts the tools' names where clients and agents call them by their full paths.
-pub const TAKE_NAMES: &str = r#"
+/// Puts the tools' names where clients call them by their full paths.
+const TAKE_NAMES: &str = r#"
 set -e
 mkdir -p "$DISK/names"
 "$SYSTOLE" install-links "$DISK/names" > /dev/null

@@ -4,7 +4,7 @@
 mod agents;
 pub mod client;
 mod clients;
-pub mod cluster;
+mod cluster;
 mod container;
 pub mod corosync;
 pub mod hosts;
