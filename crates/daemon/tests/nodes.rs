@@ -64,6 +64,7 @@ fn scenarios(filter: Option<&str>) {
     let all: &[(&str, fn())] = &[
         ("rubbish_on_the_api_harms_nobody", rubbish::rubbish_on_the_api_harms_nobody),
         ("rubbish_on_the_bus_harms_nobody", rubbish::rubbish_on_the_bus_harms_nobody),
+        ("strangers_keep_nobody_out", rubbish::strangers_keep_nobody_out),
         (
             "agents_that_misbehave_are_handled_and_shown",
             odd_agents::agents_that_misbehave_are_handled_and_shown,

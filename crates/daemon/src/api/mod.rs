@@ -33,6 +33,9 @@ use crate::journal::Journal;
 /// Connections at a time, watchers included; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 256;
 
+/// Of them by users who may not use the interface: these only hear so, and must not keep others out.
+const MAX_GUESTS: usize = 16;
+
 /// Time for a request's head, and for its body.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -178,11 +181,17 @@ pub(crate) async fn serve(listener: UnixListener, context: Context) {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(context);
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let guests = Arc::new(Semaphore::new(MAX_GUESTS));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(mut place) = places.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let service = of_peer(&router, peer::Peer::of(&stream));
+                let peer = peer::Peer::of(&stream);
+                if peer.check().is_err() {
+                    let Ok(guest) = guests.clone().try_acquire_owned() else { continue };
+                    place = guest;
+                }
+                let service = of_peer(&router, peer);
                 tokio::spawn(async move {
                     let _place = place;
                     let mut builder = http1::Builder::new();

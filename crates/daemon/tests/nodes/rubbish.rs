@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Stdio;
 
 use super::*;
 
@@ -92,6 +94,53 @@ pub fn rubbish_on_the_api_harms_nobody() {
             assert_eq!((problem.code.as_str(), problem.exit_code), ("no-such-object", 5))
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Opens many connections and says something on each of them again and again.
+const CROWD: &str = r#"
+$| = 1; $SIG{PIPE} = "IGNORE";
+my @all = map { IO::Socket::UNIX->new(Peer => $ARGV[0]) } 1..300;
+while (1) {
+    for my $one (@all) { syswrite($one, "GET /v1/status HTTP/1.1\r\nhost: x\r\n\r\n") if $one }
+    print "here\n";
+    sleep 1;
+}"#;
+
+/// Users who may not use the cluster may knock, and knock, and keep nobody out who may.
+pub fn strangers_keep_nobody_out() {
+    let cluster = Cluster::new(1);
+    cluster.settle(&[1]);
+    let perl = |words: &[&str]| Command::new("perl").args(words).stderr(Stdio::null()).status();
+    let has_perl = perl(&["-MIO::Socket::UNIX", "-e", "1"]).is_ok_and(|status| status.success());
+    if !rustix::process::getuid().is_root() || !has_perl {
+        println!("  not root, or no perl: nobody else to be");
+        return;
+    }
+    for folder in [cluster.directory.path().to_owned(), cluster.state(1)] {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let crowd = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-MIO::Socket::UNIX", "-e", CROWD])
+        .arg(cluster.state(1).join("api.sock"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut crowd = Crowd(crowd);
+    let mut said = [0; 5];
+    crowd.0.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    for _ in 0..20 {
+        cluster.client(1).status().unwrap();
+    }
+}
+
+/// Goes with the test, however that ends.
+struct Crowd(Child);
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
