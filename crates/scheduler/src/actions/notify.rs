@@ -492,9 +492,9 @@ impl Job {
     }
 }
 
-/// The instance's own start or stop, on whatever node.
+/// The instance's own start or stop, on whatever node: the newest, where it is active on several.
 fn own_action(model: &Model<'_>, resource: ResourceId, task: Task) -> Option<ActionId> {
-    model.resources[resource].actions.iter().copied().find(|id| model.actions[*id].is(&task, 0))
+    model.resources[resource].actions.iter().rev().copied().find(|id| model.actions[*id].is(&task, 0))
 }
 
 /// Whether the instance would be behind a connection that cannot be started.

@@ -1,6 +1,7 @@
 //! Differences that come with the version of the reference (2.1.5 beside the newer one that is specified),
-//! so far as they can be told from the input and from what differs. Whoever finds another cause adds it here,
-//! with the rule that says so.
+//! so far as they can be told from the input and from what differs: a broad guess. With `--reference` and a
+//! release that the specification describes nothing is explained away, so that is the comparison that counts.
+//! Whoever finds another cause adds it here, with the rule that says so.
 
 use super::outcome::{Outcome, differing};
 
