@@ -199,8 +199,10 @@ impl Cluster {
     }
 
     pub fn replace(&self, section: &str, content: &str) -> io::Result<()> {
-        let xml = format!("<{section}>{content}</{section}>");
-        self.ask(&["cibadmin", "--replace", "-o", section, "--xml-text", &xml]).map(drop)
+        const FILE: &str = "var/lib/lab/change.xml";
+        // a command line has room for a few hundred resources only
+        fs::write(self.hosts.disk(&self.living()).join(FILE), format!("<{section}>{content}</{section}>"))?;
+        self.ask(&["cibadmin", "--replace", "-o", section, "--xml-file", &format!("/{FILE}")]).map(drop)
     }
 
     /// Makes a resource prefer a node.
