@@ -224,6 +224,9 @@ fn verdict(
         return (vec!["exit"], None);
     }
     let aspects = differing(ours, reference);
+    if aspects.contains(&"exit") && reference.failed() && !ours.failed() {
+        return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
+    }
     let known = if all || aspects.is_empty() { None } else { known::cause(text, ours, reference) };
     (aspects, known)
 }

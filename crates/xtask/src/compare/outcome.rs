@@ -31,6 +31,13 @@ pub struct Outcome {
     pub unusable: Option<String>,
 }
 
+impl Outcome {
+    /// Whether the plan could not be carried out to its end.
+    pub fn failed(&self) -> bool {
+        self.aspects.get("exit").is_some_and(|lines| lines.iter().any(|line| line != "exit status: 0"))
+    }
+}
+
 /// Runs the tool on the input; `words` come before the options. `exact` keeps what an older version says
 /// otherwise about fencing.
 pub fn run(
