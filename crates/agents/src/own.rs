@@ -15,6 +15,12 @@ const FILES: [(&str, &str); 5] = [
     ("sbin/fence_systole_demo", include_str!("../../../agents/sbin/fence_systole_demo")),
 ];
 
+/// Whether this is one of Systole's own fence agents.
+#[must_use]
+pub fn has_fence_agent(kind: &str) -> bool {
+    FILES.iter().any(|(name, _)| name.strip_prefix("sbin/") == Some(kind))
+}
+
 /// Writes the agents below `directory`. Files that are right already stay untouched; a file that an agent
 /// process is being started from is replaced whole, never written into.
 pub fn unpack(directory: &Path) -> io::Result<()> {

@@ -50,15 +50,27 @@ impl SearchPath {
         SearchPath::joined(directory, 0)
     }
 
+    /// What is installed on this host, without Systole's own.
+    pub fn installed() -> SearchPath {
+        let mut path = SearchPath::default();
+        path.add_named();
+        path
+    }
+
     fn joined(directory: &Path, place: usize) -> SearchPath {
         let mut path = SearchPath::default();
         path.ocf.insert(place, directory.join("ocf/resource.d"));
         path.fence.insert(place, directory.join("sbin"));
-        if let Some(first) = std::env::var_os("SYSTOLE_AGENTS").map(PathBuf::from) {
-            path.ocf.insert(0, first.join("ocf/resource.d"));
-            path.fence.insert(0, first.join("sbin"));
-        }
+        path.add_named();
         path
+    }
+
+    /// Puts the directory that the environment names first.
+    fn add_named(&mut self) {
+        if let Some(first) = std::env::var_os("SYSTOLE_AGENTS").map(PathBuf::from) {
+            self.ocf.insert(0, first.join("ocf/resource.d"));
+            self.fence.insert(0, first.join("sbin"));
+        }
     }
 
     /// Classes that can be asked for, in the order of the classic tools.

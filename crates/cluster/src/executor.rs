@@ -3,6 +3,7 @@
 //!
 //! It decides nothing about resources: it carries out orders and reports what became of them.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,8 @@ pub struct Executor {
     /// How often each fence device is being used now, by whomever.
     device_use: BTreeMap<String, usize>,
     started: Started,
+    /// What [`Executor::next_deadline`] found, until something changes: it looks at every resource.
+    next: Cell<Option<Option<u64>>>,
 }
 
 #[derive(Debug, Default)]
@@ -207,6 +210,7 @@ impl Executor {
             devices: BTreeMap::new(),
             device_use: BTreeMap::new(),
             started: Started::default(),
+            next: Cell::default(),
         };
         for leftover in leftovers {
             executor.runs.insert(leftover.id, leftover.resource.clone());
@@ -220,6 +224,7 @@ impl Executor {
 
     /// Fixes the moments of what was left behind and ends monitors among it. To be called once, first.
     pub fn begin(&mut self, now: Now, out: &mut Outbox) {
+        self.next.set(None);
         for slot in self.resources.values_mut() {
             let Some(running) = &mut slot.running else { continue };
             running.since = now.monotonic;
@@ -242,6 +247,7 @@ impl Executor {
     /// Takes an order. Orders of one resource are carried out one after the other; a change of the
     /// resource's state ends its recurring operations first. Returns what needed no agent.
     pub fn order(&mut self, order: Order, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        self.next.set(None);
         let resource = order.resource.clone();
         let slot = self.resources.entry(resource.clone()).or_default();
         let mut ended = Vec::new();
@@ -268,6 +274,7 @@ impl Executor {
     }
 
     fn end(&mut self, resource: &str, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Finished> {
+        self.next.set(None);
         let Some(slot) = self.resources.get_mut(resource) else { return Vec::new() };
         let mut ended = slot.end_recurring(&which, out);
         let (dropped, kept) = std::mem::take(&mut slot.queue)
@@ -291,6 +298,7 @@ impl Executor {
 
     /// Takes the end of a run. Returns the results to be told.
     pub fn done(&mut self, result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        self.next.set(None);
         let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
         let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
         let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
@@ -314,6 +322,7 @@ impl Executor {
 
     /// Takes metadata. Returns the results that waited for them.
     pub fn metadata(&mut self, id: OperationId, metadata: Option<AgentMetadata>, now: Now) -> Vec<Finished> {
+        self.next.set(None);
         let Some(agent) = self.fetching.remove(&id) else { return Vec::new() };
         let known = self.metadata.entry(agent.clone()).or_default();
         known.at = now.monotonic;
@@ -364,6 +373,7 @@ impl Executor {
 
     /// Takes one use of a fence device, if it bears one more; given back by [`Executor::release_device`].
     pub fn take_device(&mut self, device: &str, limit: Option<usize>) -> bool {
+        self.next.set(None);
         let uses = self.device_use.entry(device.to_owned()).or_default();
         let may = limit.is_none_or(|limit| *uses < limit);
         *uses += usize::from(may);
@@ -372,6 +382,7 @@ impl Executor {
 
     /// Gives back one use of a fence device.
     pub fn release_device(&mut self, device: &str) {
+        self.next.set(None);
         if let Some(uses) = self.device_use.get_mut(device) {
             *uses = uses.saturating_sub(1);
         }
@@ -390,6 +401,10 @@ impl Executor {
 
     /// Starts recurring operations that are due and ends leftovers whose time is up.
     pub fn deadline(&mut self, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        if self.next_deadline().is_none_or(|at| at > now.monotonic) {
+            return Vec::new();
+        }
+        self.next.set(None);
         let mut due = Vec::new();
         for (resource, slot) in &mut self.resources {
             if slot.running.is_none()
@@ -412,6 +427,12 @@ impl Executor {
     /// When [`Executor::deadline`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
+        let known = self.next.get().unwrap_or_else(|| self.find_next_deadline());
+        self.next.set(Some(known));
+        known
+    }
+
+    fn find_next_deadline(&self) -> Option<u64> {
         let of_slot = |(resource, slot): (&String, &Slot)| match &slot.running {
             // goes on when the device is free
             None if slot.must_wait(resource, &self.device_use, u64::MAX) => None,
@@ -449,6 +470,7 @@ impl Executor {
 
     /// Starts what the resource's queue, or its recurring operations, have next.
     fn advance(&mut self, resource: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        self.next.set(None);
         let mut finished = Vec::new();
         loop {
             let Some(slot) = self.resources.get_mut(resource) else { return finished };
@@ -709,7 +731,7 @@ impl Slot {
 
     /// Whether what comes next needs a fence device that bears no further use now (rule 4.61.4).
     fn must_wait(&self, resource: &str, uses: &BTreeMap<String, usize>, now: u64) -> bool {
-        let due = || self.due(now).and_then(|(key, _)| self.recurring.get(&key)).map(|one| &one.order);
+        let due = || self.due_key(now).and_then(|key| self.recurring.get(key)).map(|one| &one.order);
         let Some(order) = self.queue.front().or_else(due) else { return false };
         let needs_device = order.is_fencing()
             && (order.interval > 0 || !matches!(order.operation.as_str(), "stop" | "monitor"));
@@ -719,11 +741,15 @@ impl Slot {
 
     /// The recurring operation that is due longest, with its order if it has had no result yet.
     fn due(&self, now: u64) -> Option<(String, Option<Box<Order>>)> {
-        let due = self.recurring.iter().filter_map(|(key, one)| one.due.map(|at| (at, key)));
-        let key = due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key.clone())?;
+        let key = self.due_key(now)?.clone();
         let first = self.recurring.get(&key).filter(|one| one.last.is_none());
         let first = first.map(|one| Box::new(one.order.clone()));
         Some((key, first))
+    }
+
+    fn due_key(&self, now: u64) -> Option<&String> {
+        let due = self.recurring.iter().filter_map(|(key, one)| one.due.map(|at| (at, key)));
+        due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The cluster node as a pure state machine: membership, join and DC choice, the replicated CIB, node
 //! attributes, transition runner, fencing coordinator and executor book-keeping.
 //!
-//! [`Node::step`] takes the moment and one [`Input`] and appends [`Output`]s; [`Node::next_deadline`] says
+//! [`Node::step`] takes the moment and one [`Input`] (or several that wait) and appends [`Output`]s; [`Node::next_deadline`] says
 //! when it wants to be woken. The driver (the daemon, or the simulator) performs the outputs in order.
 //! Nothing here reads a clock, a file, a socket or a random number, and nothing depends on the order of a
 //! hash table: the same inputs give the same outputs, on every machine.

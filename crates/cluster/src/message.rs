@@ -25,7 +25,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,10 +105,11 @@ pub enum Body {
     Forget { request: Option<RequestId>, what: Forget, at: i64 },
     /// Failures of a resource on a node are forgotten (rule 4.30.3).
     ClearFailures { node: String, resource: String, operation: Option<String>, interval: u64 },
-    /// The DC has nothing more to do; what its replica is.
-    Settled { version: Version, digest: String },
+    /// The DC has nothing more to do; what its replica is. The digest is left out when replicas were compared
+    /// by it a moment ago.
+    Settled { version: Version, digest: Option<String> },
     /// The sender's replica was not what `Settled` said, at the same point of the order.
-    Differs { version: Version, digest: String },
+    Differs { version: Version, digest: Option<String> },
     /// A node wants to leave. `at`: epoch seconds.
     ShutdownRequested { node: NodeId, at: i64 },
     /// A pretended failure (rule 4.36.3).

@@ -4,7 +4,7 @@
 //! the crate gives text in and gets text or typed values out.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cib::config::{NodeKind, Resource, ResourceKind};
@@ -28,6 +28,8 @@ pub struct Replica {
     typed: OnceCell<Arc<cib::Cib>>,
     /// What depends on the configuration only.
     settings: OnceCell<Settings>,
+    /// Every value in the configuration.
+    words: OnceCell<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,10 @@ impl Replica {
             }
             None => (empty(), Vec::new()),
         };
-        (Replica { document, typed: OnceCell::new(), settings: OnceCell::new() }, problems)
+        (
+            Replica { document, typed: OnceCell::new(), settings: OnceCell::new(), words: OnceCell::new() },
+            problems,
+        )
     }
 
     /// The version of the replica.
@@ -177,7 +182,7 @@ impl Replica {
 
     /// Names and values in the configuration that are probably mistakes.
     #[must_use]
-    pub fn slips(&self, now: i64) -> std::collections::BTreeSet<String> {
+    pub fn slips(&self, now: i64) -> BTreeSet<String> {
         cib::verify::slips(&self.typed(), cib::iso8601::DateTime::from_timestamp(now, 0))
     }
 
@@ -197,6 +202,20 @@ impl Replica {
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         xml::xpath::select(self.document.document(), path).is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Whether anything in the configuration has this value: the name of a node attribute is one where a rule
+    /// or a constraint looks at it.
+    #[must_use]
+    pub fn mentions(&self, name: &str) -> bool {
+        let words = || -> BTreeSet<String> {
+            let document = self.document.document();
+            let configuration = document.child(document.root(), "configuration");
+            let elements = configuration.into_iter().flat_map(|top| document.descendants(top));
+            let values = elements.flat_map(|node| document.attributes(node));
+            values.map(|(_, value)| value.to_owned()).collect()
+        };
+        self.words.get_or_init(words).contains(name)
     }
 
     /// Cluster options in force. Rules with dates count as of the last change of the configuration.
@@ -282,6 +301,7 @@ impl Replica {
         self.typed = OnceCell::new();
         if configuration {
             self.settings = OnceCell::new();
+            self.words = OnceCell::new();
         }
     }
 }

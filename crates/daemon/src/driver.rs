@@ -15,6 +15,9 @@ use crate::executor::{Order, Task};
 use crate::journal::Journal;
 use crate::watchdog::Watchdog;
 
+/// Most inputs of one step.
+const MOST_AT_ONCE: usize = 64;
+
 /// What the rest of the daemon asks of the node's thread.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -82,15 +85,16 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
-            let input = tokio::select! {
+            let first = tokio::select! {
                 event = sources.events.recv() => self.bus_input(event),
                 Some(input) = sources.results.recv() => Some(input),
                 Some(command) = sources.commands.recv() => self.client_input(command),
                 () = wake => Some(Input::Deadline),
                 () = tokio::time::sleep(report.unwrap_or(Duration::MAX)), if report.is_some() => None,
             };
-            if let Some(input) = input
-                && let Some(ending) = self.step(input)
+            let inputs = self.gather(first, sources);
+            if !inputs.is_empty()
+                && let Some(ending) = self.step(inputs)
             {
                 return ending;
             }
@@ -141,11 +145,29 @@ impl Driver {
         }
     }
 
-    fn step(&mut self, input: Input) -> Option<Ending> {
+    /// What waits already goes into the same step; each source in its order.
+    fn gather(&mut self, first: Option<Input>, sources: &mut Sources) -> Vec<Input> {
+        let mut inputs: Vec<Input> = first.into_iter().collect();
+        while inputs.len() < MOST_AT_ONCE {
+            let next = if let Ok(event) = sources.events.try_recv() {
+                self.bus_input(Some(event))
+            } else if let Ok(result) = sources.results.try_recv() {
+                Some(result)
+            } else if let Ok(command) = sources.commands.try_recv() {
+                self.client_input(command)
+            } else {
+                break;
+            };
+            inputs.extend(next);
+        }
+        inputs
+    }
+
+    fn step(&mut self, inputs: Vec<Input>) -> Option<Ending> {
         let now = self.now();
         let mut outbox = Outbox::new();
-        tracing::trace!(?input, "step");
-        self.node.step(now, input, &mut outbox);
+        tracing::trace!(?inputs, "step");
+        self.node.step_all(now, inputs, &mut outbox);
         let mut ending = None;
         for output in outbox {
             tracing::trace!(?output, "output");

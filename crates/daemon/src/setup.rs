@@ -326,7 +326,7 @@ fn start_storage(
     saves: blocking::Receiver<Save>,
     results: mpsc::Sender<Input>,
 ) -> Result<std::thread::JoinHandle<()>, DaemonError> {
-    let storage = Storage::new(&paths.cib);
+    let mut storage = Storage::new(&paths.cib);
     let mut plans = PlanInputs::new(&paths.plans);
     let work = move || {
         for save in saves {

@@ -60,9 +60,20 @@ impl From<StorageError> for CibWriteError {
 }
 
 /// The directory of the configuration files.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Storage {
     directory: PathBuf,
+    /// The pair as this daemon wrote it last: what is still so needs no reading to be believed.
+    written: Option<[Mark; 2]>,
+}
+
+/// By what a changed file is told from the same one: device, inode, size, and when it was changed last.
+type Mark = (u64, u64, u64, i64, i64);
+
+fn mark(path: &Path) -> Option<Mark> {
+    use std::os::unix::fs::MetadataExt;
+    let data = fs::metadata(path).ok()?;
+    Some((data.dev(), data.ino(), data.len(), data.ctime(), data.ctime_nsec()))
 }
 
 /// A configuration file and whether its digest fits.
@@ -75,7 +86,7 @@ enum Candidate {
 impl Storage {
     /// Files below `directory`.
     pub fn new(directory: &Path) -> Storage {
-        Storage { directory: directory.to_path_buf() }
+        Storage { directory: directory.to_path_buf(), written: None }
     }
 
     fn file(&self) -> PathBuf {
@@ -138,9 +149,9 @@ impl Storage {
     }
 
     /// Makes a configuration durable (rule 4.23.8).
-    pub fn write(&self, text: &str, digest: &str) -> Result<(), StorageError> {
+    pub fn write(&mut self, text: &str, digest: &str) -> Result<(), StorageError> {
         let file = self.file();
-        if matches!(self.present(), Candidate::Bad(_)) {
+        if !self.is_as_written() && matches!(self.present(), Candidate::Bad(_)) {
             return Err(StorageError::Edited { path: file });
         }
         self.keep_present().map_err(|source| StorageError::File { path: self.directory.clone(), source })?;
@@ -151,7 +162,17 @@ impl Storage {
         signature.persist(self.coming_signature()).map_err(|error| fail(error.error))?;
         content.persist(&file).map_err(|error| fail(error.error))?;
         fs::rename(self.coming_signature(), signature_of(&file)).map_err(fail)?;
-        sync_directory(&self.directory).map_err(fail)
+        sync_directory(&self.directory).map_err(fail)?;
+        self.written = self.marks();
+        Ok(())
+    }
+
+    fn marks(&self) -> Option<[Mark; 2]> {
+        Some([mark(&self.file())?, mark(&signature_of(&self.file()))?])
+    }
+
+    fn is_as_written(&self) -> bool {
+        self.written.is_some() && self.written == self.marks()
     }
 
     /// Signature of a file that is being put in place.
@@ -305,7 +326,7 @@ mod tests {
 
     fn stored(count: u32) -> (tempfile::TempDir, Storage) {
         let directory = tempfile::tempdir().unwrap();
-        let storage = Storage::new(directory.path());
+        let mut storage = Storage::new(directory.path());
         for epoch in 1..=count {
             let (text, digest) = cib(epoch);
             storage.write(&text, &digest).unwrap();
@@ -361,7 +382,7 @@ mod tests {
 
     #[test]
     fn an_edited_file_is_not_overwritten() {
-        let (directory, storage) = stored(1);
+        let (directory, mut storage) = stored(1);
         fs::write(directory.path().join("cib.xml"), "<cib epoch=\"7\"/>").unwrap();
         let (text, digest) = cib(2);
         assert!(matches!(storage.write(&text, &digest), Err(StorageError::Edited { .. })));

@@ -1,8 +1,7 @@
 //! Whole daemons as processes on the embedded bus, used through their API as commands do. This program also
 //! plays the daemon and the `systole` binary for its agents.
 //!
-//! `cargo test -p daemon --test nodes -- NAME` runs the scenarios whose name contains NAME;
-//! `cargo test --release -p daemon --test nodes -- figures` measures and checks nothing.
+//! `cargo test -p daemon --test nodes -- NAME` runs the scenarios whose name contains NAME.
 
 #![allow(clippy::unwrap_used)] // a test may
 
@@ -38,7 +37,6 @@ fn main() {
     match words.get(1).map(String::as_str) {
         Some("internal") => std::process::exit(agents::webserver::internal(&words[2..]).into()),
         Some("daemon") => run_daemon(Path::new(&words[2]), Path::new(&words[3]), &words[4]),
-        Some("figures") => figures(),
         filter => scenarios(filter.filter(|word| !word.starts_with('-'))),
     }
 }
@@ -137,7 +135,7 @@ impl Cluster {
         command.arg("daemon").arg(&state).arg(self.directory.path().join("bus")).arg(format!("node{id}"));
         command
             .env("SYSTOLE_STATE_DIR", &state)
-            .env("SYSTOLE_LOG", std::env::var("NODES_TEST_LOG").as_deref().unwrap_or("debug"))
+            .env("SYSTOLE_LOG", "debug")
             .env("SYSTOLE_AGENTS", self.directory.path().join("agents"))
             .process_group(0);
         if let Some(seconds) = self.watchdog {
@@ -396,142 +394,8 @@ fn a_second_daemon_is_refused() {
     assert!(cluster.client(1).status().is_ok());
 }
 
-/// What BENCHMARKS.md reports of a live cluster: prints it.
-fn figures() {
-    const RESOURCES: usize = 100;
-    let began = Instant::now();
-    let mut cluster = Cluster::quiet(3);
-    cluster.settle(&[1, 2, 3]);
-    println!("three daemons started, all joined: {} ms", began.elapsed().as_millis());
-    let mut client = cluster.client(1);
-    without_fencing(&mut client);
-    let all: String = (1..=RESOURCES).map(|number| dummy(&format!("D{number}"), "")).collect();
-    let began = Instant::now();
-    change(&mut client, CibOperation::Replace, "resources", &format!("<resources>{all}</resources>"));
-    wait("all to run", || (running(&cluster) == RESOURCES).then_some(()));
-    let started = began.elapsed();
-    // probes on three nodes, starts, first monitors
-    let alone = agents_alone(&cluster, 5 * RESOURCES);
-    println!("{RESOURCES} Dummies in one change, all running: {} ms", started.as_millis());
-    println!("as many agent processes alone, two at a time: {} ms", alone.as_millis());
-    client.operate(&Operation::WaitSettled).unwrap();
-    for (name, ask) in [("status", true), ("whole configuration", false)] {
-        let mut times: Vec<Duration> = (0..51)
-            .map(|_| {
-                let began = Instant::now();
-                let mut client = cluster.client(1);
-                if ask { client.status().map(drop) } else { client.cib(&CibQuery::default()).map(drop) }
-                    .unwrap();
-                began.elapsed()
-            })
-            .collect();
-        times.sort();
-        println!("{name} by a new connection: {:.1} ms", times[25].as_secs_f64() * 1000.0);
-    }
-    let ticks = cluster.ticks();
-    std::thread::sleep(Duration::from_secs(30));
-    for (id, before) in (1..=3).zip(ticks) {
-        let used = cluster.ticks()[id - 1] - before;
-        let share = used as f64 / 30.0;
-        println!("node{id}: {share:.2} % of a core while idle, {:.1} MiB PSS", cluster.memory(id));
-    }
-    recovery(&mut cluster);
-}
-
-/// Milliseconds from what was learned to the first action after it, by the DC's journal.
-fn recovery(cluster: &mut Cluster) {
-    let dc = cluster.settle(&[1, 2, 3]);
-    let dc: usize = dc.trim_start_matches("node").parse().unwrap();
-    let newest = cluster.status(dc).unwrap().last_event;
-    let file = (1..=3).find_map(|id| {
-        let path = cluster.state(id).join("scratch/Dummy-D1.state");
-        path.exists().then_some(path)
-    });
-    std::fs::remove_file(file.unwrap()).unwrap();
-    first_action(cluster, dc, newest, "failure of a resource", |event| {
-        event.kind == "operation" && event.message.contains("failed")
-    });
-    let newest = cluster.status(dc).unwrap().last_event;
-    cluster.kill(if dc == 3 { 2 } else { 3 });
-    first_action(cluster, dc, newest, "loss of a node", |event| event.message.contains("lost: "));
-}
-
-fn first_action(
-    cluster: &Cluster,
-    dc: usize,
-    after: u64,
-    what: &str,
-    is_start: impl Fn(&view::api::Event) -> bool,
-) {
-    let mut events = cluster.client(dc).events(&EventQuery { after: Some(after), no_follow: false }).unwrap();
-    let mut known = None;
-    while let Some(event) = events.next_within(PATIENT).unwrap() {
-        match known {
-            None if is_start(&event) => known = Some(event.time_ms),
-            Some(at) if event.kind == "action" => {
-                println!("{what} known, first action started: {} ms", event.time_ms - at);
-                break;
-            }
-            _ => {}
-        }
-    }
-    drop(events);
-    let mut client = cluster.client(dc);
-    client.set_timeout(PATIENT);
-    client.operate(&Operation::WaitSettled).unwrap();
-}
-
-fn running(cluster: &Cluster) -> usize {
-    let states = (1..=3).filter_map(|id| std::fs::read_dir(cluster.state(id).join("scratch")).ok());
-    states.flatten().count()
-}
-
-/// The same number of runs of the same agent, without a cluster.
-fn agents_alone(cluster: &Cluster, runs: usize) -> Duration {
-    let agent = cluster.state(1).join("agents/ocf/resource.d/pacemaker/Dummy");
-    let scratch = tempfile::tempdir().unwrap();
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                for number in 0..runs / 2 {
-                    let action = if number % 5 == 3 { "start" } else { "monitor" };
-                    let mut command = Command::new(&agent);
-                    command.arg(action).env("HA_RSCTMP", scratch.path()).env("OCF_RESOURCE_INSTANCE", "R");
-                    command.output().unwrap();
-                }
-            });
-        }
-    });
-    began.elapsed()
-}
-
 impl Cluster {
-    /// Without the debugging words that the other scenarios want.
-    fn quiet(size: usize) -> Cluster {
-        // before any thread is there
-        unsafe { std::env::set_var("NODES_TEST_LOG", "info") };
-        Cluster::new(size)
-    }
-
     fn pid(&self, id: usize) -> u32 {
         self.daemons[id - 1].as_ref().unwrap().id()
-    }
-
-    /// Hundredths of a second of processor time of each daemon, without its agents.
-    fn ticks(&self) -> Vec<u64> {
-        (1..=3)
-            .map(|id| {
-                let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid(id))).unwrap();
-                let fields: Vec<&str> = text[text.rfind(')').unwrap()..].split(' ').collect();
-                fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
-            })
-            .collect()
-    }
-
-    fn memory(&self, id: usize) -> f64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid(id))).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
-        line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap() / 1024.0
     }
 }

@@ -115,8 +115,19 @@ impl Bus {
         self.members.values().all(|member| member.inbox.is_empty())
     }
 
+    /// Takes what is due for a member, at most so many deliveries.
+    pub fn take_all_due(&mut self, now: u64, most: usize) -> Option<(NodeId, Vec<Delivery>)> {
+        let (id, first) = self.take_due(now)?;
+        let inbox = &mut self.members.get_mut(&id)?.inbox;
+        let mut all = vec![first];
+        while all.len() < most && inbox.front().is_some_and(|(at, _)| *at <= now) {
+            all.extend(inbox.pop_front().map(|(_, delivery)| delivery));
+        }
+        Some((id, all))
+    }
+
     /// Takes one delivery that is due.
-    pub fn take_due(&mut self, now: u64) -> Option<(NodeId, Delivery)> {
+    fn take_due(&mut self, now: u64) -> Option<(NodeId, Delivery)> {
         let due = |member: &Member| member.inbox.front().is_some_and(|(at, _)| *at <= now);
         let id = *self.members.iter().find(|(_, member)| due(member))?.0;
         let (_, delivery) = self.members.get_mut(&id)?.inbox.pop_front()?;

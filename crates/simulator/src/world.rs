@@ -18,6 +18,9 @@ pub const START: i64 = 1_800_000_000;
 /// More steps than this without time passing are a livelock.
 const MOST_STEPS_AT_ONCE: usize = 50_000;
 
+/// Most deliveries that a node takes in one step.
+const MOST_AT_ONCE: usize = 4;
+
 /// Makes the planner of each node.
 pub type MakePlanner = fn() -> Box<dyn Planner>;
 
@@ -282,6 +285,11 @@ impl World {
 
     /// Gives an input to a node and does what it wants.
     pub fn step(&mut self, id: NodeId, input: Input) {
+        self.step_all(id, vec![input]);
+    }
+
+    /// Gives inputs that came together to a node.
+    fn step_all(&mut self, id: NodeId, inputs: Vec<Input>) {
         let now = Now { monotonic: self.time, epoch_ms: START * 1000 + self.time as i64 };
         if self.dies_here(id) {
             return;
@@ -289,7 +297,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let Some(node) = &mut host.node else { return };
         let mut outbox = Vec::new();
-        node.step(now, input, &mut outbox);
+        node.step_all(now, inputs, &mut outbox);
         for output in outbox {
             if self.dies_here(id) {
                 return;
@@ -370,12 +378,14 @@ impl World {
                 .push("the cluster does not come to rest: too many steps at one moment".to_owned());
             return;
         }
-        if let Some((id, delivery)) = self.bus.take_due(self.time) {
-            let input = match delivery {
+        // nodes that are busy take several deliveries in one step
+        let most = 1 + self.steps_at_once % MOST_AT_ONCE;
+        if let Some((id, deliveries)) = self.bus.take_all_due(self.time, most) {
+            let input = |delivery| match delivery {
                 Delivery::View(view) => Input::View(view),
                 Delivery::Message(message) => Input::Message(message),
             };
-            self.step(id, input);
+            self.step_all(id, deliveries.into_iter().map(input).collect());
             return;
         }
         let ids: Vec<NodeId> = self.hosts.keys().copied().collect();

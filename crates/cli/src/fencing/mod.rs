@@ -6,6 +6,7 @@ mod outlook;
 pub mod record;
 mod test;
 
+use std::cell::OnceCell;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ fn status() -> Result<ExitCode, Problem> {
 /// The fence devices of a CIB, and the agents of this host.
 pub struct Fences {
     pub devices: Devices,
-    agents: LocalAgents,
+    /// Made when one of them is to be run.
+    agents: OnceCell<LocalAgents>,
 }
 
 /// What a device answered.
@@ -83,7 +85,11 @@ impl Fences {
     pub fn of_cib(cib: &cib::Cib) -> Fences {
         let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
         let devices = Devices::read(cib, &cib::rule::RuleInput::at(now));
-        Fences { devices, agents: LocalAgents::default() }
+        Fences { devices, agents: OnceCell::new() }
+    }
+
+    fn agents(&self) -> &LocalAgents {
+        self.agents.get_or_init(LocalAgents::default)
     }
 
     /// The device with this id.
@@ -100,7 +106,7 @@ impl Fences {
     /// What the agent of a device says of itself; nothing if it is not installed here.
     fn metadata(&self, device: &Device) -> Option<AgentMetadata> {
         let agent = Agent::new("stonith", None, &device.agent).ok()?;
-        let text = self.agents.metadata_text(&agent).ok()?;
+        let text = self.agents().metadata_text(&agent).ok()?;
         let found = agents::metadata::Metadata::parse(&text).ok()?;
         Some(AgentMetadata {
             ocf_version: found.version,
@@ -123,7 +129,10 @@ impl Fences {
 
     /// Whether the agent of a device is installed on this host.
     pub fn is_installed(&self, device: &Device) -> bool {
-        device.is_watchdog() || self.agents.search().fence_agent(&device.agent).is_some()
+        let kind = &device.agent;
+        device.is_watchdog()
+            || agents::own::has_fence_agent(kind)
+            || agents::SearchPath::installed().fence_agent(kind).is_some()
     }
 
     /// Has a device do something, on this host.
@@ -137,7 +146,7 @@ impl Fences {
             input: run.input,
             timeout: Duration::from_millis(run.timeout),
         };
-        let outcome = self.agents.fence(&run).map_err(|text| Problem::new(1, text))?;
+        let outcome = self.agents().fence(&run).map_err(|text| Problem::new(1, text))?;
         let ran = outcome.status == agents::Status::Done;
         let errors = match outcome.stderr.trim() {
             "" => outcome.exit_reason.clone(),

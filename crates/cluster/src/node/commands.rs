@@ -18,6 +18,19 @@ use crate::request::{
     AttributeAction, AttributeUpdate, CibChange, CibOperation, Phase, Refusal, RefusalCode, Reply, RequestId,
 };
 
+/// Parts of the names of node attributes that mean something without being configured.
+const KNOWN_TO_THE_SCHEDULER: [&str; 9] = [
+    "standby",
+    "maintenance",
+    "shutdown",
+    "terminate",
+    "fail-count-",
+    "last-failure-",
+    "master-",
+    "site-name",
+    "resource-discovery-enabled",
+];
+
 impl Node {
     /// Does what a message says. It was sent in this view and round.
     pub(super) fn deliver(&mut self, from: NodeId, body: Body, out: &mut Outbox) {
@@ -40,8 +53,8 @@ impl Node {
             Body::ClearFailures { node, resource, operation, interval } => {
                 self.on_clear_failures(&node, &resource, operation.as_deref(), interval, out);
             }
-            Body::Settled { version, digest } => self.on_settled(from, version, &digest, out),
-            Body::Differs { version, digest } => self.on_differs(from, version, &digest, out),
+            Body::Settled { version, digest } => self.on_settled(from, version, digest, out),
+            Body::Differs { version, digest } => self.on_differs(from, version, digest, out),
             Body::ShutdownRequested { node, at } => self.on_shutdown_requested(node, at, out),
             Body::FailResource { request, resource, node } => {
                 self.on_fail_resource(from, request, &resource, &node, out);
@@ -181,10 +194,11 @@ impl Node {
     fn after_update(&mut self, updated: Updated, out: &mut Outbox) {
         for change in updated.changes {
             let what = format!("attribute {} of {} changed", change.name, change.node);
+            let matters = self.may_matter(&change.name);
             let kind =
                 EventKind::AttributeChanged { name: change.name, node: change.node, value: change.value };
             let event = self.event(kind, None, Vec::new(), out);
-            if !updated.write.is_empty() {
+            if matters && !updated.write.is_empty() {
                 self.trigger(&what, Some(event));
             }
         }
@@ -251,8 +265,22 @@ impl Node {
             changes.extend(flush.delete.into_iter().map(delete));
             changes.extend(flush.modify.into_iter().map(modify_status));
         }
-        self.write_status(&changes);
-        self.trigger("node attributes were written", None);
+        if names.iter().any(|name| self.may_matter(name)) {
+            self.write_status(&changes);
+            self.trigger("node attributes were written", None);
+        } else {
+            // a cluster at rest stays so: there is nothing to be done about it
+            let settled = self.settled;
+            self.write_status(&changes);
+            self.settled = settled;
+        }
+    }
+
+    /// Whether a node attribute can change a plan: one that the scheduler knows, or that the configuration names.
+    fn may_matter(&self, attribute: &str) -> bool {
+        attribute.starts_with('#')
+            || KNOWN_TO_THE_SCHEDULER.iter().any(|part| attribute.contains(part))
+            || self.replica.mentions(attribute)
     }
 
     fn on_execute(&mut self, plan: &PlanNotice, work: Vec<Work>, out: &mut Outbox) {
@@ -646,12 +674,12 @@ impl Node {
     }
 
     /// The DC is idle. Valid if nothing was delivered since it said so; then the replicas are compared.
-    fn on_settled(&mut self, from: NodeId, version: Version, digest: &str, out: &mut Outbox) {
-        let own = (self.replica.version(), self.replica.digest());
+    fn on_settled(&mut self, from: NodeId, version: Version, digest: Option<String>, out: &mut Outbox) {
+        let own = (self.replica.version(), digest.as_ref().map(|_| self.replica.digest()));
         if from == self.config.id {
             self.coordinator_mut(|coordinator| coordinator.checked = Some(own.clone()));
         }
-        if own == (version, digest.to_owned()) {
+        if own == (version, digest) {
             self.event(EventKind::Settled, None, Vec::new(), out);
             self.settle(out);
         } else if from != self.config.id {
@@ -668,10 +696,12 @@ impl Node {
         }
     }
 
-    fn on_differs(&mut self, from: NodeId, version: Version, digest: &str, out: &mut Outbox) {
-        let Some(coordinator) = &self.coordinator else { return };
-        let Some((own_version, own_digest)) = &coordinator.checked else { return };
-        if (*own_version, own_digest.as_str()) != (version, digest) {
+    fn on_differs(&mut self, from: NodeId, version: Version, digest: Option<String>, out: &mut Outbox) {
+        let Some(checked) = self.coordinator.as_ref().and_then(|coordinator| coordinator.checked.as_ref())
+        else {
+            return;
+        };
+        if *checked != (version, digest) {
             let reason = format!("the CIB of {} differs from the DC's", self.name_of(from));
             self.send(Body::Rejoin { reason }, out);
         }

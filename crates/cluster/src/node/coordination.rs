@@ -21,6 +21,10 @@ const QUORUM_DELAY: u64 = 5000;
 /// At least so long until a planned recheck, in milliseconds (rule 4.25.2).
 const SHORTEST_RECHECK: u64 = 500;
 
+/// At least so long between two comparisons of replicas by digest, in milliseconds: it takes every node a pass
+/// over its whole document.
+const BETWEEN_COMPARISONS: u64 = 1000;
+
 /// How often a plan is made anew around operations it does not want any more.
 const MOST_ATTEMPTS: usize = 4;
 
@@ -36,9 +40,13 @@ pub struct Coordinator {
     triggers: Vec<String>,
     pub(super) runner: Option<Runner>,
     /// The replica when the last announcement of rest was delivered.
-    pub(super) checked: Option<(Version, String)>,
+    pub(super) checked: Option<(Version, Option<String>)>,
     /// The replica for which rest was announced.
     announced: Option<Version>,
+    /// When all members last compared their replicas by digest.
+    compared_at: Option<u64>,
+    /// When they are to do so again, at rest.
+    compare_at: Option<u64>,
 }
 
 impl Coordinator {
@@ -52,7 +60,7 @@ impl Coordinator {
         let runner = self.runner.as_ref().and_then(Runner::next_deadline);
         let delays =
             if self.triggers.is_empty() { [None, None] } else { [self.hold_until, self.delay_until] };
-        [self.recheck_at, runner, delays[0], delays[1]].into_iter().flatten().min()
+        [self.recheck_at, self.compare_at, runner, delays[0], delays[1]].into_iter().flatten().min()
     }
 }
 
@@ -122,6 +130,10 @@ impl Node {
         }
         if due(coordinator.delay_until) {
             coordinator.delay_until = None;
+        }
+        if due(coordinator.compare_at) {
+            coordinator.compare_at = None;
+            coordinator.announced = None;
         }
         if due(coordinator.recheck_at) {
             coordinator.recheck_at = None;
@@ -275,8 +287,25 @@ impl Node {
             self.settle(out);
             return;
         }
-        coordinator.announced = Some(version);
-        let digest = self.replica.digest();
+        let rested = coordinator.announced.replace(version).is_some() && self.settled;
+        if rested {
+            // nothing happened that matters for plans; the replicas are compared a little later
+            let later = self.now.monotonic + BETWEEN_COMPARISONS;
+            coordinator.compare_at.get_or_insert(later);
+            return;
+        }
+        let next = coordinator.compared_at.map(|at| at + BETWEEN_COMPARISONS);
+        let digest = match next.filter(|at| *at > self.now.monotonic) {
+            Some(later) => {
+                coordinator.compare_at = Some(later);
+                None
+            }
+            None => {
+                coordinator.compared_at = Some(self.now.monotonic);
+                coordinator.compare_at = None;
+                Some(self.replica.digest())
+            }
+        };
         self.send(Body::Settled { version, digest }, out);
     }
 

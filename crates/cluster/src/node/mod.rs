@@ -222,13 +222,30 @@ impl Node {
 
     /// Takes one input and appends what is to be done. `now.monotonic` must not decrease from step to step.
     pub fn step(&mut self, now: Now, input: Input, outbox: &mut Outbox) {
-        if self.phase == Phase::Ended {
-            return;
-        }
+        self.step_all(now, [input], outbox);
+    }
+
+    /// Takes inputs that were waiting together, in this order, as one step: what follows from all of them
+    /// (work to hand out, a new plan) is thought of once.
+    pub fn step_all(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>, outbox: &mut Outbox) {
         self.now = now;
-        if self.started.is_none() {
-            self.begin(outbox);
+        for input in inputs {
+            if self.phase == Phase::Ended {
+                return;
+            }
+            if self.started.is_none() {
+                self.begin(outbox);
+            }
+            self.take(input, outbox);
         }
+        self.check_fencing_configuration(outbox);
+        self.check_deadlines(outbox);
+        self.coordinate(outbox);
+        self.write_cib(outbox);
+    }
+
+    fn take(&mut self, input: Input, outbox: &mut Outbox) {
+        let now = self.now;
         match input {
             Input::View(view) => self.on_view(view, outbox),
             Input::Message(message) => self.on_message(message, outbox),
@@ -249,10 +266,6 @@ impl Node {
             Input::Shutdown { escalate } => self.on_shutdown(escalate, outbox),
             Input::MessagingLost { reason } => self.end(1, &format!("messaging lost: {reason}"), outbox),
         }
-        self.check_fencing_configuration(outbox);
-        self.check_deadlines(outbox);
-        self.coordinate(outbox);
-        self.write_cib(outbox);
     }
 
     /// The monotonic millisecond at which [`Input::Deadline`] is wanted, if at all.

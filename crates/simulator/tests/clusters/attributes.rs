@@ -1,6 +1,9 @@
 //! Transient node attributes across the cluster.
 
-use cluster::{AttributeAction, AttributeUpdate, Input, Reply, Request};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cluster::planner::Planned;
+use cluster::{AttributeAction, AttributeUpdate, Input, Planner, Reply, Request, SchedulerPlanner};
 use simulator::World;
 use simulator::invariants::replicas_agree;
 
@@ -186,4 +189,40 @@ fn a_delay_changed_while_values_wait_writes_them_at_once() {
     update(&mut world, "node2", faster);
     assert_eq!(agreed(&mut world, "slow", "node1").as_deref(), Some("1"));
     assert_eq!(value(&mut world, "node1", "slow", "node2"), None);
+}
+
+/// The scheduler, counting how often it is asked.
+#[derive(Debug)]
+struct Counting;
+
+static PLANS: AtomicUsize = AtomicUsize::new(0);
+
+impl Planner for Counting {
+    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
+        PLANS.fetch_add(1, Ordering::Relaxed);
+        SchedulerPlanner.plan(cib, now)
+    }
+}
+
+#[test]
+fn only_attributes_that_mean_something_make_a_plan() {
+    let rule = "<rsc_location id='l' rsc='a'><rule id='r' score='-INFINITY'>\
+                <expression id='e' attribute='pingd' operation='not_defined'/></rule></rsc_location>";
+    let mut world = World::new(3, 47, || Box::new(Counting));
+    (1..=3).for_each(|number| world.start(&format!("node{number}")));
+    settled(&mut world, 60_000);
+    world.request("node1", simulator::demo::load(&dummies(&["a"], rule)));
+    world.run(50);
+    settled(&mut world, 60_000);
+    let mut plans = |name: &str| {
+        let before = PLANS.load(Ordering::Relaxed);
+        update(&mut world, "node2", AttributeUpdate::set("node2", name, "1"));
+        assert_eq!(value(&mut world, "node3", name, "node2").as_deref(), Some("1"));
+        settled(&mut world, 60_000);
+        PLANS.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(plans("weather"), 0);
+    for name in ["pingd", "#health-disk", "fail-count-a#monitor_10000", "standby"] {
+        assert_ne!(plans(name), 0, "{name}");
+    }
 }

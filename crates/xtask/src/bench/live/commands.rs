@@ -39,5 +39,21 @@ pub fn measure(cluster: &Cluster) -> Result<Vec<Row>, String> {
         let figures = format!("{}; CPU {:.1} ms", Spread::of(walls).text("ms"), cpu * 1000.0 / RUNS as f64);
         Row::new(&what, figures, if words[0] == "--version" { None } else { Some("10 ms") })
     };
-    Ok(COMMANDS.iter().zip(walls).zip(cpu).map(row).collect())
+    let mut rows: Vec<Row> = COMMANDS.iter().zip(walls).zip(cpu).map(row).collect();
+    for (what, path) in [("status", "/v1/status"), ("whole CIB", "/v1/cib")] {
+        let taken = (0..RUNS).map(|_| ask(cluster, path)).collect::<Result<Vec<f64>, String>>()?;
+        rows.push(Row::new(
+            &format!("`GET {path}` by a new connection: {what}"),
+            Spread::of(taken).text("ms"),
+            None,
+        ));
+    }
+    Ok(rows)
+}
+
+/// Milliseconds of a request without the cost of a process.
+fn ask(cluster: &Cluster, path: &str) -> Result<f64, String> {
+    let begun = Instant::now();
+    cluster.api(1)?.get(path)?;
+    Ok(begun.elapsed().as_secs_f64() * 1000.0)
 }
