@@ -186,7 +186,7 @@ pub fn ctime(seconds: i64) -> String {
 }
 
 /// This host's time zone. Its file is read as it is: looking for the zone's name takes a walk through all zones.
-fn local_zone() -> jiff::tz::TimeZone {
+pub fn local_zone() -> jiff::tz::TimeZone {
     static ZONE: std::sync::OnceLock<jiff::tz::TimeZone> = std::sync::OnceLock::new();
     let read = || {
         let file = std::fs::read("/etc/localtime").ok().filter(|_| std::env::var_os("TZ").is_none());

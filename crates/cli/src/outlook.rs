@@ -48,7 +48,18 @@ impl Outlook {
 
     /// As [`Outlook::current`], of a CIB that is typed already.
     pub fn of_cib(cib: &Cib) -> Outlook {
-        let mut model = scheduler::state::build(cib, now(), PlanOptions::default());
+        Outlook::of_state(scheduler::state::build(cib, now(), PlanOptions::default()))
+    }
+
+    /// As [`Outlook::current`], together with what was done on each node that is online.
+    pub fn with_history(document: &xml::Document) -> (Outlook, Vec<NodeHistory>) {
+        let (cib, _) = Cib::from_document(document);
+        let model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let history = view::status::history::of(&model);
+        (Outlook::of_state(model), history)
+    }
+
+    fn of_state(mut model: Model<'_>) -> Outlook {
         let mut status = Status::of(&model);
         status.pings = view::status::pings(&mut model);
         let fail_counts = view::status::monitor::fail_counts(&mut model);

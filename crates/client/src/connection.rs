@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -77,7 +77,8 @@ impl Connection {
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let told = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let mut bytes = Vec::with_capacity(told.unwrap_or(0).min(MAX_ANSWER));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| broken(&self.path, error))?;
             if let Some(data) = frame.data_ref() {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use cluster::{Leftover, Operation, OperationId};
@@ -18,8 +18,11 @@ const SLOT: u64 = 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub pid: u32,
-    /// Start time of the process in the kernel's ticks, so that a recycled id is not taken for it.
+    /// The process was started at or after this time, in hundredths of a second since boot, and at or before
+    /// the next: so that a recycled id is not taken for it.
     start: u64,
+    #[serde(default)]
+    latest: u64,
     resource: String,
     action: String,
     /// Milliseconds since 1970-01-01 UTC.
@@ -32,7 +35,8 @@ impl Record {
     pub(crate) fn of(operation: &Operation) -> Record {
         Record {
             pid: 0,
-            start: 0,
+            start: uptime().unwrap_or(0),
+            latest: 0,
             resource: operation.resource.clone(),
             action: operation.action.clone(),
             deadline: epoch().saturating_add(operation.timeout),
@@ -40,12 +44,19 @@ impl Record {
         }
     }
 
+    /// The record of the process that was started since.
     pub(crate) fn of_process(self, pid: u32) -> Record {
-        Record { pid, start: start_of(pid).unwrap_or(0), ..self }
+        match uptime() {
+            Some(latest) if self.start > 0 => Record { pid, latest, ..self },
+            _ => {
+                let start = start_of(pid).unwrap_or(0);
+                Record { pid, start, latest: start, ..self }
+            }
+        }
     }
 
     pub(crate) fn lives(&self) -> bool {
-        start_of(self.pid) == Some(self.start)
+        start_of(self.pid).is_some_and(|at| (self.start..=self.latest).contains(&at))
     }
 
     fn leftover(&self, id: u64) -> Leftover {
@@ -162,6 +173,18 @@ fn epoch() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Hundredths of a second since boot, the ticks in which the kernel tells when a process was started. Far
+/// cheaper than asking for the process.
+fn uptime() -> Option<u64> {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+    let file = FILE.get_or_init(|| File::open("/proc/uptime").ok()).as_ref()?;
+    let mut bytes = [0; 64];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    let text = std::str::from_utf8(&bytes[..length]).ok()?;
+    let (seconds, hundredths) = text.split(' ').next()?.split_once('.')?;
+    Some(seconds.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?)
+}
+
 /// Start time of a process: field 22 of its `stat` line, counted after the name in parentheses. None for
 /// one that is dead, reaped or not.
 fn start_of(pid: u32) -> Option<u64> {
@@ -190,6 +213,7 @@ mod tests {
         Record {
             pid: 0,
             start: 0,
+            latest: 0,
             resource: resource.into(),
             action: "start".into(),
             deadline: epoch() + 60_000,
@@ -209,13 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn a_process_was_started_between_two_looks_at_the_clock() {
+        let before = uptime().unwrap();
+        let child = child();
+        let record = Record { start: before, ..record(0, "R") }.of_process(child.id());
+        assert!(record.latest >= before && record.lives(), "{record:?} {:?}", start_of(child.id()));
+        assert!(!Record { start: record.latest + 1, latest: u64::MAX, ..record.clone() }.lives());
+        end(child);
+        assert!(!record.lives());
+    }
+
+    #[test]
     fn leftovers_are_those_that_live() {
         let directory = tempfile::tempdir().unwrap();
         let (first, second) = (child(), child());
         let records = Records::open(directory.path());
         assert!(records.leftovers().is_empty());
         records.add(record(first.id(), "ended"));
-        records.add(Record { start: 12345, ..record(1, "recycled") });
+        records.add(Record { start: 12345, latest: 12345, ..record(1, "recycled") });
         records.add(record(second.id(), "runs"));
         records.remove(first.id());
         end(first);

@@ -82,7 +82,7 @@ pub fn element(one: &Fencing, xml: &mut Markup) {
 /// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
 fn precise(milliseconds: i64) -> String {
     let Ok(at) = jiff::Timestamp::from_millisecond(milliseconds) else { return String::new() };
-    let at = at.to_zoned(jiff::tz::TimeZone::system());
+    let at = at.to_zoned(crate::mon::local_zone());
     let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
     format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
 }

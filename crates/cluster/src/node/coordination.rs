@@ -220,11 +220,11 @@ impl Node {
 
     /// Plans as if operations under way had not begun; what the plan does not want is planned around.
     fn plan_around_operations(&mut self) -> (Planned, Vec<InFlightKey>) {
-        let mut typed = cib::Cib::clone(&self.replica.typed());
-        typed.root.no_quorum_panic = self.had_quorum && !self.view.quorate;
+        let present = self.replica.typed();
         let mut assumed: Vec<InFlightKey> = Vec::new();
         loop {
-            let mut cib = typed.clone();
+            let mut cib = cib::Cib::clone(&present);
+            cib.root.no_quorum_panic = self.had_quorum && !self.view.quorate;
             view_for_planner(&mut cib, &self.history, &assumed);
             let planned = self.planner.plan(&cib, self.now.epoch());
             let wanted = self.operations_wanted(&planned);

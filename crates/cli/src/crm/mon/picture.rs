@@ -36,19 +36,14 @@ impl Picture {
         let document = session.cib()?;
         let live = if session.is_live() { session.client()?.status().ok() } else { None };
         let host = live.as_ref().map(|status| status.node.clone());
-        let outlook = Outlook::current(&document)?;
+        let (outlook, history) = Outlook::with_history(&document);
         let mut facts = facts(&Configuration::new(document.clone()), host);
         if live.is_some() {
             facts.state = "Pacemaker is running".to_owned();
         }
         let fencing = live.map(|status| status.fencing.into_iter().map(fence_event).collect());
-        let mut picture = Picture {
-            status: outlook.status,
-            facts,
-            fail_counts: outlook.fail_counts,
-            history: Outlook::history(&document),
-            fencing,
-        };
+        let mut picture =
+            Picture { status: outlook.status, facts, fail_counts: outlook.fail_counts, history, fencing };
         picture.filter(&document, asked);
         Ok(picture)
     }
@@ -146,7 +141,7 @@ fn fence_event(record: view::api::Fencing) -> FenceEvent {
 /// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
 fn precise_time(seconds: i64) -> String {
     let Ok(at) = jiff::Timestamp::from_second(seconds) else { return String::new() };
-    let at = at.to_zoned(jiff::tz::TimeZone::system());
+    let at = at.to_zoned(crate::mon::local_zone());
     let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
     format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
 }
