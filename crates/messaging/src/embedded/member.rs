@@ -329,7 +329,8 @@ impl Member {
                 if !std::mem::replace(&mut self.in_view, true) {
                     self.shared.send_again();
                 }
-                self.tell(Event::View(view)).await
+                self.tell(Event::View(view)).await;
+                Ok(())
             }
             Frame::Deliver { view, stable, message } => {
                 if self.view.as_ref().is_none_or(|own| own.id.0 != view)
@@ -362,7 +363,8 @@ impl Member {
         let event = Event::Message { from: message.sender, payload: message.payload.to_vec() };
         self.retained.push_back(message);
         self.forget(stable);
-        self.tell(event).await
+        self.tell(event).await;
+        Ok(())
     }
 
     /// What all members have needs not be kept for those who might miss it.
@@ -372,8 +374,10 @@ impl Member {
         }
     }
 
-    async fn tell(&self, event: Event) -> Result<(), End> {
-        self.events.send(event).await.map_err(|_| End::Left)
+    /// A node that has ended takes nothing any more. It leaves when it says so and not before: its last words,
+    /// perhaps through the switch of its own process, are on their way.
+    async fn tell(&self, event: Event) {
+        let _ = self.events.send(event).await;
     }
 
     async fn acknowledge(&mut self, writer: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
