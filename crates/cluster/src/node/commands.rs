@@ -680,7 +680,10 @@ impl Node {
             self.coordinator_mut(|coordinator| coordinator.checked = Some(own.clone()));
         }
         if own == (version, digest) {
-            self.event(EventKind::Settled, None, Vec::new(), out);
+            if !self.settled {
+                // a comparison at rest is no news
+                self.event(EventKind::Settled, None, Vec::new(), out);
+            }
             self.settle(out);
         } else if from != self.config.id {
             // only a difference if the DC's own replica was as it said at this point of the order
