@@ -104,10 +104,8 @@ fn again_as(user: &str, words: &[String]) -> ExitCode {
             _ => rest.push(word),
         }
     }
-    let program = std::env::current_exe();
-    let run = program.and_then(|program| {
-        std::process::Command::new(program).arg("cibadmin").args(rest).env("CIB_user", user).status()
-    });
+    let run = crate::itself::command()
+        .and_then(|mut command| command.arg("cibadmin").args(rest).env("CIB_user", user).status());
     match run {
         Ok(status) => {
             ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::ERROR))

@@ -10,6 +10,7 @@ mod demo;
 mod events;
 mod fencing;
 mod internal;
+mod itself;
 mod links;
 mod live;
 mod mon;

@@ -5,11 +5,11 @@ use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Has another process of this program, in a group of its own, write the text. It begins when it has got all of it.
 pub fn by_another_process(path: &Path, text: &str) -> io::Result<()> {
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = crate::itself::command()?
         .args(["internal", "overwrite"])
         .arg(path)
         .arg(text.len().to_string())

@@ -14,7 +14,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -32,6 +32,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Codes with which a daemon ends for good (rule 4.38.3): left as told, stay down, brought its host down.
 const FINAL: [i32; 3] = [0, 100, 101];
+
+/// The program's name when it starts itself: its file may be called like a classic tool.
+const OWN_NAME: &str = "systole";
 
 /// What the supervisor needs to know.
 #[derive(Debug, Clone)]
@@ -109,7 +112,7 @@ impl Supervision {
 
     fn start(&self) -> io::Result<Child> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(&self.arguments).arg(format!("--supervisor={}", std::process::id()));
+        command.arg0(OWN_NAME).args(&self.arguments).arg(format!("--supervisor={}", std::process::id()));
         // the signals that this process keeps to itself must reach the daemon
         command.stdin(Stdio::null());
         Signals::unblock_in(&mut command);
@@ -217,7 +220,7 @@ pub fn watch_supervisor(supervisor: u32, arguments: Vec<String>) {
         loop {
             let started = std::env::current_exe().and_then(|binary| {
                 let mut command = Command::new(binary);
-                command.args(&arguments).stdin(Stdio::null());
+                command.arg0(OWN_NAME).args(&arguments).stdin(Stdio::null());
                 Signals::unblock_in(&mut command);
                 command.spawn()
             });

@@ -121,3 +121,19 @@ fn a_replaced_file_keeps_its_mode_and_its_link() {
     assert_eq!(numbers(&real)[0], "500000");
     assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
 }
+
+/// Its file may be the classic tool's, not a link to the program: what it starts of itself is the program all the same.
+#[test]
+fn a_program_installed_as_a_tool_writes_a_file_that_is_held_open() {
+    let tools = Tools::new();
+    let installed = tools.path("cibadmin");
+    std::fs::copy(std::fs::canonicalize(tools.path("links/cibadmin")).unwrap(), &installed).unwrap();
+    tools.write("cib.xml", &configuration());
+    let file = tools.path("cib.xml");
+    let held = File::open(&file).unwrap();
+    let mut command = Command::new(&installed);
+    command.args(["--modify", "--xml-text", &change(5)]).env("CIB_file", &file);
+    assert!(command.status().unwrap().success());
+    assert_eq!(numbers(&file)[0], "500000");
+    drop(held);
+}

@@ -13,8 +13,7 @@ use crate::tool::exit;
 pub fn detach(words: &[String], pid_file: Option<&str>) -> ExitCode {
     let rest = words.iter().filter(|word| !matches!(word.as_str(), "-d" | "--daemonize"));
     let repeats = words.iter().any(|word| word.starts_with("-i") || word.starts_with("--interval"));
-    let started = std::env::current_exe().and_then(|program| {
-        let mut command = Command::new(program);
+    let started = crate::itself::command().and_then(|mut command| {
         command.arg("crm_mon").args(rest);
         if !repeats {
             command.arg("--interval=5s");

@@ -267,9 +267,8 @@ fn again_with_file(path: &str, words: &[String]) -> ExitCode {
         let is_value = *index > 0 && matches!(words[index - 1].as_str(), "-x" | "--xml-file");
         !is_name && !is_value && **word != file && !word.starts_with("-x")
     });
-    let program = std::env::current_exe();
-    let run = program.and_then(|program| {
-        std::process::Command::new(program)
+    let run = crate::itself::command().and_then(|mut command| {
+        command
             .arg("crm_mon")
             .args(rest.map(|(_, word)| word))
             .arg("--one-shot")

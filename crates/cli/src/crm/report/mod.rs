@@ -144,8 +144,7 @@ fn fetch(node: &str, root: &Path, given: &Given, window: &Window) -> Result<(), 
     words.extend(given.has("no-search").then(|| "--no-search".to_owned()));
     let mut command = match socket_here(node) {
         Some(socket) => {
-            let program = std::env::current_exe().map_err(|error| error.to_string())?;
-            let mut command = Command::new(program);
+            let mut command = crate::itself::command().map_err(|error| error.to_string())?;
             command.arg("crm_report").args(&words).env(client::SOCKET_VARIABLE, socket);
             command
         }
