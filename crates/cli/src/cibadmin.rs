@@ -297,7 +297,6 @@ fn has_input(given: &Given) -> bool {
     given.last_of(&["xml-pipe", "xml-file", "xml-text"]).is_some()
 }
 
-/// The XML that goes with the command; it must be well-formed before anything is sent.
 /// Text that was read, or why it could not be, or where it is none.
 fn decoded(read: std::io::Result<Vec<u8>>, from: &str) -> Result<String, Problem> {
     let bytes = read.map_err(|error| {
@@ -315,6 +314,7 @@ fn decoded(read: std::io::Result<Vec<u8>>, from: &str) -> Result<String, Problem
     })
 }
 
+/// The XML that goes with the command; it must be well-formed before anything is sent.
 fn input(given: &Given) -> Result<String, Problem> {
     let (text, from) = match given.last_of(&["xml-text", "xml-file", "xml-pipe"]) {
         Some("xml-text") => {

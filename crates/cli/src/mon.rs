@@ -185,6 +185,14 @@ pub fn ctime(seconds: i64) -> String {
         .unwrap_or_default()
 }
 
+/// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
+pub fn precise(milliseconds: i64) -> String {
+    let Ok(at) = jiff::Timestamp::from_millisecond(milliseconds) else { return String::new() };
+    let at = at.to_zoned(local_zone());
+    let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
+    format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
+}
+
 /// This host's time zone. Its file is read as it is: looking for the zone's name takes a walk through all zones.
 pub fn local_zone() -> jiff::tz::TimeZone {
     static ZONE: std::sync::OnceLock<jiff::tz::TimeZone> = std::sync::OnceLock::new();

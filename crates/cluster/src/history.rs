@@ -129,18 +129,17 @@ impl Entry {
     fn attributes<'a>(&'a self, slot: &'a str) -> Attributes<'a> {
         let number = |number: i64| Cow::Owned(number.to_string());
         let unsigned = |number: u64| Cow::Owned(number.to_string());
-        let text = |text: &'a str| printable(text);
         let mut all = Vec::with_capacity(21);
         all.extend([
-            ("id", text(slot)),
-            ("operation_key", text(&self.key)),
-            ("operation", text(&self.operation)),
+            ("id", printable(slot)),
+            ("operation_key", printable(&self.key)),
+            ("operation", printable(&self.operation)),
             ("crm-debug-origin", Cow::Borrowed("executor")),
-            ("crm_feature_set", text(&self.feature_set)),
-            ("transition-key", text(&self.transition_key)),
+            ("crm_feature_set", printable(&self.feature_set)),
+            ("transition-key", printable(&self.transition_key)),
             ("transition-magic", Cow::Owned(printable(&self.magic()).into_owned())),
-            ("exit-reason", text(&self.exit_reason)),
-            ("on_node", text(&self.on_node)),
+            ("exit-reason", printable(&self.exit_reason)),
+            ("on_node", printable(&self.on_node)),
             ("call-id", number(self.call_id)),
             ("rc-code", number(self.exit_code.into())),
             ("op-status", number(self.status.number().into())),
@@ -148,16 +147,16 @@ impl Entry {
             ("last-rc-change", number(self.last_change)),
             ("exec-time", unsigned(self.executed)),
             ("queue-time", unsigned(self.queued)),
-            ("op-digest", text(&self.digests.all)),
+            ("op-digest", printable(&self.digests.all)),
         ]);
         if let Some((names, digest)) = &self.digests.restart {
-            all.extend([("op-force-restart", text(names)), ("op-restart-digest", text(digest))]);
+            all.extend([("op-force-restart", printable(names)), ("op-restart-digest", printable(digest))]);
         }
         if let Some((names, digest)) = &self.digests.secure {
-            all.extend([("op-secure-params", text(names)), ("op-secure-digest", text(digest))]);
+            all.extend([("op-secure-params", printable(names)), ("op-secure-digest", printable(digest))]);
         }
         if let Some((source, target)) = &self.migration {
-            all.extend([("migrate_source", text(source)), ("migrate_target", text(target))]);
+            all.extend([("migrate_source", printable(source)), ("migrate_target", printable(target))]);
         }
         all
     }

@@ -44,7 +44,7 @@ pub fn line(one: &Fencing, full: bool) -> String {
     } else {
         String::new()
     };
-    let at = if ended { format!(" at {}", precise(one.at_ms)) } else { String::new() };
+    let at = if ended { format!(" at {}", crate::mon::precise(one.at_ms)) } else { String::new() };
     let lie = if one.survived { " (and yet the node was heard after that)" } else { "" };
     format!(
         "{action} of {}{delegate} for {}@{}{last} {state}{reason}{at}{lie}",
@@ -58,7 +58,7 @@ pub fn element(one: &Fencing, xml: &mut Markup) {
         "done" => "success",
         other => other,
     };
-    let completed = precise(one.at_ms);
+    let completed = crate::mon::precise(one.at_ms);
     let mut attributes = vec![
         ("action", one.action.as_str()),
         ("target", &one.target),
@@ -77,14 +77,6 @@ pub fn element(one: &Fencing, xml: &mut Markup) {
         attributes.push(("completed", &completed));
     }
     xml.leaf("fence_event", &attributes);
-}
-
-/// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
-fn precise(milliseconds: i64) -> String {
-    let Ok(at) = jiff::Timestamp::from_millisecond(milliseconds) else { return String::new() };
-    let at = at.to_zoned(crate::mon::local_zone());
-    let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
-    format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
 }
 
 #[cfg(test)]

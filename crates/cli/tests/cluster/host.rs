@@ -155,3 +155,8 @@ pub fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
+
+/// Fails with all that is wrong, not with the first.
+pub fn none_wrong(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "{} of them are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}

@@ -5,7 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::host::{Answer, Host, answer};
+use crate::host::{Answer, Host, answer, none_wrong};
 
 const CONFIGURATION: &str = r#"<configuration>
   <crm_config><cluster_property_set id="options">
@@ -138,10 +138,6 @@ fn judge(line: &str, code: i32, text: &str, found: &Answer) -> Option<String> {
     (!is_right).then(|| {
         format!("$ {line}\n{}{}= {}\nexpected {code} and {text:?}", found.out, found.err, found.code)
     })
-}
-
-fn none_wrong(wrong: Vec<String>) {
-    assert!(wrong.is_empty(), "{} of them are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Bad input by every way that writes the configuration: it is refused with a place and a reason, or taken with a
 //! warning where the field allows it; what is refused changes nothing, neither content nor versions.
 
-use crate::host::{Host, answer, read};
+use crate::host::{Host, answer, none_wrong, read};
 
 /// Three resources that are not started, and an order.
 const CONFIGURATION: &str = r#"<configuration>
@@ -279,7 +279,7 @@ fn what_is_refused_is_explained_and_changes_nothing() {
         let after = host.cib();
         assert!(after == before, "{} changed the cluster", row.0);
     }
-    assert!(wrong.is_empty(), "{} of them are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    none_wrong(wrong);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn what_is_refused_on_a_file_leaves_the_file() {
         wrong.extend(problems(row, &answer(command)));
         assert!(read(&file) == before, "{} changed the file", row.0);
     }
-    assert!(wrong.is_empty(), "{} of them are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    none_wrong(wrong);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn what_is_doubtful_is_taken_with_one_warning() {
         }
         host.load(CONFIGURATION);
     }
-    assert!(wrong.is_empty(), "{} of them are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    none_wrong(wrong);
 }
 
 /// Each reads, edits and writes: whoever finds that another was faster does it again on what is there now.

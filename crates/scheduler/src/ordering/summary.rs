@@ -197,8 +197,6 @@ pub(crate) fn find_first(
 
 /// The newest action of `resource` with this task that has no node.
 pub(crate) fn find_without_node(model: &Model<'_>, resource: ResourceId, task: &Task) -> Option<ActionId> {
-    let actions = model.resources[resource].actions.iter().rev().copied();
-    actions
-        .into_iter()
-        .find(|action| model.actions[*action].task == *task && model.actions[*action].node.is_none())
+    let mut newest_first = model.resources[resource].actions.iter().rev().copied();
+    newest_first.find(|action| model.actions[*action].task == *task && model.actions[*action].node.is_none())
 }

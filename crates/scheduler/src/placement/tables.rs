@@ -176,8 +176,8 @@ pub fn colocation_node(model: &Model, node: NodeId, resource: ResourceId) -> Opt
     if by_host { host_of(model, node, false) } else { Some(node) }
 }
 
-/// What a colocation compares: the node itself (by its attribute `#uname`), or the value of another attribute. Values compare without
-/// case; two missing values are equal.
+/// What a colocation compares: the node itself (by its attribute `#uname`), or the value of another attribute.
+/// Values compare without case; two missing values are equal.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ColocationValue {
     Node(Option<NodeId>),

@@ -9,7 +9,7 @@ use view::status::monitor::{self, Facts, FailCount, Sections, Sources};
 use view::status::xml::{self, Input};
 
 use crate::configuration::Configuration;
-use crate::mon::{ctime, facts, universal_time};
+use crate::mon::{ctime, facts, precise, universal_time};
 use crate::outlook::Outlook;
 use crate::session::{Problem, Session};
 
@@ -133,15 +133,7 @@ fn fence_event(record: view::api::Fencing) -> FenceEvent {
         delegate: record.executor,
         outcome,
         reason,
-        completed: if ended { precise_time(record.at) } else { String::new() },
+        completed: if ended { precise(record.at.saturating_mul(1000)) } else { String::new() },
         at: record.at,
     }
-}
-
-/// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
-fn precise_time(seconds: i64) -> String {
-    let Ok(at) = jiff::Timestamp::from_second(seconds) else { return String::new() };
-    let at = at.to_zoned(crate::mon::local_zone());
-    let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
-    format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
 }
