@@ -2,6 +2,7 @@
 
 mod bench;
 mod compare;
+mod figures;
 mod lab;
 mod live;
 mod report;

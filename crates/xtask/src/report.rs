@@ -1,5 +1,19 @@
 //! Counts of what passed, failed and was skipped, and the closing line that test runners end with.
 
+use std::process::ExitCode;
+
+/// Exit code of a command that says whether all is well, or why it could not find out.
+pub fn exit(outcome: Result<bool, String>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// The outcome of a whole test run, step by step.
 #[derive(Default)]
 pub struct Report {

@@ -74,13 +74,7 @@ fn clusters() -> Vec<Cluster> {
 
 /// `bench scheduler`: one scheduler run of each cluster, ours and the reference's in turn.
 pub fn scheduler(root: &Path, options: &Options) -> ExitCode {
-    match measure_all(root, options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    crate::report::exit(measure_all(root, options).map(|()| true))
 }
 
 fn measure_all(root: &Path, options: &Options) -> Result<(), String> {

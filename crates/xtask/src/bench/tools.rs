@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use super::generate::{Cluster, Shape};
+use crate::figures::median;
 
 /// Where the reference's tools are (Debian's package pacemaker-cli-utils).
 const REFERENCE: &str = "/usr/sbin";
@@ -34,14 +35,7 @@ pub fn runs(words: &[&str]) -> Result<usize, String> {
 
 /// Measures all calls in turn; fails if one is slower than it may be.
 pub fn run(root: &Path, runs: usize) -> ExitCode {
-    match measure(root, runs) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    crate::report::exit(measure(root, runs))
 }
 
 fn measure(root: &Path, runs: usize) -> Result<bool, String> {
@@ -66,7 +60,7 @@ fn measure(root: &Path, runs: usize) -> Result<bool, String> {
                     other.push(one(Command::new(Path::new(REFERENCE).join(tool)).args(words), &path)?);
                 }
             }
-            let (own, other) = (median(&mut own), reference.then(|| median(&mut other)));
+            let (own, other) = (median(&own), reference.then(|| median(&other)));
             let theirs = other.map_or("-".to_owned(), |other| format!("{other:.1}"));
             let ratio = other.map_or("-".to_owned(), |other| format!("{:.1}", other / own));
             println!("| {tool} {} | {count} | {own:.1} | {theirs} | {ratio} | {limit} |", words.join(" "));
@@ -86,9 +80,4 @@ fn one(command: &mut Command, cib: &Path) -> Result<f64, String> {
         Ok(status) => Err(format!("{command:?} ended with {status}")),
         Err(error) => Err(format!("{command:?}: {error}")),
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -88,14 +88,11 @@ impl Options {
 }
 
 pub fn run(root: &Path, options: &Options) -> ExitCode {
-    match Comparison::new(root, options).and_then(|mut comparison| comparison.all(options)) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    crate::report::exit(
+        Comparison::new(root, options)
+            .and_then(|mut comparison| comparison.all(options))
+            .map(|different| different == 0),
+    )
 }
 
 struct Comparison {

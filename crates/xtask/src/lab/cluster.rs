@@ -198,6 +198,12 @@ impl Cluster {
         self.ask(&["crm_attribute", "-n", name, "-v", value]).map(drop)
     }
 
+    /// Whether a host knows this value of a property.
+    pub fn has_property(&self, host: &str, name: &str, value: &str) -> io::Result<bool> {
+        let told = self.tool(host, &["crm_attribute", "-n", name, "-G", "-q"])?;
+        Ok(String::from_utf8_lossy(&told.stdout).contains(value))
+    }
+
     pub fn replace(&self, section: &str, content: &str) -> io::Result<()> {
         const FILE: &str = "var/lib/lab/change.xml";
         // a command line has room for a few hundred resources only

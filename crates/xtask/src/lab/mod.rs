@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::figures::median;
 use crate::live;
 use crate::report::Report;
 use cluster::{Cluster, Stack};
@@ -190,10 +191,4 @@ fn print(figures: &Figures, order: &[&'static str], options: &Options) {
 /// Seconds, unless the words end with another unit in brackets.
 fn unit(what: &str) -> &'static str {
     if what.ends_with(')') { "" } else { " s" }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }

@@ -58,6 +58,13 @@ pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
+/// Has the apache of a host with this disk serve a page that names the host.
+pub fn prepare_website(disk: &Path, host: &str) -> io::Result<()> {
+    fs::create_dir_all(disk.join("var/www/html"))?;
+    fs::write(disk.join("var/www/html/index.html"), format!("Hello from {host}\n"))?;
+    fs::write(disk.join("etc/apache2/conf-enabled/servername.conf"), "ServerName localhost\n")
+}
+
 /// Polls `address` every 20 ms and writes a line a poll, until it is killed or `limit` has passed.
 pub fn poll(address: SocketAddr, path: &Path, limit: Duration) -> io::Result<()> {
     let mut out = fs::File::create(path)?;

@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::client::{Log, now};
+use super::client::{Log, now, prepare_website};
 use super::hosts::Hosts;
 use crate::report::Report;
 
@@ -92,7 +92,7 @@ impl Tutorial {
 
     fn play(&mut self, report: &mut Report) -> io::Result<()> {
         for name in self.hosts.names() {
-            self.prepare(&name)?;
+            prepare_website(&self.hosts.disk(&name), &name)?;
             self.start_daemon(&name)?;
         }
         self.start_client()?;
@@ -122,14 +122,6 @@ impl Tutorial {
             }
         }
         Ok(())
-    }
-
-    /// A web page that names its host, and a status page for the agent.
-    fn prepare(&self, name: &str) -> io::Result<()> {
-        let disk = self.hosts.disk(name);
-        fs::create_dir_all(disk.join("var/www/html"))?;
-        fs::write(disk.join("var/www/html/index.html"), format!("Hello from {name}\n"))?;
-        fs::write(disk.join("etc/apache2/conf-enabled/servername.conf"), "ServerName localhost\n")
     }
 
     fn start_daemon(&self, name: &str) -> io::Result<()> {

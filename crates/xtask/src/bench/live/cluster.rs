@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::api::{self, Api};
+use crate::figures;
 
 pub const NODES: [usize; 3] = [1, 2, 3];
 
@@ -155,15 +156,13 @@ impl Cluster {
     /// The same of one node.
     pub fn cpu_of(&self, node: usize) -> Cpu {
         let Some(pid) = self.daemons[node - 1].as_ref().map(Child::id) else { return Cpu::default() };
-        Cpu { daemons: threads_cpu(pid), agents: children_cpu(&format!("/proc/{pid}/stat")) }
+        Cpu { daemons: threads_cpu(pid), agents: figures::children_cpu(&pid.to_string()) }
     }
 
     /// MiB of memory of a node's daemon, shared pages counted in part.
     pub fn memory(&self, node: usize) -> f64 {
         let pid = self.daemons[node - 1].as_ref().map_or(0, Child::id);
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0.0) / 1024.0
+        figures::memory(pid)
     }
 }
 
@@ -181,15 +180,6 @@ fn threads_cpu(pid: u32) -> f64 {
         text.split(' ').next()?.parse().ok()
     };
     tasks.filter_map(of_task).sum::<f64>() / 1e9
-}
-
-/// Seconds of the children that a process has waited for, and of theirs, by its `stat` file.
-pub fn children_cpu(stat: &str) -> f64 {
-    let text = fs::read_to_string(stat).unwrap_or_default();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    // fields 16 and 17 of the whole line, in hundredths of a second
-    let ticks = |index: usize| fields.get(index).and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(13) + ticks(14)) / 100.0
 }
 
 /// Repeats until there is an answer.

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::cluster::{Cluster, children_cpu};
+use super::cluster::Cluster;
 use super::{Row, Spread};
+use crate::figures::children_cpu;
 
 /// Counted runs of each.
 const RUNS: usize = 41;
@@ -24,11 +25,11 @@ pub fn measure(cluster: &Cluster) -> Result<Vec<Row>, String> {
     // in turn, so that what else the machine does hits all alike
     for _ in 0..RUNS {
         for (index, words) in COMMANDS.iter().enumerate() {
-            let before = children_cpu("/proc/self/stat");
+            let before = children_cpu("self");
             let begun = Instant::now();
             let status = cluster.command(words).status().map_err(|error| error.to_string())?;
             walls[index].push(begun.elapsed().as_secs_f64() * 1000.0);
-            cpu[index] += children_cpu("/proc/self/stat") - before;
+            cpu[index] += children_cpu("self") - before;
             if !status.success() {
                 return Err(format!("{}: {status}", words.join(" ")));
             }

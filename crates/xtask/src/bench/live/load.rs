@@ -7,7 +7,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::Row;
-use super::cluster::{Cluster, Cpu, children_cpu};
+use super::cluster::{Cluster, Cpu};
+use crate::figures::children_cpu;
 
 /// What one change took.
 struct Taken {
@@ -77,7 +78,7 @@ fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String>
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let actions: Vec<&str> =
         runs.iter().flat_map(|(action, count)| std::iter::repeat_n(*action, *count)).collect();
-    let before = children_cpu("/proc/self/stat");
+    let before = children_cpu("self");
     let begun = Instant::now();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || -> Result<(), String> {
@@ -91,7 +92,7 @@ fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String>
         work()?;
         other.join().map_err(|_| "a thread ended badly".to_owned())?
     })?;
-    Ok(Alone { wall: begun.elapsed().as_secs_f64(), cpu: children_cpu("/proc/self/stat") - before })
+    Ok(Alone { wall: begun.elapsed().as_secs_f64(), cpu: children_cpu("self") - before })
 }
 
 fn run_agent(agent: &Path, action: &str, scratch: &Path) -> Result<(), String> {

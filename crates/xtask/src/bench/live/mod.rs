@@ -71,32 +71,25 @@ impl Row {
 
 /// Median and extreme of several measurements.
 pub struct Spread {
-    sorted: Vec<f64>,
+    median: f64,
+    shortest: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Spread {
-        values.sort_by(f64::total_cmp);
-        Spread { sorted: values }
+    fn of(values: Vec<f64>) -> Spread {
+        let shortest = values.iter().copied().min_by(f64::total_cmp).unwrap_or_default();
+        Spread { median: crate::figures::median(&values), shortest }
     }
 
     fn text(&self, unit: &str) -> String {
         let digits = if unit == "times" { 2 } else { 1 };
-        let median = self.sorted.get(self.sorted.len() / 2).copied().unwrap_or_default();
-        let shortest = self.sorted.first().copied().unwrap_or_default();
-        format!("{median:.digits$} {unit} ({shortest:.digits$})")
+        format!("{:.digits$} {unit} ({:.digits$})", self.median, self.shortest)
     }
 }
 
 /// Measures and prints a table; fails if something could not be measured or did not hold.
 pub fn run(root: &Path, options: &Options) -> ExitCode {
-    match measure(root, options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    crate::report::exit(measure(root, options).map(|()| true))
 }
 
 fn measure(root: &Path, options: &Options) -> Result<(), String> {

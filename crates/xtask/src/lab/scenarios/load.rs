@@ -1,13 +1,13 @@
 //! Many resources at once, none at all, and actions that take long.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::super::cluster::{Cluster, Stack, dummy, wait, wait_up_to};
-use super::{Figure, dummies, names};
+use super::{Figure, dummies, fail_and_restart, host_of, names};
+use crate::figures::{memory, own_cpu};
 
 /// Time over which an idle cluster is watched.
 const IDLE: Duration = Duration::from_secs(60);
@@ -90,26 +90,11 @@ pub fn idle(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 fn rest(cluster: &Cluster) -> io::Result<(f64, f64)> {
     let host = cluster.bystander()?;
     let pids = managers(cluster).remove(&host).unwrap_or_default();
-    let used = || pids.iter().map(|pid| processor_seconds(*pid)).sum::<f64>();
+    let used = || pids.iter().map(|pid| own_cpu(&pid.to_string())).sum::<f64>();
     let before = used();
     sleep(IDLE);
     let processor = (used() - before) / IDLE.as_secs_f64() * 100.0;
     Ok((pids.iter().map(|pid| memory(*pid)).sum(), processor))
-}
-
-/// Proportional set size of a process in MiB.
-fn memory(pid: u32) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-}
-
-/// User and system time of a process without its children, at 100 ticks a second.
-fn processor_seconds(pid: u32) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = text.rsplit(") ").next().unwrap_or_default();
-    let field = |index| after_name.split(' ').nth(index).and_then(|word: &str| word.parse::<f64>().ok());
-    (field(11).unwrap_or(0.0) + field(12).unwrap_or(0.0)) / 100.0
 }
 
 pub fn slow_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
@@ -129,16 +114,11 @@ fn restart_during_stop(cluster: &Cluster, seconds: &str) -> io::Result<f64> {
     let slow = slow.replace("SECONDS", seconds);
     cluster.replace("resources", &format!("{}{slow}", dummy("d1", "60s")))?;
     cluster.settle()?;
-    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
-    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
-    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let before = mark(&file);
+    let host = host_of(cluster, "d1")?;
     cluster.ask(&["crm_resource", "-r", "slow", "-m", "-p", "target-role", "-v", "Stopped"])?;
     sleep(Duration::from_secs(1));
-    let begun = Instant::now();
-    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
-    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
+    let taken = fail_and_restart(cluster, &host)?;
     cluster.settle()?;
     cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
-    Ok((again - begun).as_secs_f64())
+    Ok(taken)
 }

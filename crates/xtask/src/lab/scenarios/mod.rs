@@ -90,17 +90,27 @@ fn cold_start(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 fn failed_resource(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     cluster.replace("resources", &dummy("d1", "60s"))?;
     cluster.settle()?;
-    let host = cluster.places("d1").pop().ok_or_else(|| io::Error::other("d1 does not run"))?;
-    let file = cluster.hosts.inside(&host, "/run/Dummy-d1.state")?;
-    let mark = |path: &std::path::Path| std::fs::metadata(path).and_then(|data| data.modified()).ok();
-    let before = mark(&file);
-    let begun = Instant::now();
-    cluster.tool(&host, &["crm_resource", "--fail", "-r", "d1", "-N", &host])?;
-    let again = wait("d1 restarted", || mark(&file).is_some_and(|now| Some(now) != before))?;
+    let host = host_of(cluster, "d1")?;
+    let taken = fail_and_restart(cluster, &host)?;
     cluster.settle()?;
     cluster.ask(&["crm_resource", "--cleanup", "-r", "d1"])?;
     cluster.settle()?;
-    Ok(vec![("resource failed to restarted", (again - begun).as_secs_f64())])
+    Ok(vec![("resource failed to restarted", taken)])
+}
+
+fn host_of(cluster: &Cluster, resource: &str) -> io::Result<String> {
+    cluster.places(resource).pop().ok_or_else(|| io::Error::other(format!("{resource} does not run")))
+}
+
+/// Reports d1 as failed where it runs; gives the seconds until it was started again.
+fn fail_and_restart(cluster: &Cluster, host: &str) -> io::Result<f64> {
+    let file = cluster.hosts.inside(host, "/run/Dummy-d1.state")?;
+    let started = || std::fs::metadata(&file).and_then(|data| data.modified()).ok();
+    let before = started();
+    let begun = Instant::now();
+    cluster.tool(host, &["crm_resource", "--fail", "-r", "d1", "-N", host])?;
+    let again = wait("d1 restarted", || started().is_some_and(|now| Some(now) != before))?;
+    Ok((again - begun).as_secs_f64())
 }
 
 fn standby(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
@@ -133,10 +143,16 @@ fn place_with_fencing(cluster: &Cluster, host: &str, delays: &str) -> io::Result
     cluster.settle()
 }
 
-fn loss(cluster: &mut Cluster, victim: &str, what: &'static str) -> io::Result<Vec<Figure>> {
+/// Takes a host away from the cluster in some way while d1 runs on it, with fencing; d1 goes elsewhere.
+fn loss(
+    cluster: &mut Cluster,
+    victim: &str,
+    what: &'static str,
+    take_away: impl FnOnce(&mut Cluster, &str) -> io::Result<()>,
+) -> io::Result<Vec<Figure>> {
     place_with_fencing(cluster, victim, "")?;
     let begun = Instant::now();
-    cluster.power_off(victim)?;
+    take_away(cluster, victim)?;
     let moved = cluster.wait_place("d1", |place| place != victim)?;
     cluster.bring_back(victim)?;
     Ok(vec![(what, (moved - begun).as_secs_f64())])
@@ -144,23 +160,21 @@ fn loss(cluster: &mut Cluster, victim: &str, what: &'static str) -> io::Result<V
 
 fn node_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let victim = cluster.bystander()?;
-    loss(cluster, &victim, "node power loss to running elsewhere, fencing on, token 1 s")
+    let what = "node power loss to running elsewhere, fencing on, token 1 s";
+    loss(cluster, &victim, what, Cluster::power_off)
 }
 
 fn dc_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let victim = cluster.dc()?;
-    loss(cluster, &victim, "DC power loss to running elsewhere, fencing on, token 1 s")
+    let what = "DC power loss to running elsewhere, fencing on, token 1 s";
+    loss(cluster, &victim, what, Cluster::power_off)
 }
 
 /// The majority fences the host that is cut off before it runs anything of it.
 fn minority(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let victim = cluster.bystander()?;
-    place_with_fencing(cluster, &victim, "")?;
-    let begun = Instant::now();
-    cluster.hosts.cut(&victim)?;
-    let moved = cluster.wait_place("d1", |place| place != victim)?;
-    cluster.bring_back(&victim)?;
-    Ok(vec![("minority cut off to running in the majority", (moved - begun).as_secs_f64())])
+    let what = "minority cut off to running in the majority";
+    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.cut(victim))
 }
 
 /// Without fencing a host that was cut off comes back by itself, and what was changed meanwhile reaches it.
@@ -178,8 +192,7 @@ fn merge(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let begun = Instant::now();
     cluster.wait_online(cluster.names().len())?;
     cluster.settle()?;
-    let told = cluster.tool(&victim, &["crm_attribute", "-n", "cluster-recheck-interval", "-G", "-q"])?;
-    if !String::from_utf8_lossy(&told.stdout).contains("7min") {
+    if !cluster.has_property(&victim, "cluster-recheck-interval", "7min")? {
         return Err(io::Error::other("the change of the majority did not reach the host that came back"));
     }
     Ok(vec![("cable back to all online and at rest", begun.elapsed().as_secs_f64())])
@@ -188,12 +201,8 @@ fn merge(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 /// A host that hears nothing but is heard.
 fn one_way(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let victim = cluster.bystander()?;
-    place_with_fencing(cluster, &victim, "")?;
-    let begun = Instant::now();
-    cluster.hosts.deafen(&victim)?;
-    let moved = cluster.wait_place("d1", |place| place != victim)?;
-    cluster.bring_back(&victim)?;
-    Ok(vec![("one-way loss to running elsewhere", (moved - begun).as_secs_f64())])
+    let what = "one-way loss to running elsewhere";
+    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.deafen(victim))
 }
 
 /// Bad links that Corosync bears: nobody is lost, nothing moves.
@@ -260,12 +269,7 @@ fn daemon_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 /// A host that loses its Corosync is fenced.
 fn corosync_lost(cluster: &mut Cluster, signal: &str, what: &'static str) -> io::Result<Vec<Figure>> {
     let victim = cluster.bystander()?;
-    place_with_fencing(cluster, &victim, "")?;
-    let begun = Instant::now();
-    cluster.hosts.signal(&victim, "corosync", signal)?;
-    let moved = cluster.wait_place("d1", |place| place != victim)?;
-    cluster.bring_back(&victim)?;
-    Ok(vec![(what, (moved - begun).as_secs_f64())])
+    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.signal(victim, "corosync", signal).map(drop))
 }
 
 fn corosync_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
@@ -295,8 +299,8 @@ fn disk_full(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let change = |value: &str| cluster.property("cluster-recheck-interval", value);
     change("8min")?;
     cluster.settle()?;
-    let told = cluster.tool(&victim, &["crm_attribute", "-n", "cluster-recheck-interval", "-G", "-q"])?;
-    if !String::from_utf8_lossy(&told.stdout).contains("8min") || cluster.places("d1") != [victim.clone()] {
+    let told = cluster.has_property(&victim, "cluster-recheck-interval", "8min")?;
+    if !told || cluster.places("d1") != [victim.clone()] {
         return Err(io::Error::other("a full disk disturbed the cluster"));
     }
     inside(&["rm", &format!("{DIRECTORY}/full")])?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::super::cluster::{Cluster, wait};
 use super::super::writer;
 use super::Figure;
-use crate::live::client::{Log, now};
+use crate::live::client::{Log, now, prepare_website};
 
 const WEBSITE: &str = "10.77.0.100";
 const DATABASE: &str = "10.77.0.101";
@@ -52,10 +52,7 @@ fn start_client(cluster: &mut Cluster, command: &str, address: &str) -> io::Resu
 /// The tutorial's floating address and web server, with a client that polls every 20 ms.
 pub fn website(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     for name in cluster.names() {
-        let disk = cluster.hosts.disk(&name);
-        fs::create_dir_all(disk.join("var/www/html"))?;
-        fs::write(disk.join("var/www/html/index.html"), format!("Hello from {name}\n"))?;
-        fs::write(disk.join("etc/apache2/conf-enabled/servername.conf"), "ServerName localhost\n")?;
+        prepare_website(&cluster.hosts.disk(&name), &name)?;
     }
     let site = [("configfile", "/etc/apache2/apache2.conf"), ("statusurl", "http://127.0.0.1/server-status")];
     let group = format!(

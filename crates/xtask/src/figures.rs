@@ -1,0 +1,36 @@
+//! What benches and labs measure and how they sum it up.
+
+use std::fs;
+
+/// The value in the middle; the upper of two.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// MiB of memory of a process, shared pages counted in part.
+pub fn memory(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap_or(0.0) / 1024.0
+}
+
+/// User and system seconds of a process (its number, or `self`) without its children.
+pub fn own_cpu(process: &str) -> f64 {
+    ticks(process, [14, 15])
+}
+
+/// The same of the children that a process has waited for, and of theirs.
+pub fn children_cpu(process: &str) -> f64 {
+    ticks(process, [16, 17])
+}
+
+/// Sum of two fields of a process's `stat` line, which are in hundredths of a second.
+fn ticks(process: &str, fields: [usize; 2]) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // behind the name, which may contain anything, come the fields from the third on
+    let behind: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let value = |field: usize| behind.get(field - 3).and_then(|word| word.parse::<f64>().ok());
+    fields.into_iter().filter_map(value).sum::<f64>() / 100.0
+}
