@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::membership::NodeId;
 use crate::operation::{AgentMetadata, AgentName, ExecutionStatus};
-use crate::text::{Fragment, parameters_digest, printable};
+use crate::text::{parameters_digest, printable};
 
 /// Exit code of an entry that is still pending.
 pub const PENDING_EXIT_CODE: i32 = 193;
@@ -115,15 +115,6 @@ impl Entry {
         } else {
             vec![last()]
         }
-    }
-
-    /// Its `lrm_rsc_op` in the given slot.
-    pub fn write(&self, slot: &str, out: &mut Fragment) {
-        out.open("lrm_rsc_op");
-        for (name, value) in self.attributes(slot) {
-            out.attribute(name, value);
-        }
-        out.close();
     }
 
     fn attributes<'a>(&'a self, slot: &'a str) -> Attributes<'a> {
@@ -247,18 +238,6 @@ impl ResourceHistory {
     }
 
     /// The `lrm_resource` with the pending entries on top of the confirmed ones.
-    fn write(&self, resource: &str, pending: &[&Entry], out: &mut Fragment) {
-        out.open("lrm_resource");
-        for (name, value) in self.attributes(resource) {
-            out.attribute(name, value);
-        }
-        for (slot, entry) in self.slots(resource, pending) {
-            entry.write(&slot, out);
-        }
-        out.close();
-    }
-
-    /// The same for the tree.
     fn element(&self, resource: &str, pending: &[&Entry]) -> HistoryElement<'static> {
         let owned = |attributes: Attributes<'_>| -> Attributes<'static> {
             attributes.into_iter().map(|(name, value)| (name, Cow::Owned(value.into_owned()))).collect()
@@ -376,24 +355,6 @@ impl History {
         self.in_flight.range(from..).take_while(move |(key, _)| key.node == node && key.resource == resource)
     }
 
-    /// The `lrm` element of a node.
-    pub fn write_node(&self, node: NodeId, out: &mut Fragment) {
-        out.open("lrm").attribute("id", node).open("lrm_resources");
-        for resource in self.resources_of(node) {
-            self.write_resource(node, &resource, out);
-        }
-        out.close().close();
-    }
-
-    /// The `lrm_resource` element of a resource on a node, if there is anything to say.
-    pub fn write_resource(&self, node: NodeId, resource: &str, out: &mut Fragment) {
-        let pending = self.recorded_pending(node, resource);
-        if let Some(history) = self.shown(node, resource, &pending) {
-            let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
-            history.write(resource, &entries, out);
-        }
-    }
-
     /// What the CIB has to show of a resource on a node.
     #[must_use]
     pub fn change(&self, node: NodeId, resource: &str) -> HistoryChange<'static> {
@@ -424,7 +385,9 @@ impl History {
         confirmed.or_else(|| Some(Cow::Owned(ResourceHistory::new(pending.first()?.agent.clone()))))
     }
 
-    fn resources_of(&self, node: NodeId) -> Vec<String> {
+    /// The resources of which something is known on a node, or is under way there.
+    #[must_use]
+    pub fn resources_of(&self, node: NodeId) -> Vec<String> {
         let confirmed = self.nodes.get(&node).into_iter().flat_map(BTreeMap::keys).cloned();
         let pending = self.in_flight.keys().filter(|key| key.node == node).map(|key| key.resource.clone());
         let mut names: Vec<String> = confirmed.chain(pending).collect();

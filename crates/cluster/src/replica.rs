@@ -143,17 +143,19 @@ impl Replica {
         }
     }
 
-    /// The resources of which the status has a history, with id and name of each node.
+    /// The resources of which the status has a history, as far as they are wanted, with id and name of each
+    /// node.
     #[must_use]
-    pub fn histories(&self) -> Vec<(String, String, Vec<String>)> {
+    pub fn histories(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String, Vec<String>)> {
         let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let status = self.document.document().root_element().child("status");
         let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
         let of_state = |state: xml::Element<'_>| {
             let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
             let resources = resources.into_iter().flat_map(|all| all.children_named("lrm_resource"));
+            let resources = resources.filter_map(|one| one.attr("id")).filter(|id| wanted(id));
             let name = state.attr("uname").or(state.attr("id"));
-            (owned(state.attr("id")), owned(name), resources.map(|one| owned(one.attr("id"))).collect())
+            (owned(state.attr("id")), owned(name), resources.map(str::to_owned).collect())
         };
         states.map(of_state).collect()
     }

@@ -467,19 +467,18 @@ impl Node {
         out: &mut Outbox,
     ) {
         let wanted = what.resource.as_deref().map(|id| self.replica.executor_ids(id));
+        let meant = |resource: &str| {
+            let plain = resource.split(':').next().unwrap_or(resource);
+            wanted.as_ref().is_none_or(|ids| ids.iter().any(|id| id == resource || id == plain))
+        };
         let mut changes = Vec::new();
         let mut names = Vec::new();
-        for (id, name, resources) in self.replica.histories() {
+        for (id, name, resources) in self.replica.histories(meant) {
             if what.node.as_deref().is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != id) {
                 continue;
             }
             let member = self.member_id(&name);
             for resource in &resources {
-                let plain = resource.split(':').next().unwrap_or(resource);
-                let meant = |ids: &Vec<String>| ids.iter().any(|id| id == resource || id == plain);
-                if wanted.as_ref().is_some_and(|ids| !meant(ids)) {
-                    continue;
-                }
                 let counters =
                     self.failure_attributes(&name, resource, what.operation.as_deref(), what.interval);
                 let failed = member

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use cib::live::HistoryChange;
+
 use super::coordination::Coordinator;
 use super::{Member, Node};
 use crate::attributes::Attributes;
@@ -239,8 +241,23 @@ impl Node {
             let text = format!("the join could not be written into the CIB: {problem}");
             self.notice(Severity::Error, text, out);
         }
+        self.replica.write_histories(&self.join_histories(&decision));
         self.after_own_change(before);
         self.finish_round(&decision, dc, &hellos, out);
+    }
+
+    /// What the CIB has to show of the members' histories. Most of it, it shows already.
+    fn join_histories(&self, decision: &Decision) -> Vec<HistoryChange<'static>> {
+        let mut shown: BTreeMap<String, Vec<String>> =
+            self.replica.histories(|_| true).into_iter().map(|(id, _, resources)| (id, resources)).collect();
+        let of_member = |id: &NodeId| {
+            let mut resources = self.history.resources_of(*id);
+            resources.extend(shown.remove(&id.to_string()).unwrap_or_default());
+            resources.sort();
+            resources.dedup();
+            resources.into_iter().map(|resource| self.history.change(*id, &resource)).collect::<Vec<_>>()
+        };
+        decision.members.iter().flat_map(of_member).collect()
     }
 
     fn take_members(&mut self, decision: &Decision, hellos: &BTreeMap<NodeId, Hello>) {
@@ -360,7 +377,7 @@ impl Node {
         }
     }
 
-    /// What the round changes in the CIB: node states, histories, attributes, facts about DC and quorum.
+    /// What the round changes in the CIB: node states, attributes, facts about DC and quorum.
     fn join_changes(
         &mut self,
         decision: &Decision,
@@ -374,7 +391,6 @@ impl Node {
             let known = cib.status.nodes.iter().find(|state| *state.id == *hello.id.to_string());
             if known.is_some() {
                 let path = node_state_path(&hello.id.to_string());
-                changes.push(delete(format!("{path}/lrm")));
                 changes.push(delete(format!("{path}/transient_attributes")));
             }
             let time = |since: i64| if since > 1 && !hello.fresh { since } else { dc.now };
@@ -386,7 +402,7 @@ impl Node {
             out.attribute("in_ccm", since).attribute("crmd", online);
             out.attribute("join", "member").attribute("expected", expected);
             out.attribute("crm-debug-origin", "join");
-            self.history.write_node(hello.id, &mut out);
+            out.open("lrm").attribute("id", hello.id).open("lrm_resources");
             changes.push(modify_status(out.finish()));
         }
         for state in cib.status.nodes.iter().filter(|state| !state.remote_node) {

@@ -25,30 +25,53 @@ struct Alone {
     cpu: f64,
 }
 
-/// Loads `count` Dummies and removes them again, `rounds` times, each beside the agents alone.
+/// The agent that most clusters have, if it is installed: the one that is shipped is far lighter.
+const INSTALLED: &str = "/usr/lib/ocf/resource.d/heartbeat/Dummy";
+
+/// Loads `count` Dummies and removes them again, `rounds` times, each beside the agents alone: of the agent
+/// that is shipped, and of the installed one.
 pub fn measure(cluster: &Cluster, count: usize, rounds: usize) -> Result<Vec<Row>, String> {
+    let shipped = cluster.state(1).join("agents/ocf/resource.d/pacemaker/Dummy");
+    let mut rows = measure_agent(cluster, "pacemaker", &shipped, count, rounds)?;
+    if Path::new(INSTALLED).exists() {
+        rows.extend(measure_agent(cluster, "heartbeat", Path::new(INSTALLED), count, rounds)?);
+    }
+    Ok(rows)
+}
+
+fn measure_agent(
+    cluster: &Cluster,
+    provider: &str,
+    agent: &Path,
+    count: usize,
+    rounds: usize,
+) -> Result<Vec<Row>, String> {
     let (mut loads, mut removals) = (Vec::new(), Vec::new());
-    let _ = run_alone(cluster, &[("monitor", 20)])?; // the first runs read the shell from the disk
+    let _ = run_alone(agent, &[("monitor", 20)])?; // the first runs read the shell from the disk
     for _ in 0..rounds {
-        let all = resources(count);
-        let taken = change(cluster, &all, count)?;
+        let taken = change(cluster, &resources_of(provider, count), count)?;
         // a probe on each node, a start, and the first run of the monitor
-        let alone = run_alone(cluster, &[("monitor", 3 * count), ("start", count), ("monitor", count)])?;
+        let alone = run_alone(agent, &[("monitor", 3 * count), ("start", count), ("monitor", count)])?;
         loads.push((taken, alone));
         let taken = change(cluster, "<resources/>", 0)?;
-        let alone = run_alone(cluster, &[("stop", count)])?;
+        let alone = run_alone(agent, &[("stop", count)])?;
         removals.push((taken, alone));
     }
-    let mut rows = told(&format!("{count} Dummies in one change, all running"), &loads, Some("1.3 times"));
-    rows.extend(told(&format!("{count} Dummies removed in one change, all stopped"), &removals, None));
+    let name = format!("{count} ocf:{provider}:Dummy");
+    let mut rows = told(&format!("{name} in one change, all running"), &loads, Some("1.3 times"));
+    rows.extend(told(&format!("{name} removed in one change, all stopped"), &removals, None));
     Ok(rows)
 }
 
 /// The section with this many Dummies.
 pub fn resources(count: usize) -> String {
+    resources_of("pacemaker", count)
+}
+
+fn resources_of(provider: &str, count: usize) -> String {
     let one = |number: usize| {
         format!(
-            "<primitive id=\"D{number}\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\"><operations>\
+            "<primitive id=\"D{number}\" class=\"ocf\" provider=\"{provider}\" type=\"Dummy\"><operations>\
              <op id=\"D{number}-monitor\" name=\"monitor\" interval=\"10s\"/></operations></primitive>"
         )
     };
@@ -73,8 +96,7 @@ fn change(cluster: &Cluster, xml: &str, count: usize) -> Result<Taken, String> {
 }
 
 /// Runs the agent without a cluster, two at a time.
-fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String> {
-    let agent = cluster.state(1).join("agents/ocf/resource.d/pacemaker/Dummy");
+fn run_alone(agent: &Path, runs: &[(&str, usize)]) -> Result<Alone, String> {
     let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
     let actions: Vec<&str> =
         runs.iter().flat_map(|(action, count)| std::iter::repeat_n(*action, *count)).collect();
@@ -83,7 +105,7 @@ fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String>
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || -> Result<(), String> {
         while let Some(action) = actions.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            run_agent(&agent, action, scratch.path())?;
+            run_agent(agent, action, scratch.path())?;
         }
         Ok(())
     };
@@ -97,7 +119,12 @@ fn run_alone(cluster: &Cluster, runs: &[(&str, usize)]) -> Result<Alone, String>
 
 fn run_agent(agent: &Path, action: &str, scratch: &Path) -> Result<(), String> {
     let mut command = Command::new(agent);
-    command.arg(action).env("HA_RSCTMP", scratch).env("OCF_RESOURCE_INSTANCE", "R").stdin(Stdio::null());
+    command
+        .arg(action)
+        .env("HA_RSCTMP", scratch)
+        .env("OCF_RESOURCE_INSTANCE", "R")
+        .env("OCF_ROOT", "/usr/lib/ocf")
+        .stdin(Stdio::null());
     // its output is read, as the cluster does; a probe of what does not run ends with another code than 0
     command.output().map(drop).map_err(|error| format!("{}: {error}", agent.display()))
 }
