@@ -180,6 +180,9 @@ impl Permissions {
         let mut permissions = Permissions { granted: Vec::new() };
         let Some(acls) = crate::edit::find_section(document, "acls") else { return permissions };
         let acls = document.element(acls);
+        // before schema 2.0, users held permissions themselves
+        let present = crate::upgrade::present_acls(acls);
+        let acls = present.as_ref().map_or(acls, Document::root_element);
         for member in acls.children().filter(|member| is_for(*member, user)) {
             for reference in member.children_named("role") {
                 let role =

@@ -93,6 +93,28 @@ fn groups_count_too() {
     assert_eq!(visible(&cib(role), &alice()), "Denied");
 }
 
+/// Rule 1.2.7: the form before schema 2.0, with permissions of the user's own and others by reference.
+#[test]
+fn users_of_old_documents_have_their_rights() {
+    let text = r#"<cib admin_epoch="0" epoch="7" num_updates="3" validate-with="pacemaker-1.3"><configuration>
+        <crm_config><cluster_property_set id="cib-bootstrap-options">
+          <nvpair id="acl-on" name="enable-acl" value="true"/></cluster_property_set></crm_config>
+        <nodes/><resources>
+          <primitive id="a" class="lsb" type="a"/><primitive id="b" class="lsb" type="b"/>
+          <primitive id="c" class="lsb" type="c"/>
+        </resources><constraints/>
+        <acls>
+          <acl_role id="R"><read id="R-1" ref="b"/></acl_role>
+          <acl_user id="alice"><role_ref id="R"/><write id="w-1" xpath="//primitive[@id='a']"/></acl_user>
+        </acls></configuration><status/></cib>"#;
+    let mut cib = CibDocument::parse(text).expect("sample");
+    assert_eq!(visible(&cib, &alice()), "a b");
+    assert_eq!(visible(&cib, &User { name: "bob".into(), groups: vec![] }), "Denied");
+    assert_eq!(change(&mut cib, &modify(r#"<primitive id="a" description="x"/>"#)), Ok("0.8.0".into()));
+    let of_others = modify(r#"<primitive id="b" description="x"/>"#);
+    assert_eq!(change(&mut cib, &of_others), Err(RefusalCode::Denied));
+}
+
 #[test]
 fn changes_need_write() {
     let all = permission("read", "/cib") + &permission("write", "//primitive[@id='a']");

@@ -147,6 +147,18 @@ pub(crate) fn upgrade_configuration(configuration: &mut Document, from: &str) ->
     changes
 }
 
+/// The section `acls` in the form that it has since schema 2.0; nothing if it has that form already.
+pub(crate) fn present_acls(acls: Element<'_>) -> Option<Document> {
+    let is_old = |element: Element<'_>| matches!(element.name(), "acl_user" | "read" | "write" | "deny");
+    if !acls.descendants().any(is_old) {
+        return None;
+    }
+    let mut copy = acls.doc.extract(acls.id);
+    let root = copy.root();
+    to_2_0::access_control(&mut Editor { doc: &mut copy, changes: Vec::new(), needed: false }, root);
+    Some(copy)
+}
+
 /// The configuration being changed, and the record of changes.
 struct Editor<'d> {
     doc: &'d mut Document,

@@ -5,7 +5,13 @@ use xml::NodeId;
 
 pub(super) fn apply(editor: &mut Editor<'_>) {
     unwrap_pairs(editor);
-    let Some(acls) = editor.section("acls") else { return };
+    if let Some(acls) = editor.section("acls") {
+        access_control(editor, acls);
+    }
+}
+
+/// Users with permissions of their own become targets with roles (rule 1.2.7).
+pub(super) fn access_control(editor: &mut Editor<'_>, acls: NodeId) {
     for role in editor.children(acls, "acl_role") {
         permissions(editor, role);
     }
