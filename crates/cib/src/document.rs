@@ -232,6 +232,8 @@ impl CibDocument {
                 self.write_origin(origin);
             }
             warnings = self.validated()?;
+        } else if touched.root {
+            warnings = self.validated()?;
         }
         if self.document.is_sparse() {
             self.document.compact();
@@ -326,7 +328,7 @@ fn wrapped(elements: Vec<String>) -> Result<String, Refusal> {
     }
 }
 
-/// The version after an accepted request (rules 5c.7.6, 5c.9.2). One given explicitly counts if it is later.
+/// The version after an accepted request (rules 4.23.2, 5c.9.2). One given explicitly counts if it is later.
 fn next_version(
     before: Version,
     wanted: Version,

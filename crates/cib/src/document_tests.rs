@@ -141,9 +141,25 @@ fn versions_never_go_back() {
     assert_eq!(refused(&mut cib, &replace(None, &older)), RefusalCode::OldVersion);
     let newer = cib.to_file().replace("epoch=\"31\"", "epoch=\"90\"");
     assert_eq!(applied(&mut cib, &replace(None, &newer)), "0.90.0");
-    // what the coordinator says about the partition is no configuration
-    assert_eq!(applied(&mut cib, &modify(r#"<cib have-quorum="1"/>"#, false)), "0.90.1");
-    assert_eq!(applied(&mut cib, &modify(r#"<cib remote-tls-port="1"/>"#, false)), "0.91.0");
+}
+
+/// Rule 4.23.2, as the reference's tools do it: else the one part of a split cluster would outrun the changes made
+/// in the other by just electing a coordinator.
+#[test]
+fn attributes_of_the_root_make_no_new_epoch_but_are_checked() {
+    let mut cib = start();
+    assert_eq!(applied(&mut cib, &modify(r#"<cib have-quorum="1"/>"#, false)), "0.7.4");
+    assert_eq!(applied(&mut cib, &modify(r#"<cib remote-tls-port="1"/>"#, false)), "0.7.5");
+    assert_eq!(refused(&mut cib, &modify(r#"<cib remote-tls-port="x"/>"#, false)), RefusalCode::Schema);
+    assert_eq!(
+        refused(&mut cib, &modify(r#"<cib validate-with="pacemaker-9.9"/>"#, false)),
+        RefusalCode::Schema
+    );
+    let patch = r#"<diff format="2"><change operation="modify" path="/cib"><change-list>
+        <change-attr name="remote-tls-port" operation="set" value="2"/></change-list><change-result>
+        <cib admin_epoch="0" epoch="7" num_updates="5" validate-with="pacemaker-4.0" remote-tls-port="2"/>
+        </change-result></change></diff>"#;
+    assert_eq!(applied(&mut cib, &Operation::Patch { xml: patch.into() }), "0.7.6");
 }
 
 #[test]

@@ -14,16 +14,25 @@ use crate::version::{VERSION_ATTRIBUTES, Version};
 /// Which parts of the document a request has really changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// `configuration`, or attributes of the root other than versions.
     pub configuration: bool,
     pub status: bool,
+    /// Attributes of the root that the schema has a say in: checked, but no new epoch (rule 4.23.2).
+    pub root: bool,
     /// One of the version attributes was set, or one by which the coordinator tells the partition's state.
     pub version: bool,
 }
 
 impl Touched {
     pub fn any(self) -> bool {
-        self.configuration || self.status || self.version
+        self.configuration || self.status || self.root || self.version
+    }
+
+    /// Takes in what another part of the request has changed.
+    fn add(&mut self, other: Touched) {
+        self.configuration |= other.configuration;
+        self.status |= other.status;
+        self.root |= other.root;
+        self.version |= other.version;
     }
 
     /// Notes a change at or below `node`.
@@ -39,13 +48,11 @@ impl Touched {
     }
 }
 
-/// Attributes of the root by which the coordinator tells the state of the partition. They are no
-/// configuration (rule 4.23.2): else the one part of a split cluster would outrun the changes made in the
-/// other by just electing a coordinator.
-const KEPT_BY_COORDINATOR: [&str; 3] = ["have-quorum", "dc-uuid", "no-quorum-panic"];
+/// Attributes of the root by which the coordinator tells the state of the partition.
+const KEPT_BY_COORDINATOR: [&str; 2] = ["have-quorum", "dc-uuid"];
 
-/// Whether an attribute of the root belongs to the configuration.
-pub(crate) fn is_configuration(name: &str) -> bool {
+/// Whether an attribute of the root is for the schema to check.
+pub(crate) fn is_checked(name: &str) -> bool {
     !VERSION_ATTRIBUTES.contains(&name) && !KEPT_BY_COORDINATOR.contains(&name)
 }
 
@@ -90,10 +97,7 @@ impl Edit<'_> {
             Prepared::Bump => Ok(()),
             Prepared::Upgrade => self.upgrade(),
             Prepared::Patch(patch) => {
-                let touched = patchset::apply_to(patch, self.document)?;
-                self.touched.configuration |= touched.configuration;
-                self.touched.status |= touched.status;
-                self.touched.version |= touched.version;
+                self.touched.add(patchset::apply_to(patch, self.document)?);
                 Ok(())
             }
             Prepared::Transaction(parts) => parts.iter().try_for_each(|part| self.perform(part)),
@@ -311,10 +315,12 @@ impl Edit<'_> {
             return;
         }
         self.document.set_attribute(target, name, value);
-        if target == self.document.root() && !is_configuration(name) {
-            self.touched.version = true;
-        } else {
+        if target != self.document.root() {
             self.touched.note(self.document, target);
+        } else if is_checked(name) {
+            self.touched.root = true;
+        } else {
+            self.touched.version = true;
         }
     }
 
@@ -399,10 +405,7 @@ impl Edit<'_> {
         if let (None, Some(status)) = (new.child(new.root(), "status"), old_status) {
             new.import(new.root(), None, self.document, status);
         }
-        let touched = compare(self.document, &new);
-        self.touched.configuration |= touched.configuration;
-        self.touched.status |= touched.status;
-        self.touched.version |= touched.version;
+        self.touched.add(compare(self.document, &new));
         *self.document = new;
         Ok(())
     }
@@ -537,24 +540,24 @@ fn home_section(name: &str) -> Option<&'static str> {
 /// Which parts differ between two whole documents.
 pub(crate) fn compare(old: &Document, new: &Document) -> Touched {
     let mut touched = Touched::default();
-    let attributes = |document: &Document, configuration: bool| -> Vec<(String, String)> {
+    let attributes = |document: &Document, checked: bool| -> Vec<(String, String)> {
         let mut all: Vec<_> = document
             .attributes(document.root())
-            .filter(|(name, _)| is_configuration(name) == configuration)
+            .filter(|(name, _)| is_checked(name) == checked)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         all.sort();
         all
     };
     touched.version = attributes(old, false) != attributes(new, false);
-    touched.configuration = attributes(old, true) != attributes(new, true);
+    touched.root = attributes(old, true) != attributes(new, true);
     let same_section = |section: &str| match (old.child(old.root(), section), new.child(new.root(), section))
     {
         (Some(a), Some(b)) => old.same(a, new, b),
         (None, None) => true,
         _ => false,
     };
-    touched.configuration |= !same_section("configuration");
+    touched.configuration = !same_section("configuration");
     touched.status = !same_section("status");
     touched
 }

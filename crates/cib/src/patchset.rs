@@ -362,25 +362,20 @@ fn touched_by(patch: &Patchset) -> Touched {
         | Change::Modify { path, .. }
         | Change::Create { path, .. }
         | Change::Move { path, .. }) = change;
-        if path.starts_with("/cib/status") {
-            touched.status = true;
-        } else if concerns_configuration(change) {
-            touched.configuration = true;
-        } else {
-            touched.version = true;
+        match change {
+            Change::Modify { changes, .. } if path == "/cib" => {
+                let is_checked = |change: &AttributeChange| {
+                    let (AttributeChange::Set { name, .. } | AttributeChange::Unset { name }) = change;
+                    edit::is_checked(name)
+                };
+                touched.root |= changes.iter().any(is_checked);
+                touched.version |= !changes.iter().all(is_checked);
+            }
+            _ if path.starts_with("/cib/status") => touched.status = true,
+            _ => touched.configuration = true,
         }
     }
     touched
-}
-
-fn concerns_configuration(change: &Change) -> bool {
-    match change {
-        Change::Modify { path, changes, .. } if path == "/cib" => changes.iter().any(|change| {
-            let (AttributeChange::Set { name, .. } | AttributeChange::Unset { name }) = change;
-            edit::is_configuration(name)
-        }),
-        _ => true,
-    }
 }
 
 fn malformed(document: &Document, id: NodeId, message: &str) -> Refusal {

@@ -131,7 +131,11 @@ impl Replica {
         };
         let applied = outcome.map_err(|refusal| refusal.to_string())?;
         if applied.changed() {
-            self.forget(applied.before.epoch != applied.after.epoch || applied.touched.configuration);
+            self.forget(
+                applied.before.epoch != applied.after.epoch
+                    || applied.touched.configuration
+                    || applied.touched.root,
+            );
         }
         Ok(())
     }
