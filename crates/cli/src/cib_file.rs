@@ -63,6 +63,7 @@ pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
         restricted: restricted(),
         at: jiff::Timestamp::now().as_second(),
     };
+    let slips_before = crate::verify::slips(document.document());
     let applied = document.apply(&operation(change)?, &origin).map_err(refused)?;
     if applied.changed() && !change.dry_run {
         replace_file(path, &document.to_file())?;
@@ -72,9 +73,13 @@ pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
         epoch: applied.after.epoch.into(),
         num_updates: applied.after.num_updates.into(),
     };
-    let warnings = applied.warnings.iter().map(ToString::to_string).collect();
+    let mut warnings: Vec<String> = applied.warnings.iter().map(ToString::to_string).collect();
     let configuration = applied.after.epoch != applied.before.epoch
         || applied.after.admin_epoch != applied.before.admin_epoch;
+    if configuration && !change.dry_run {
+        // what was there before is no news
+        warnings.extend(crate::verify::slips(document.document()).difference(&slips_before).cloned());
+    }
     let xml = change.dry_run.then(|| document.to_file());
     Ok(CibChanged { version, configuration, xml, warnings })
 }

@@ -121,8 +121,17 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<(), Problem> {
     if let Some(word) = given.words.first() {
         return Err(Problem::new(exit::USAGE, format!("unexpected argument '{word}' (see --help)")));
     }
+    if let Some(time) = given.value("timeout").filter(|time| cib::value::parse_interval(time).is_none()) {
+        let message = format!("Invalid value '{time}' for --timeout: a time such as 30s is needed");
+        return Err(Problem::new(exit::USAGE, message));
+    }
     if given.has("empty") {
         let schema = given.value("empty").unwrap_or(cib::upgrade::NEWEST);
+        if schema != "none" && !cib::upgrade::SCHEMAS.contains(&schema) {
+            let newest = cib::upgrade::NEWEST;
+            let message = format!("the schema '{schema}' is not known; '{newest}' is the newest");
+            return Err(Problem::new(exit::CONFIG, message));
+        }
         show(&cib::document::CibDocument::empty(schema, FEATURE_SET).to_file(), out);
         return Ok(());
     }

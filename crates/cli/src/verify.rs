@@ -1,5 +1,6 @@
 //! `crm_verify`: checks a configuration and says where, what, and what to do (rule 5a.9).
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use cib::iso8601::DateTime;
@@ -37,10 +38,10 @@ pub struct Finding {
 
 /// Names and values that are probably mistakes. The classic verdict says nothing of them, so that they
 /// change no exit code.
-fn slips(document: &xml::Document) -> Vec<String> {
+pub fn slips(document: &xml::Document) -> BTreeSet<String> {
     let now = DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
     let (cib, _) = cib::Cib::from_document(document);
-    cib::verify::slips(&cib, now).into_iter().collect()
+    cib::verify::slips(&cib, now)
 }
 
 /// Everything found in a CIB: form (schema) first, then meaning.

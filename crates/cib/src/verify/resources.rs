@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::{Bundle, Operation, Primitive};
 use crate::options::{FENCING_PARAMETERS, OPERATION_ATTRIBUTES, RESOURCE_META_ATTRIBUTES};
-use crate::value::{Role, ScoreText};
+use crate::value::{Role, ScoreText, parse_boolean};
 
 /// Actions that run once, never again and again.
 const ONCE_ONLY: [&str; 6] = ["start", "stop", "promote", "demote", "migrate_to", "migrate_from"];
@@ -48,6 +48,9 @@ impl<'c> Check<'c> {
         for pair in all_pairs(&configuration.cluster_properties) {
             self.option_value(pair, options::CLUSTER_OPTIONS, "cluster option");
         }
+        for pair in configuration.nodes.iter().flat_map(|node| all_pairs(&node.instance_attributes)) {
+            self.node_switch(pair);
+        }
         let mut pending: Vec<&Resource> =
             configuration.resources.iter().chain(&configuration.templates).collect();
         while let Some(resource) = pending.pop() {
@@ -59,6 +62,17 @@ impl<'c> Check<'c> {
         self.block_names(&configuration.rsc_defaults, RESOURCE_META_ATTRIBUTES, "resource meta-attribute");
         self.meta_kinds(&configuration.rsc_defaults);
         self.block_names(&configuration.op_defaults, OPERATION_ATTRIBUTES, "operation attribute");
+    }
+
+    /// Node attributes that the cluster reads as on or off; other values count as off.
+    fn node_switch(&mut self, pair: &Pair) {
+        if matches!(&*pair.name, "standby" | "maintenance") && parse_boolean(&pair.value).is_none() {
+            let text = format!(
+                "'{}' is no value for the node attribute '{}': use true or false",
+                pair.value, pair.name
+            );
+            self.report_pair(Severity::Note, pair, text);
+        }
     }
 
     fn meta_kinds(&mut self, blocks: &[Block]) {

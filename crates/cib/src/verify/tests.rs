@@ -202,3 +202,22 @@ fn slips_of_the_finger_are_told_with_what_was_meant() {
         [] as [&str; 0]
     );
 }
+
+#[test]
+fn a_node_is_in_standby_or_not() {
+    let slips = |name: &str, value: &str| {
+        let text = format!(
+            "<cib validate-with=\"pacemaker-4.0\"><configuration><crm_config/><nodes><node id=\"1\" uname=\"n\">\
+             <instance_attributes id=\"i\"><nvpair id=\"p\" name=\"{name}\" value=\"{value}\"/></instance_attributes>\
+             </node></nodes><resources/><constraints/></configuration><status/></cib>"
+        );
+        let (cib, _) = Cib::from_document(&xml::Document::parse(&text).unwrap());
+        super::slips(&cib, DateTime::from_timestamp(0, 0)).into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(
+        slips("standby", "maybe"),
+        ["'maybe' is no value for the node attribute 'standby': use true or false"]
+    );
+    assert_eq!(slips("maintenance", "On"), [] as [&str; 0]);
+    assert_eq!(slips("site", "maybe"), [] as [&str; 0]);
+}

@@ -104,7 +104,21 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     if given.value("name").is_some() && given.value("pattern").is_some() {
         return Err(usage("Error: --name and --pattern cannot be used at the same time"));
     }
+    if given.value("name") == Some("") {
+        return Err(usage("Invalid value '' for --name: the name of an attribute is needed"));
+    }
+    if let Some(wait) = given.value("wait").filter(|wait| !["no", "local", "cluster"].contains(wait)) {
+        return Err(usage(format!("Invalid value '{wait}' for --wait: no, local or cluster is needed")));
+    }
     let command = given.last_of(&["query", "update", "delete"]).unwrap_or("query");
+    if let Some(score) = given.value("update").filter(|_| command == "update" && given.has("promotion")) {
+        let is_counted = score.contains("++") || score.contains("+=");
+        if !is_counted && cib::value::Score::parse(score).is_none() {
+            out.fail(format!(
+                "'{score}' is no promotion score and counts as 0: an integer or INFINITY is one"
+            ));
+        }
+    }
     let section = section(given)?;
     let mut session = Session::open(None)?;
     let node =
@@ -460,10 +474,14 @@ fn send(session: &mut Session, mut change: CibChange, name: &str, value: &str) -
     let changed = session
         .change_cib(&change)
         .map_err(|problem| Problem::new(problem.code, format!("Error setting {name}={value}: {problem}")))?;
-    for warning in changed.warnings {
+    tell(&changed.warnings);
+    Ok(())
+}
+
+fn tell(warnings: &[String]) {
+    for warning in warnings {
         eprintln!("crm_attribute: {warning}");
     }
-    Ok(())
 }
 
 fn delete(session: &mut Session, subject: &Subject, out: &mut Output) -> Result<u8, Problem> {
@@ -482,7 +500,7 @@ fn delete(session: &mut Session, subject: &Subject, out: &mut Output) -> Result<
         let mut change = CibChange::new(CibOperation::Delete);
         change.xpath = Some(format!("{}//nvpair[@id={}]", subject.place(), literal(&pair.id)));
         change.client = "crm_attribute".to_owned();
-        session.change_cib(&change)?;
+        tell(&session.change_cib(&change)?.warnings);
         out.info(format!("Deleted {} attribute: id={} name={}", subject.section.name(), pair.id, pair.name));
     }
     Ok(0)

@@ -236,8 +236,9 @@ fn validate(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     let code = outcome.exit_code.to_string();
     out.line(format!("Validation of {name} {}", if is_valid { "succeeded" } else { "failed" }));
     out.block(outcome.stdout.trim_end());
-    if !out.is_xml && !outcome.stderr.trim().is_empty() {
-        eprintln!("{}", outcome.stderr.trim_end());
+    let errors = [outcome.stderr.trim_end(), &outcome.exit_reason];
+    if let Some(errors) = errors.into_iter().find(|text| !text.is_empty()).filter(|_| !out.is_xml) {
+        eprintln!("{errors}");
     }
     let valid = if is_valid { "true" } else { "false" };
     out.xml.open("validate", &[("agent", &name), ("valid", valid)]);

@@ -117,6 +117,9 @@ fn changes<'g>(command: &str, ticket: &str, given: &'g Given) -> Result<Vec<(&'g
             let value = given
                 .value("attr-value")
                 .ok_or_else(|| usage(format!("Must supply value with -v for -S {name} (ticket {ticket})")))?;
+            if matches!(name, "granted" | "standby") && cib::value::parse_boolean(value).is_none() {
+                return Err(usage(format!("Invalid value '{value}' for {name}: true or false is needed")));
+            }
             vec![(name, value)]
         }
         _ => Vec::new(),

@@ -119,6 +119,10 @@ pub fn standby(words: &[String]) -> ExitCode {
         Ok(given) => given,
         Err(code) => return code,
     };
+    if let Some(value) = given.value("update").filter(|value| cib::value::parse_boolean(value).is_none()) {
+        eprintln!("crm_standby: Invalid value '{value}' for --update: on or off is needed");
+        return ExitCode::from(exit::USAGE);
+    }
     let with = |more: &[&str]| {
         let mut all = vec!["--name=standby".to_owned()];
         all.extend(more.iter().map(|word| (*word).to_owned()));

@@ -86,16 +86,20 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
         return stream(&root, &here);
     }
     if !single {
-        for node in other_nodes(given, &here) {
-            match fetch(&node, &root, given, &window) {
-                Ok(()) => {}
-                Err(why) => {
-                    let note = format!("nothing from node {node}: {why}");
-                    out.error(format!("crm_report: warning: {note}"));
-                    notes.push(note);
-                }
+        let mut lacking = Vec::new();
+        let others = other_nodes(given, &here).unwrap_or_else(|error| {
+            lacking.push(format!("only this host is collected (name others with --nodes): {error}"));
+            Vec::new()
+        });
+        for node in others {
+            if let Err(why) = fetch(&node, &root, given, &window) {
+                lacking.push(format!("nothing from node {node}: {why}"));
             }
         }
+        for note in &lacking {
+            out.error(format!("crm_report: warning: {note}"));
+        }
+        notes.append(&mut lacking);
     }
     summarize(&root, &window, &notes)?;
     finish(&root, &destination, given.has("as-directory"), out)
@@ -124,15 +128,19 @@ fn log_files(given: &Given) -> Vec<PathBuf> {
     given.values("logfile").map(PathBuf::from).collect()
 }
 
-fn other_nodes(given: &Given, here: &str) -> Vec<String> {
-    let named: Vec<String> =
+/// The nodes that are named, else those that the cluster knows.
+///
+/// # Errors
+/// None is named, and no cluster answers.
+fn other_nodes(given: &Given, here: &str) -> Result<Vec<String>, client::Error> {
+    let mut nodes: Vec<String> =
         given.values("nodes").flat_map(str::split_whitespace).map(str::to_owned).collect();
-    let known = || {
-        let status = Client::connect(Client::default_socket()).ok()?.status().ok()?;
-        Some(status.members.into_iter().map(|member| member.name).filter(|name| !name.is_empty()).collect())
-    };
-    let all = if named.is_empty() { known().unwrap_or_default() } else { named };
-    all.into_iter().filter(|name| name != here).collect()
+    if nodes.is_empty() {
+        let status = Client::connect(Client::default_socket())?.status()?;
+        nodes.extend(status.members.into_iter().map(|member| member.name));
+    }
+    nodes.retain(|name| !name.is_empty() && name != here);
+    Ok(nodes)
 }
 
 /// Lets another node collect, and takes what it sends.

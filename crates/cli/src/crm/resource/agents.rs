@@ -171,6 +171,11 @@ pub fn run_here(
         parameters.insert(name.clone(), value.clone());
     }
     if let Some(level) = given.value("force-check").or_else(|| given.value("validate")) {
+        if level.parse::<u32>().is_err() {
+            return Err(usage(format!(
+                "Invalid value '{level}' for --{command}: a check level (a number) is needed"
+            )));
+        }
         parameters.insert("OCF_CHECK_LEVEL".to_owned(), level.to_owned());
     }
     let action = match command {
