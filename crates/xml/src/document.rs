@@ -267,6 +267,10 @@ impl Document {
         self.attribute_slots(id).iter().any(|slot| slot.name == name)
     }
 
+    pub(crate) fn attribute_name(&self, id: NodeId, index: usize) -> Option<NameId> {
+        self.attribute_slots(id).get(index).map(|slot| slot.name)
+    }
+
     // ---- walking
 
     /// Child elements in document order.

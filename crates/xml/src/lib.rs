@@ -13,6 +13,7 @@ mod element;
 mod names;
 mod parse;
 mod print;
+mod scan;
 pub mod xpath;
 
 pub use document::{Document, NodeId, NodeKind};

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::document::{Document, NodeId};
 use crate::names::{NameCache, NameId};
+use crate::scan::{Place, forbidden_character, plain_length};
 
 /// Bounds for input that may come from anywhere.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +98,8 @@ struct Reader<'a> {
     cache: NameCache,
     /// Open elements with the offsets of their names.
     open: Vec<(NodeId, usize)>,
+    /// By name, the last element: the next one most likely has the same attributes.
+    last: Vec<Option<NodeId>>,
     /// For values that are not in the input as such.
     scratch: String,
 }
@@ -114,6 +117,7 @@ impl<'a> Reader<'a> {
             document,
             cache: NameCache::new(),
             open: Vec::new(),
+            last: Vec::new(),
             scratch: String::new(),
         }
     }
@@ -250,8 +254,8 @@ impl<'a> Reader<'a> {
             None => self.document.push_node(name),
         };
         self.document.set_place(element, line, column);
-        let mut attributes = 0;
-        loop {
+        let mut sibling = self.last_named(name, element);
+        for attributes in 0.. {
             let before = self.at;
             self.skip_blanks();
             match self.bytes.get(self.at) {
@@ -269,16 +273,44 @@ impl<'a> Reader<'a> {
                 Some(_) if before == self.at => return self.fail("a blank is expected here"),
                 Some(_) => {}
             }
-            attributes += 1;
-            if attributes > self.limits.attributes {
+            if attributes == self.limits.attributes {
                 let message = format!("an element has more than {} attributes", self.limits.attributes);
                 return self.fail_at(start, &message);
             }
-            self.attribute(element)?;
+            // names of another element differ from each other, so none of them can come twice here
+            let guess = sibling.and_then(|sibling| self.document.attribute_name(sibling, attributes));
+            let name = match guess.filter(|name| self.is_attribute_here(*name)) {
+                Some(name) => {
+                    self.at += self.document.names().get(name).len();
+                    name
+                }
+                None => {
+                    sibling = None;
+                    self.attribute_name(element)?
+                }
+            };
+            self.attribute_value(element, name)?;
         }
+        Ok(())
     }
 
-    fn attribute(&mut self, element: NodeId) -> Read<()> {
+    /// The last element with this name, in whose place comes `element`.
+    fn last_named(&mut self, name: NameId, element: NodeId) -> Option<NodeId> {
+        let index = name.0 as usize;
+        if self.last.len() <= index {
+            self.last.resize(index + 1, None);
+        }
+        self.last[index].replace(element)
+    }
+
+    /// Whether the text goes on with exactly this name and an equals sign.
+    fn is_attribute_here(&self, name: NameId) -> bool {
+        let name = self.document.names().get(name).as_bytes();
+        let rest = &self.bytes[self.at..];
+        rest.starts_with(name) && rest.get(name.len()) == Some(&b'=')
+    }
+
+    fn attribute_name(&mut self, element: NodeId) -> Read<NameId> {
         let start = self.at;
         let name = self.interned_name()?;
         if self.document.has_attribute_named(element, name) {
@@ -289,6 +321,11 @@ impl<'a> Reader<'a> {
         if self.bytes.get(self.at) != Some(&b'=') {
             return self.fail("'=' is expected after the name of an attribute");
         }
+        Ok(name)
+    }
+
+    /// From the equals sign to the closing quote.
+    fn attribute_value(&mut self, element: NodeId, name: NameId) -> Read<()> {
         self.at += 1;
         self.skip_blanks();
         let quote = match self.bytes.get(self.at) {
@@ -297,8 +334,7 @@ impl<'a> Reader<'a> {
         };
         self.at += 1;
         let value_start = self.at;
-        let plain = self.bytes[value_start..].iter().position(|byte| ends_plain_value(*byte));
-        self.at = plain.map_or(self.bytes.len(), |length| value_start + length);
+        self.at = value_start + plain_length(&self.bytes[value_start..]);
         if self.bytes.get(self.at) == Some(&quote) {
             let value = &self.input[value_start..self.at];
             self.document.push_new_attribute(element, name, value);
@@ -318,8 +354,7 @@ impl<'a> Reader<'a> {
         self.scratch.clear();
         self.at = value_start;
         loop {
-            let rest = &self.bytes[self.at..];
-            let length = rest.iter().position(|byte| ends_plain_value(*byte)).unwrap_or(rest.len());
+            let length = plain_length(&self.bytes[self.at..]);
             self.scratch.push_str(&self.input[self.at..self.at + length]);
             self.at += length;
             match self.bytes.get(self.at) {
@@ -396,10 +431,8 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self) -> Read<()> {
         let start = self.at;
-        let rest = &self.bytes[start..];
-        let length = rest.iter().position(|byte| matches!(byte, b'<' | b'&' | b'\r')).unwrap_or(rest.len());
-        self.at = start + length;
-        if rest[..length].iter().all(u8::is_ascii_whitespace) && self.bytes.get(self.at) == Some(&b'<') {
+        self.skip_blanks();
+        if self.peek() == b'<' && !self.bytes[start..self.at].contains(&b'\r') {
             let blank = &self.input[start..self.at];
             self.extend_text(blank);
             return Ok(());
@@ -579,11 +612,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Bytes at which a value can no longer be copied as it stands.
-fn ends_plain_value(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\'' | b'&' | b'<' | b'\t' | b'\n' | b'\r')
-}
-
 const ASCII_NAME: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -633,53 +661,4 @@ fn numeric_reference(name: &str) -> Option<char> {
 
 fn unified_line_ends(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n").into() } else { text.into() }
-}
-
-/// Control characters, and the two code points at the end of the basic plane.
-fn forbidden_character(input: &str) -> Option<usize> {
-    let bytes = input.as_bytes();
-    let suspicious = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF;
-    // most documents have nothing suspicious: find that out a block at a time
-    let mut start = 0;
-    for block in bytes.chunks(4096) {
-        let found = block.iter().fold(false, |found, byte| found | suspicious(*byte));
-        if found {
-            for index in start..start + block.len() {
-                let is_end_of_plane = matches!(bytes.get(index..index + 3), Some([0xEF, 0xBF, 0xBE | 0xBF]));
-                if is_end_of_plane || (suspicious(bytes[index]) && bytes[index] != 0xEF) {
-                    return Some(index);
-                }
-            }
-        }
-        start += block.len();
-    }
-    None
-}
-
-/// Turns growing byte offsets into line and column.
-struct Place<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-    line: u32,
-    column: u32,
-}
-
-impl<'a> Place<'a> {
-    fn new(input: &'a str) -> Self {
-        Place { bytes: input.as_bytes(), offset: 0, line: 1, column: 1 }
-    }
-
-    fn at(&mut self, offset: usize) -> (u32, u32) {
-        let offset = offset.clamp(self.offset, self.bytes.len());
-        let mut passed = &self.bytes[self.offset..offset];
-        if let Some(last) = passed.iter().rposition(|byte| *byte == b'\n') {
-            self.line += passed[..=last].iter().filter(|byte| **byte == b'\n').count() as u32;
-            self.column = 1;
-            passed = &passed[last + 1..];
-        }
-        // bytes that start a character
-        self.column += passed.iter().filter(|byte| **byte & 0xC0 != 0x80).count() as u32;
-        self.offset = offset;
-        (self.line, self.column)
-    }
 }

@@ -1,9 +1,8 @@
 //! One action as the runner and its executors need it (rules 3.43.4 to 3.43.9).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{ActionId, Agent, Model, Name, NodeId, ResourceId, ResourceKind, Task};
+use crate::model::{ActionId, Agent, Index, Model, Name, NodeId, ResourceId, ResourceKind, Task};
 use crate::state;
 use transition::graph::META_PREFIX;
 use transition::{Head, Kind, NodeRef, Primitive};
@@ -24,8 +23,13 @@ pub(super) fn identify(model: &Model<'_>, action: ActionId) -> Head {
 }
 
 /// All of an action that enters the graph.
-pub(super) fn describe(model: &mut Model<'_>, action: ActionId, head: Arc<Head>) -> transition::Action {
-    let (attributes, numbered) = attributes(model, action);
+pub(super) fn describe(
+    model: &mut Model<'_>,
+    action: ActionId,
+    head: Arc<Head>,
+    words: &mut Words,
+) -> transition::Action {
+    let (attributes, numbered) = attributes(model, action, words);
     let it = &model.actions[action];
     let agent_call = !it.pseudo && !matches!(it.task, Task::Fence | Task::Shutdown);
     transition::Action {
@@ -137,25 +141,59 @@ fn lock(model: &Model<'_>, action: ActionId, resource: ResourceId) -> Option<i64
     (!model.nodes[node].shutdown || it.task == Task::Stop).then_some(resource.lock_time)
 }
 
+/// Names and values that many actions of a graph share.
+pub(super) struct Words {
+    /// Names of meta attributes as they are in the graph, by their own.
+    meta: Index<Name, Name>,
+    feature_set: (Name, Name),
+    /// Room to collect the attributes of one action.
+    scratch: Attributes,
+}
+
+impl Default for Words {
+    fn default() -> Words {
+        let feature_set = ("crm_feature_set".into(), FEATURE_SET.into());
+        Words { meta: Index::default(), feature_set, scratch: Attributes::new() }
+    }
+}
+
+impl Words {
+    /// The name in the graph of the meta attribute `name`.
+    fn meta(&mut self, name: &str) -> Name {
+        if let Some(known) = self.meta.get(name) {
+            return known.clone();
+        }
+        let shown: Name = format!("{META_PREFIX}{}", name.replace('-', "_")).into();
+        self.meta.insert(name.into(), shown.clone());
+        shown
+    }
+}
+
 type Attributes = Vec<(Name, Name)>;
 
 /// Meta attributes and parameters, sorted, and the parameters whose names start with a digit (rule 3.43.7).
-fn attributes(model: &mut Model<'_>, action: ActionId) -> (Attributes, Attributes) {
-    let mut values: BTreeMap<Name, Name> = BTreeMap::new();
+fn attributes(model: &mut Model<'_>, action: ActionId, words: &mut Words) -> (Attributes, Attributes) {
+    // of equal names the first counts
+    let mut values = std::mem::take(&mut words.scratch);
     let mut numbered = Attributes::new();
-    values.insert("crm_feature_set".into(), FEATURE_SET.into());
-    for (name, value) in model.actions[action].parameters.iter().flat_map(|own| own.iter()) {
-        values.entry(name.clone()).or_insert_with(|| value.clone());
+    let resource = model.actions[action].resource;
+    if let Some(resource) = resource {
+        add_resource_meta(model, resource, words, &mut values);
     }
-    if let Some(resource) = model.actions[action].resource {
+    values.push(words.feature_set.clone());
+    let own = model.actions[action].parameters.iter().flat_map(|own| own.iter());
+    values.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    if let Some(resource) = resource {
         add_parameters(model, action, resource, &mut values, &mut numbered);
     }
-    add_meta(model, action, &mut values);
-    if let Some(resource) = model.actions[action].resource {
-        add_resource_meta(model, resource, &mut values);
-    }
-    add_host(model, action, &mut values);
-    (values.into_iter().collect(), numbered)
+    add_meta(model, action, words, &mut values);
+    add_host(model, action, words, &mut values);
+    values.sort_by(|(a, _), (b, _)| a.cmp(b));
+    values.dedup_by(|later, kept| later.0 == kept.0);
+    let mut sorted = Vec::with_capacity(values.len());
+    sorted.append(&mut values);
+    words.scratch = values;
+    (sorted, numbered)
 }
 
 /// The level of features that this scheduler speaks.
@@ -165,7 +203,7 @@ fn add_parameters(
     model: &mut Model<'_>,
     action: ActionId,
     resource: ResourceId,
-    values: &mut BTreeMap<Name, Name>,
+    values: &mut Attributes,
     numbered: &mut Attributes,
 ) {
     let node = model.actions[action].node;
@@ -181,7 +219,7 @@ fn add_parameters(
         if name.starts_with(|first: char| first.is_ascii_digit()) {
             numbered.push((name.clone(), value));
         } else {
-            values.entry(name.clone()).or_insert(value);
+            values.push((name.clone(), value));
         }
     }
 }
@@ -194,26 +232,21 @@ fn connection_host(model: &Model<'_>, resource: ResourceId) -> Option<Name> {
     Some(model.nodes[node].name.clone())
 }
 
-fn meta_name(name: &str) -> Name {
-    format!("{META_PREFIX}{}", name.replace('-', "_")).into()
-}
-
-fn add_meta(model: &Model<'_>, action: ActionId, values: &mut BTreeMap<Name, Name>) {
+fn add_meta(model: &Model<'_>, action: ActionId, words: &mut Words, values: &mut Attributes) {
     let it = &model.actions[action];
-    for (name, value) in it.meta.iter() {
-        if !name.contains(['#', ':']) {
-            values.entry(meta_name(name)).or_insert_with(|| value.clone());
-        }
-    }
+    let shown = it.meta.iter().filter(|(name, _)| !name.contains(['#', ':']));
+    values.extend(shown.map(|(name, value)| (words.meta(name), value.clone())));
     if let Some(node) = shown_node(model, action).map(|node| &model.nodes[node]) {
-        values.entry(meta_name("on_node")).or_insert_with(|| node.name.clone());
-        values.entry(meta_name("on_node_uuid")).or_insert_with(|| node.id.clone());
+        values.push((words.meta("on_node"), node.name.clone()));
+        values.push((words.meta("on_node_uuid"), node.id.clone()));
     }
 }
 
-/// Meta attributes of the resource and what it is in; these always win (rule 3.56.3).
-fn add_resource_meta(model: &Model<'_>, resource: ResourceId, values: &mut BTreeMap<Name, Name>) {
-    let mut set = |name: &str, value: Name| values.insert(meta_name(name), value);
+/// Meta attributes of the resource and what it is in, the outermost first; these always win (rule 3.56.3).
+fn add_resource_meta(model: &Model<'_>, resource: ResourceId, words: &mut Words, values: &mut Attributes) {
+    add_container(model, resource, words, values);
+    let start = values.len();
+    let mut set = |name: &str, value: Name| values.push((words.meta(name), value));
     let mut at = Some(resource);
     while let Some(resource) = at {
         let it = &model.resources[resource];
@@ -244,23 +277,22 @@ fn add_resource_meta(model: &Model<'_>, resource: ResourceId, values: &mut BTree
         }
         at = it.parent;
     }
-    add_container(model, resource, values);
+    values[start..].reverse();
 }
 
-fn add_container(model: &Model<'_>, resource: ResourceId, values: &mut BTreeMap<Name, Name>) {
+fn add_container(model: &Model<'_>, resource: ResourceId, words: &mut Words, values: &mut Attributes) {
     let ancestors = std::iter::successors(Some(resource), |above| model.resources[*above].parent);
-    for above in ancestors {
-        if let Some(launcher) = model.resources[above].launcher {
-            values.insert(meta_name("container"), model.resources[launcher].id.clone());
-        }
+    let launchers = ancestors.filter_map(|above| model.resources[above].launcher);
+    if let Some(outermost) = launchers.last() {
+        values.push((words.meta("container"), model.resources[outermost].id.clone()));
     }
     if let Some(address) = model.resources[resource].meta.get("external-ip") {
-        values.insert("pcmk_external_ip".into(), address.clone());
+        values.push(("pcmk_external_ip".into(), address.clone()));
     }
 }
 
 /// Where a guest's host is, for what runs inside (rule 3.43.7, source 6).
-fn add_host(model: &Model<'_>, action: ActionId, values: &mut BTreeMap<Name, Name>) {
+fn add_host(model: &Model<'_>, action: ActionId, words: &mut Words, values: &mut Attributes) {
     let it = &model.actions[action];
     let Some(node) = it.node.map(|node| &model.nodes[node]).filter(|node| node.is_guest()) else { return };
     let Some(launcher) = node.connection.and_then(|connection| model.resources[connection].launcher) else {
@@ -278,12 +310,11 @@ fn add_host(model: &Model<'_>, action: ActionId, values: &mut BTreeMap<Name, Nam
     };
     let target =
         it.resource.and_then(|resource| model.resources[resource].meta.get("container-attribute-target"));
-    if let (Some(host), Some(resource)) = (host, it.resource) {
-        let _ = resource;
+    if let Some(host) = host.filter(|_| it.resource.is_some()) {
         if let Some(target) = target {
-            values.entry(meta_name("container_attribute_target")).or_insert_with(|| target.clone());
+            values.push((words.meta("container_attribute_target"), target.clone()));
         }
-        values.entry(meta_name("physical_host")).or_insert_with(|| model.nodes[host].name.clone());
+        values.push((words.meta("physical_host"), model.nodes[host].name.clone()));
     }
 }
 

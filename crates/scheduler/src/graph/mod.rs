@@ -63,6 +63,7 @@ struct Builder {
     merged: Vec<bool>,
     /// Identities, made when first needed.
     heads: Vec<Option<Arc<Head>>>,
+    words: action::Words,
 }
 
 impl Builder {
@@ -124,7 +125,7 @@ impl Builder {
             model.actions[action].resource.map_or(0, |resource| model.resources[resource].priority.value());
         self.synapses.push(Synapse {
             priority: priority.max(model.actions[action].priority.value()),
-            action: action::describe(model, action, head),
+            action: action::describe(model, action, head, &mut self.words),
             triggers,
         });
     }

@@ -1,5 +1,7 @@
 //! Matching instances of two interleaved clones or bundles (rule 3.35.4).
 
+use std::collections::BTreeMap;
+
 use super::summary;
 use crate::model::{ActionId, Model, NodeId, ResourceId, Task};
 use crate::state;
@@ -55,20 +57,23 @@ pub(super) fn partner(
     current: bool,
 ) -> Option<ResourceId> {
     let candidates = instances(model, collective);
-    let on =
-        |node: NodeId| candidates.iter().copied().find(|candidate| matches(model, *candidate, node, current));
-    match state::location(model, instance, current) {
-        Some(node) => on(node),
-        None => {
-            let allowed = &model.resources[instance].allowed;
-            crate::placement::sorted_nodes(model, allowed).into_iter().find_map(on)
+    let usable = |candidate: &ResourceId| !crate::placement::has_blocked_part(model, *candidate);
+    let place = |candidate: ResourceId| state::location(model, candidate, current);
+    if let Some(node) = state::location(model, instance, current) {
+        let there = |candidate: &ResourceId| place(*candidate) == Some(node) && usable(candidate);
+        return candidates.into_iter().find(there);
+    }
+    let mut on: BTreeMap<NodeId, ResourceId> = BTreeMap::new();
+    for candidate in candidates.into_iter().filter(usable) {
+        if let Some(node) = place(candidate) {
+            on.entry(node).or_insert(candidate);
         }
     }
-}
-
-fn matches(model: &Model<'_>, candidate: ResourceId, node: NodeId, current: bool) -> bool {
-    !crate::placement::has_blocked_part(model, candidate)
-        && state::location(model, candidate, current) == Some(node)
+    if on.is_empty() {
+        return None;
+    }
+    let allowed = &model.resources[instance].allowed;
+    crate::placement::sorted_nodes(model, allowed).into_iter().find_map(|node| on.get(&node).copied())
 }
 
 /// Takes an instance without partner off its node (rule 3.6.11); of a group, its members. Returns whether it

@@ -248,10 +248,15 @@ fn collect_nodes(model: &Model, resource: ResourceId, place: Place, nodes: &mut 
 /// The single node where all leaves of `resource` are (rule 2.1.16): now if `current`, else as assigned.
 pub fn location(model: &Model, resource: ResourceId, current: bool) -> Option<NodeId> {
     let it = &model.resources[resource];
-    if it.is_primitive() && !current {
-        return it.assigned;
+    if it.is_primitive() {
+        return if current { only(&it.active_on) } else { it.assigned };
     }
-    match nodes_of(model, resource, if current { Place::Current } else { Place::Assigned })[..] {
+    only(&nodes_of(model, resource, if current { Place::Current } else { Place::Assigned }))
+}
+
+/// The node, if it is the only one.
+fn only(nodes: &[NodeId]) -> Option<NodeId> {
+    match *nodes {
         [node] => Some(node),
         _ => None,
     }
