@@ -4,6 +4,7 @@
 use crate::notice::{Notice, Place, Severity};
 use crate::nvpair::{Block, Pair};
 use crate::rule::Rule;
+use crate::status::Columns;
 use crate::text::{Interner, Text};
 use crate::value::ScoreText;
 use rustc_hash::FxHashMap;
@@ -20,11 +21,18 @@ pub(crate) struct Reader<'a> {
     pub(crate) notices: Vec<Notice>,
     /// Elements by name and ID; `None` where the ID is not unique. Made when the first reference is met.
     index: Option<FxHashMap<(&'a str, &'a str), Option<Element<'a>>>>,
+    pub(crate) columns: Columns<'a>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(root: Element<'a>) -> Reader<'a> {
-        Reader { root, strings: Interner::default(), notices: Vec::new(), index: None }
+        Reader {
+            root,
+            strings: Interner::default(),
+            notices: Vec::new(),
+            index: None,
+            columns: Columns::default(),
+        }
     }
 
     /// The shared copy of `text`.

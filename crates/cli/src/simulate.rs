@@ -193,8 +193,7 @@ fn is_xml(arguments: &Arguments) -> bool {
 
 fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let text = input(arguments)?;
-    let document = xml::Document::parse(&text).map_err(|error| unreadable(&error.to_string()))?;
-    drop(text);
+    let document = xml::Document::parse_owned(text).map_err(|error| unreadable(&error.to_string()))?;
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
     let mut outcome = simulate(document, &Options { last: true, ..options(arguments, words) });
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);

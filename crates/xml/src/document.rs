@@ -58,6 +58,9 @@ struct Attribute {
 pub struct Document {
     nodes: Vec<Node>,
     attributes: Vec<Attribute>,
+    /// The text that the document was read from, where values are used as they stand there; else empty.
+    source: Arc<String>,
+    /// All other text. Offsets count on from the end of `source`.
     heap: String,
     names: Arc<Names>,
     removed_nodes: usize,
@@ -79,6 +82,7 @@ impl Document {
         Document {
             nodes: Vec::new(),
             attributes: Vec::new(),
+            source: Arc::default(),
             heap: String::new(),
             names: Arc::default(),
             removed_nodes: 0,
@@ -87,10 +91,17 @@ impl Document {
         }
     }
 
+    /// A document without a root whose values may stand in `source`, for the parser only.
+    pub(crate) fn within(source: Arc<String>) -> Document {
+        Document { source, ..Document::empty() }
+    }
+
     pub(crate) fn reserve(&mut self, input_bytes: usize) {
         self.nodes.reserve(input_bytes / 110);
         self.attributes.reserve(input_bytes / 28);
-        self.heap.reserve(input_bytes / 3);
+        if self.source.is_empty() {
+            self.heap.reserve(input_bytes / 3);
+        }
     }
 
     pub fn root(&self) -> NodeId {
@@ -256,7 +267,22 @@ impl Document {
 
     /// Adds an attribute known to be new to the youngest element (parser and import).
     pub(crate) fn push_new_attribute(&mut self, id: NodeId, name: NameId, value: &str) {
-        let (start, length) = self.push_text(value);
+        let text = self.push_text(value);
+        self.push_attribute_at(id, name, text);
+    }
+
+    /// As [`push_new_attribute`](Self::push_new_attribute), where the value begins at `start` of the text that
+    /// is being read.
+    pub(crate) fn push_read_attribute(&mut self, id: NodeId, name: NameId, start: usize, value: &str) {
+        match u32::try_from(start) {
+            Ok(start) if !self.source.is_empty() => {
+                self.push_attribute_at(id, name, (start, value.len() as u32));
+            }
+            _ => self.push_new_attribute(id, name, value),
+        }
+    }
+
+    fn push_attribute_at(&mut self, id: NodeId, name: NameId, (start, length): (u32, u32)) {
         if self.node(id).count == 0 {
             self.node_mut(id).start = self.attributes.len() as u32;
         }
@@ -398,7 +424,7 @@ impl Document {
 
     pub(crate) fn extend_text(&mut self, id: NodeId, more: &str) {
         let node = self.node(id);
-        if (node.start + node.count) as usize == self.heap.len() {
+        if (node.start + node.count) as usize == self.text_length() {
             self.push_text(more);
             self.node_mut(id).count += more.len() as u32;
         } else {
@@ -704,35 +730,48 @@ impl Document {
     // ---- heap of text
 
     fn heap_text(&self, start: u32, length: u32) -> &str {
-        &self.heap[start as usize..start as usize + length as usize]
+        text_at(&self.source, &self.heap, start, length)
+    }
+
+    /// Bytes of all text, with what is no longer referenced.
+    fn text_length(&self) -> usize {
+        self.source.len() + self.heap.len()
     }
 
     fn push_text(&mut self, text: &str) -> (u32, u32) {
-        let start = u32::try_from(self.heap.len()).expect("a document holds less than 4 GiB of text");
+        let start = u32::try_from(self.text_length()).expect("a document holds less than 4 GiB of text");
         self.heap.push_str(text);
         (start, text.len() as u32)
     }
 
     /// Rewrites the heap when most of it is no longer referenced; ids stay as they are.
     fn tidy_heap(&mut self) {
-        if self.wasted_text < TOLERATED_WASTE || self.wasted_text * 2 < self.heap.len() {
+        if self.wasted_text < TOLERATED_WASTE || self.wasted_text * 2 < self.text_length() {
             return;
         }
-        let old = std::mem::take(&mut self.heap);
+        let (source, old) = (std::mem::take(&mut self.source), std::mem::take(&mut self.heap));
         for index in 0..self.nodes.len() {
             let Node { name, start, count, .. } = self.nodes[index];
             if name == TEXT || name == COMMENT {
                 self.nodes[index].start = self.heap.len() as u32;
-                self.heap.push_str(&old[start as usize..(start + count) as usize]);
+                self.heap.push_str(text_at(&source, &old, start, count));
                 continue;
             }
             for slot in &mut self.attributes[start as usize..(start + count) as usize] {
-                let text = &old[slot.start as usize..(slot.start + slot.length) as usize];
+                let text = text_at(&source, &old, slot.start, slot.length);
                 slot.start = self.heap.len() as u32;
                 self.heap.push_str(text);
             }
         }
         self.wasted_text = 0;
+    }
+}
+
+fn text_at<'t>(source: &'t str, heap: &'t str, start: u32, length: u32) -> &'t str {
+    let (start, length) = (start as usize, length as usize);
+    match start.checked_sub(source.len()) {
+        Some(start) => &heap[start..start + length],
+        None => &source[start..start + length],
     }
 }
 

@@ -3,6 +3,7 @@
 //! declare entities.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::document::{Document, NodeId};
 use crate::names::{NameCache, NameId};
@@ -62,20 +63,16 @@ impl Document {
         }
     }
 
+    /// As [`Document::parse`], without copying most of the text: for a document that is large and read but
+    /// once, as the whole text stays in memory with it.
+    pub fn parse_owned(input: String) -> Result<Document, ParseError> {
+        let input = Arc::new(input);
+        let document = Document::within(Arc::clone(&input));
+        Reader::read(&input, document, &Limits::default())
+    }
+
     pub fn parse_within(input: &str, limits: &Limits) -> Result<Document, ParseError> {
-        if input.len() > limits.bytes {
-            let message =
-                format!("the document has {} bytes, more than the {} allowed", input.len(), limits.bytes);
-            return Err(ParseError { line: 1, column: 1, message });
-        }
-        let mut reader = Reader::new(input, *limits);
-        match reader.document() {
-            Ok(()) => Ok(reader.document),
-            Err(Flaw { offset, message }) => {
-                let (line, column) = Place::new(input).at(offset);
-                Err(ParseError { line, column, message })
-            }
-        }
+        Reader::read(input, Document::empty(), limits)
     }
 }
 
@@ -105,8 +102,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(input: &'a str, limits: Limits) -> Self {
-        let mut document = Document::empty();
+    /// Reads into `document`, which is empty.
+    fn read(input: &'a str, document: Document, limits: &Limits) -> Result<Document, ParseError> {
+        if input.len() > limits.bytes {
+            let message =
+                format!("the document has {} bytes, more than the {} allowed", input.len(), limits.bytes);
+            return Err(ParseError { line: 1, column: 1, message });
+        }
+        let mut reader = Reader::new(input, document, *limits);
+        match reader.document() {
+            Ok(()) => Ok(reader.document),
+            Err(Flaw { offset, message }) => {
+                let (line, column) = Place::new(input).at(offset);
+                Err(ParseError { line, column, message })
+            }
+        }
+    }
+
+    fn new(input: &'a str, mut document: Document, limits: Limits) -> Self {
         document.reserve(input.len());
         Reader {
             input,
@@ -337,7 +350,7 @@ impl<'a> Reader<'a> {
         self.at = value_start + plain_length(&self.bytes[value_start..]);
         if self.bytes.get(self.at) == Some(&quote) {
             let value = &self.input[value_start..self.at];
-            self.document.push_new_attribute(element, name, value);
+            self.document.push_read_attribute(element, name, value_start, value);
             self.at += 1;
             return Ok(());
         }

@@ -56,6 +56,8 @@ fn refuses_with_a_place() {
         "<a b='<'/>",
         "<a/><b/>",
         "<a b='1' b='2'/>",
+        "<a><b x='1' y='2'/><b x='1' y='2' x='3'/></a>",
+        "<a><b x='1' y='2'/><b x='1' x='2'/></a>",
         "<a b=1/>",
         "<a>&nope;</a>",
         "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>",
@@ -107,6 +109,26 @@ fn changes_keep_order() {
     assert_eq!(doc.extract(new).to_string(), doc.element_to_string(new));
     doc.duplicate(root, Some(0), new);
     assert_eq!(doc.children(root).count(), 3);
+}
+
+#[test]
+fn a_document_that_keeps_its_text_changes_like_any_other() {
+    let text = format!("<a k='v'>x&amp;y<b id='{}' w='&lt;'/>z<!--c--></a>", "i".repeat(300_000));
+    let mut copied = parse(&text);
+    let mut owned = Document::parse_owned(text).expect("well-formed");
+    for doc in [&mut copied, &mut owned] {
+        let b = doc.child(doc.root(), "b").expect("b");
+        let clone = doc.clone();
+        doc.set_attribute(b, "id", "short");
+        doc.set_attribute(b, "new", "1");
+        doc.set_attribute(doc.root(), "k", "other");
+        assert_ne!(*doc, clone);
+        assert_eq!(
+            doc.to_string(),
+            "<a k=\"other\">x&amp;y<b id=\"short\" w=\"&lt;\" new=\"1\"/>z<!--c--></a>"
+        );
+    }
+    assert_eq!(copied, owned);
 }
 
 #[test]
@@ -188,6 +210,7 @@ proptest! {
         grow(&mut doc, NodeId(0), &tree);
         prop_assert_eq!(&parse(&doc.to_string()), &doc);
         prop_assert_eq!(&parse(&doc.to_pretty()), &doc);
+        prop_assert_eq!(Document::parse_owned(doc.to_string()), Ok(doc.clone()));
         prop_assert_eq!(parse(&doc.to_pretty()).to_pretty(), doc.to_pretty());
         prop_assert_eq!(&doc.extract(doc.root()), &doc);
     }
@@ -227,6 +250,9 @@ proptest! {
         }
         if let Ok(doc) = Document::parse_bytes(&bytes) {
             prop_assert_eq!(&parse(&doc.to_pretty()), &doc);
+        }
+        if let Ok(text) = String::from_utf8(bytes) {
+            prop_assert_eq!(Document::parse(&text), Document::parse_owned(text));
         }
     }
 }

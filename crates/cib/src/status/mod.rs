@@ -3,6 +3,7 @@
 //! History is by far the largest part of a CIB, so one entry owns one allocation for all its texts.
 
 mod read;
+pub(crate) use read::Columns;
 
 use crate::nvpair::Block;
 use crate::text::Text;

@@ -45,9 +45,11 @@ impl<'a> Reader<'a> {
             state.transient_attributes = self.blocks(transient, "instance_attributes");
             state.transient_utilization = self.blocks(transient, "utilization");
         }
-        let resources = element.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
-        for resource in resources.into_iter().flat_map(|list| children_named(list, "lrm_resource")) {
-            state.history.extend(self.resource_history(resource));
+        if let Some(list) = element.child("lrm").and_then(|lrm| lrm.child("lrm_resources")) {
+            state.history.reserve_exact(children_named(list, "lrm_resource").count());
+            for resource in children_named(list, "lrm_resource") {
+                state.history.extend(self.resource_history(resource));
+            }
         }
         Some(state)
     }
@@ -61,7 +63,7 @@ impl<'a> Reader<'a> {
             container: None,
             shutdown_lock: None,
             other_attributes: Vec::new(),
-            entries: children_named(element, "lrm_rsc_op").map(history_entry).collect(),
+            entries: self.history_entries(element),
             line: element.line(),
         };
         for (name, value) in element.attributes() {
@@ -76,6 +78,14 @@ impl<'a> Reader<'a> {
             }
         }
         Some(history)
+    }
+
+    /// Nearly all histories have one or two entries: room for just these.
+    fn history_entries(&mut self, element: Element<'a>) -> Vec<HistoryEntry> {
+        let mut entries = Vec::with_capacity(children_named(element, "lrm_rsc_op").count());
+        let read = children_named(element, "lrm_rsc_op").map(|entry| history_entry(entry, &mut self.columns));
+        entries.extend(read);
+        entries
     }
 
     fn ticket_state(&mut self, element: Element<'a>) -> Option<TicketState> {
@@ -113,23 +123,62 @@ fn peer_state(text: Option<&str>) -> PeerState {
     }
 }
 
-fn history_entry(element: Element<'_>) -> HistoryEntry {
+/// What an attribute of a history entry is.
+#[derive(Clone, Copy)]
+enum Column {
+    Text(HistoryText),
+    Number(usize),
+    Other,
+}
+
+impl Column {
+    fn of(name: &str) -> Column {
+        let number = match name {
+            "call-id" => 0,
+            "rc-code" => 1,
+            "op-status" => 2,
+            "interval" => 3,
+            "last-rc-change" => 4,
+            "exec-time" => 5,
+            "queue-time" => 6,
+            _ => return HistoryText::from_attribute(name).map_or(Column::Other, Column::Text),
+        };
+        Column::Number(number)
+    }
+}
+
+/// The columns of the entry read last. The next one has nearly always the same attributes, and the names of
+/// one document are shared, so that their addresses tell them apart.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    known: Vec<(&'a str, Column)>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(&mut self, position: usize, name: &'a str) -> Column {
+        match self.known.get_mut(position) {
+            Some((known, column)) if std::ptr::eq(*known, name) => *column,
+            Some(known) => {
+                *known = (name, Column::of(name));
+                known.1
+            }
+            None => {
+                let column = Column::of(name);
+                self.known.push((name, column));
+                column
+            }
+        }
+    }
+}
+
+fn history_entry<'a>(element: Element<'a>, columns: &mut Columns<'a>) -> HistoryEntry {
     let mut texts: [Option<&str>; HistoryText::COUNT] = [None; HistoryText::COUNT];
     let mut numbers = [None::<&str>; 7];
-    for (name, value) in element.attributes() {
-        match name {
-            "call-id" => numbers[0] = Some(value),
-            "rc-code" => numbers[1] = Some(value),
-            "op-status" => numbers[2] = Some(value),
-            "interval" => numbers[3] = Some(value),
-            "last-rc-change" => numbers[4] = Some(value),
-            "exec-time" => numbers[5] = Some(value),
-            "queue-time" => numbers[6] = Some(value),
-            _ => {
-                if let Some(which) = HistoryText::from_attribute(name) {
-                    texts[which as usize] = Some(value);
-                }
-            }
+    for (position, (name, value)) in element.attributes().enumerate() {
+        match columns.of(position, name) {
+            Column::Text(which) => texts[which as usize] = Some(value),
+            Column::Number(which) => numbers[which] = Some(value),
+            Column::Other => {}
         }
     }
     let number = |index: usize| numbers[index].and_then(parse_integer);

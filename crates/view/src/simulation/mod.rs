@@ -162,12 +162,15 @@ impl Run<'_> {
         if !self.options.plans() {
             return Ok(());
         }
-        let (graph, names) = self.plan(&document);
-        if self.options.executes() {
+        let (cib, _) = Cib::from_document(&document);
+        // of no use beside the plan unless it is carried out, and large
+        let document = Some(document).filter(|_| self.options.executes());
+        let (graph, names) = self.plan(cib);
+        if let Some(mut document) = document {
             self.execute(&mut document, graph, &names);
             self.outcome.output = Some(document).filter(|_| keep.output);
         } else if self.options.last {
-            std::mem::forget((document, graph));
+            std::mem::forget(graph);
         }
         Ok(())
     }
@@ -296,8 +299,7 @@ impl Run<'_> {
     }
 
     /// Makes the plan and shows what was asked for of it. Returns the graph and the names of resources.
-    fn plan(&mut self, document: &Document) -> (transition::Graph, BTreeSet<String>) {
-        let (cib, _) = Cib::from_document(document);
+    fn plan(&mut self, cib: Cib) -> (transition::Graph, BTreeSet<String>) {
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
         self.outcome.warnings = plan.warnings().into_iter().map(ToString::to_string).collect();
         self.show_scores(&plan.model.score_lines);
