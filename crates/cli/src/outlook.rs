@@ -22,6 +22,7 @@ struct Place {
 pub struct Outlook {
     pub status: Status,
     pub fail_counts: Vec<FailCount>,
+    pub fencing_enabled: bool,
     /// What the next plan would do, one line for each action that is not a mere ordering point.
     planned: Vec<String>,
     places: Vec<Place>,
@@ -68,6 +69,7 @@ impl Outlook {
         Outlook {
             status,
             fail_counts,
+            fencing_enabled: model.options.fencing_enabled,
             planned: Vec::new(),
             places: places(&model),
             locations: locations(&model),
@@ -92,7 +94,14 @@ impl Outlook {
                 None => action.key.to_string(),
             })
             .collect();
-        Ok(Outlook { status, fail_counts, planned, places: places(&model), locations: locations(&model) })
+        Ok(Outlook {
+            status,
+            fail_counts,
+            fencing_enabled: model.options.fencing_enabled,
+            planned,
+            places: places(&model),
+            locations: locations(&model),
+        })
     }
 
     /// The location constraints, one entry a node.

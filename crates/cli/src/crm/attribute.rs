@@ -432,10 +432,12 @@ fn create(session: &mut Session, subject: &Subject, name: &str, value: &str) -> 
         Section::Nodes => {
             let (id, is_listed) = subject.node_id(session)?;
             place = document.append_element(root, "node");
+            if !is_listed {
+                document.set_attribute(place, "type", "remote");
+            }
             document.set_attribute(place, "id", &id);
             if !is_listed {
                 document.set_attribute(place, "uname", subject.node.as_deref().unwrap_or(&id));
-                document.set_attribute(place, "type", "remote");
             }
             let suffix = if subject.utilization { "-utilization" } else { "" };
             usual_set = format!("nodes-{id}{suffix}");

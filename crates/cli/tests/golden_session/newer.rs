@@ -20,7 +20,7 @@ const AROUND: [(&str, &str); 5] =
     [("returned '", "'"), (" '", "' ("), (" (", ")"), ("rc_text=\"", "\""), ("exitstatus=\"", "\"")];
 
 /// Other words of the reference and what the newer tools write, with the rule that says so.
-const WORDS: [(&str, &str, &str); 13] = [
+const WORDS: [(&str, &str, &str); 14] = [
     ("status='complete'", "status='Done'", "5b.6.2"),
     ("status=\"complete\"", "status=\"Done\"", "5b.6.2"),
     ("): complete", "): Done", "5b.6.2"),
@@ -33,6 +33,7 @@ const WORDS: [(&str, &str, &str); 13] = [
     ("Started the web site", "Started (the web site)", "5b.5.2: descriptions in parentheses"),
     ("FAILED the web site", "FAILED (the web site)", "5b.5.2: descriptions in parentheses"),
     (" -- expected 200</span>", " -- expected 200)</span>", "5b.13.2: the parenthesis is closed"),
+    (" 60s-interval ", " 1m-interval ", "5b.9.1: a readable duration"),
     ("bold\">(connectivity", "bold\"> (connectivity", "5b.13.2: a blank before it"),
 ];
 

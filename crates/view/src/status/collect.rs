@@ -306,6 +306,7 @@ impl Collector<'_, '_> {
             },
             image: image.unwrap_or_default(),
             unique: it.unique,
+            size: replicas.len(),
             replicas: replicas
                 .iter()
                 .filter_map(|replica| {

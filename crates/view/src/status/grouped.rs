@@ -10,8 +10,12 @@ use std::collections::BTreeMap;
 pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
     let all = primitives(status);
     for node in &status.nodes {
+        let is_here = |it: &&PrimitiveStatus| it.nodes.iter().any(|on| on.name == node.name);
+        let is_shown = |it: &&PrimitiveStatus| sections.detail || sections.brief || !it.common.internal;
+        // what is left on a node that is surely down is not counted
+        let is_up = !sections.brief || node.online || node.unclean;
         let active: Vec<&PrimitiveStatus> =
-            all.iter().copied().filter(|it| it.nodes.iter().any(|on| on.name == node.name)).collect();
+            all.iter().copied().filter(is_here).filter(is_shown).filter(|_| is_up).collect();
         if sections.brief && active.is_empty() {
             continue;
         }
@@ -112,7 +116,9 @@ pub(super) fn inactive_resources(status: &Status, options: Options, items: &mut 
 
 /// Top-level primitives by agent and node, then the other resources as usual.
 pub(super) fn brief_resources(status: &Status, options: Options, items: &mut Items) {
-    let shown = status.resources.iter().filter(|resource| text::is_listed(resource.common(), options));
+    // connections of guests are counted, although they have no lines of their own
+    let counted = Options { detail: true, ..options };
+    let shown = status.resources.iter().filter(|resource| text::is_listed(resource.common(), counted));
     let shown: Vec<&ResourceStatus> = shown.collect();
     let top =
         shown.iter().filter_map(|it| if let ResourceStatus::Primitive(it) = it { Some(it) } else { None });

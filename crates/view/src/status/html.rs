@@ -87,12 +87,14 @@ fn list(entries: &[Entry]) -> Vec<String> {
     while at < entries.len() {
         let entry = &entries[at];
         let below = entries[at + 1..].iter().take_while(|next| next.level > entry.level).count();
-        items.push(if entry.is_title {
-            let children = list(&entries[at + 1..at + 1 + below]);
-            block("li", &[format!("<h3>{}</h3>", escaped(&title(&entry.text))), block("ul", &children)])
+        let children = list(&entries[at + 1..at + 1 + below]);
+        if entry.is_title {
+            let heading = format!("<h3>{}</h3>", escaped(&title(&entry.text)));
+            items.push(block("li", &[heading, block("ul", &children)]));
         } else {
-            block("li", &[line(entry)])
-        });
+            items.push(block("li", &[line(entry)]));
+            items.extend(children);
+        }
         at += 1 + below;
     }
     items

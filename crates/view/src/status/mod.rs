@@ -244,6 +244,8 @@ pub struct BundleStatus {
     pub kind: &'static str,
     pub image: String,
     pub unique: bool,
+    /// Replicas that there are, shown or not.
+    pub size: usize,
     pub replicas: Vec<ReplicaStatus>,
 }
 

@@ -71,6 +71,11 @@ impl Items {
     /// An item with a list below it.
     pub fn list(&mut self, title: &str, fill: impl FnOnce(&mut Items)) {
         self.push(title, true, None, None);
+        self.deeper(fill);
+    }
+
+    /// Items a level deeper, without a title of their own.
+    fn deeper(&mut self, fill: impl FnOnce(&mut Items)) {
         self.level += 1;
         fill(self);
         self.level -= 1;
@@ -163,7 +168,7 @@ pub(super) fn nodes_with(status: &Status, detail: bool, items: &mut Items) {
         ("GuestOnline", Vec::new()),
     ];
     for node in &status.nodes {
-        if is_notable(node) || (detail && node.feature_set.is_some()) {
+        if is_notable(node) || detail {
             items.item(&super::grouped::node_line(node, detail));
             continue;
         }
@@ -252,11 +257,11 @@ pub fn resources(status: &Status, options: Options, items: &mut Items) {
     }
 }
 
-/// Whether a top-level resource is in the list: internal ones never are, removed ones while they are fully
-/// active (rule 1.20.4).
+/// Whether a top-level resource is in the list: internal ones where details are asked for, removed ones while they
+/// are fully active (rule 1.20.4).
 pub(super) fn is_listed(common: &Common, options: Options) -> bool {
     let exists = !common.removed || common.fully_active;
-    exists && !common.internal && (options.inactive || common.active)
+    exists && (options.detail || !common.internal) && (options.inactive || common.active)
 }
 
 pub(super) fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
@@ -477,6 +482,10 @@ fn clone_items(it: &CloneStatus, options: Options, items: &mut Items) {
             if instance.role > Role::Unpromoted { promoted.push(location) } else { started.push(location) }
         }
     }
+    if options.detail {
+        // each instance has been told by itself
+        return;
+    }
     let active = promoted.len() + started.len();
     for names in [&mut promoted, &mut started] {
         names.sort_by(|a, b| cib::value::compare_node_names(a, b));
@@ -545,7 +554,7 @@ fn free_nodes_by_state(it: &CloneStatus) -> BTreeMap<String, Vec<&str>> {
 
 /// Rule 1.20.10.
 fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
-    let set = if it.replicas.len() > 1 { " set" } else { "" };
+    let set = if it.size > 1 { " set" } else { "" };
     let mut title = format!("Container bundle{set}: {} [{}]", it.common.id, it.image);
     if it.unique {
         title.push_str(" (unique)");
@@ -557,13 +566,10 @@ fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
     items.list(&title, |items| {
         for replica in &it.replicas {
             if options.detail {
-                if it.replicas.len() > 1 {
-                    items.list(&format!("Replica[{}]", replica.number), |items| {
-                        replica_parts(replica, options, items)
-                    });
-                } else {
-                    replica_parts(replica, options, items);
+                if it.size > 1 {
+                    items.item(&format!("Replica[{}]", replica.number));
                 }
+                items.deeper(|items| replica_parts(replica, options, items));
                 continue;
             }
             let shown = replica.child.as_ref().unwrap_or(&replica.container);
@@ -572,7 +578,7 @@ fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
             if let Some(address) = &replica.address {
                 name.push_str(&format!(" ({address})"));
             }
-            let node = replica.container.current_node.as_deref();
+            let node = replica.container.current_node.as_deref().filter(|_| !options.without_nodes);
             let lost = node.is_some_and(|node| is_unclean(&replica.container, node));
             let line = Line { name, node, lost };
             items.marked(&primitive_line(shown, &line, options), class(shown));

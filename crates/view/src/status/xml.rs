@@ -92,9 +92,7 @@ fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
     if sections.resources {
         let resources = writer.element(root, "resources", &[]);
         let shown = |common: &Common| {
-            !common.internal
-                && (!common.removed || common.active)
-                && (sections.inactive || common.active)
+            (common.active || sections.inactive && !common.removed)
                 && !(sections.by_node && common.fully_active)
         };
         for resource in input.status.resources.iter().filter(|it| shown(it.common())) {
@@ -164,7 +162,7 @@ pub fn resources(status: &Status) -> Document {
     let mut document = Document::new("resources");
     let root = document.root();
     let mut writer = Writer { document: &mut document, descriptions: false };
-    let shown = |common: &Common| !common.internal && (!common.removed || common.active);
+    let shown = |common: &Common| !common.removed || common.active;
     for resource in status.resources.iter().filter(|it| shown(it.common())) {
         writer.resource(root, resource);
     }
@@ -273,7 +271,7 @@ impl Writer<'_> {
             self.node(nodes, node);
         }
         let resources = self.element(root, "resources", &[]);
-        let shown = |common: &Common| !common.internal && (!common.removed || common.active);
+        let shown = |common: &Common| !common.removed || common.active;
         for resource in status.resources.iter().filter(|it| shown(it.common())) {
             self.resource(resources, resource);
         }

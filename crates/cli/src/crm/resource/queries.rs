@@ -3,7 +3,7 @@
 use cib::value::Role;
 use view::markup::{Markup, boolean};
 use view::status::text::{self, Items};
-use view::status::{PrimitiveStatus, ResourceStatus, Status, words};
+use view::status::{NodeStatus, PrimitiveStatus, ResourceStatus, Status, words};
 use xml::Element;
 
 use super::{Call, find};
@@ -55,6 +55,11 @@ pub fn operations(call: &Call<'_>, command: &str, out: &mut Output) -> Result<u8
     out.xml.open("operations", &[]);
     for state in states {
         let node = state.attr("uname").or_else(|| state.attr("id")).unwrap_or_default();
+        // what a node did counts only while the node does, or is waited for until it is fenced
+        let is_down = |it: &NodeStatus| it.name == node && !it.online;
+        if !call.outlook.fencing_enabled && call.status().nodes.iter().any(is_down) {
+            continue;
+        }
         if call.given.value("node").is_some_and(|asked| asked != node) {
             continue;
         }
