@@ -1,10 +1,11 @@
 //! Makes a graph sound by taking out what the checker refuses, so that one fault (orders that go in a circle,
 //! say) does not keep the rest of the cluster from being managed.
 //!
-//! It must never add anything or let an action wait for less than before. What runs well is not stopped where
-//! the start that was to follow is taken out.
+//! It must never add anything or let an action wait for less than before, but for notifications that cannot be
+//! delivered: nobody is there to hear them, so the others do not wait. What runs well is not stopped where the
+//! start that was to follow is taken out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::Name;
@@ -49,11 +50,18 @@ pub fn cut(graph: &mut Graph, world: &World) -> Vec<Cut> {
         }
         let waits = Waits { followers: followers(graph), restarts: restarts(graph, world) };
         let mut gone = vec![false; graph.synapses.len()];
+        let mut unheard = BTreeSet::new();
         for fault in faults {
+            if cannot_be_heard(graph, &fault) {
+                unheard.extend(fault.actions.iter().map(|index| graph.synapses[*index].action.id));
+            }
             cuts.extend(take_out(graph, fault, &waits, &mut gone));
         }
         let mut gone = gone.into_iter();
         graph.synapses.retain(|_| !gone.next().unwrap_or(false));
+        for synapse in graph.synapses.iter_mut().filter(|_| !unheard.is_empty()) {
+            synapse.triggers.retain(|trigger| !unheard.contains(&trigger.id));
+        }
     }
 }
 
@@ -64,6 +72,12 @@ struct Waits {
     restarts: BTreeMap<usize, Vec<usize>>,
 }
 
+/// Whether the fault is a notification to where nothing can be told.
+fn cannot_be_heard(graph: &Graph, fault: &Fault) -> bool {
+    let is_notification = |index: &usize| &*graph.synapses[*index].action.operation == "notify";
+    matches!(fault.violation, Violation::OfflineNode { .. }) && fault.actions.iter().all(is_notification)
+}
+
 /// Marks the actions of one fault and all that wait for them as gone; nothing if they are already.
 fn take_out(graph: &Graph, fault: Fault, waits: &Waits, gone: &mut [bool]) -> Option<Cut> {
     let mut open: Vec<usize> = fault.actions.iter().copied().filter(|index| !gone[*index]).collect();
@@ -71,12 +85,16 @@ fn take_out(graph: &Graph, fault: Fault, waits: &Waits, gone: &mut [bool]) -> Op
         return None;
     }
     open.iter().for_each(|index| gone[*index] = true);
+    let alone = cannot_be_heard(graph, &fault);
     let mut cut = Cut { violation: fault.violation, ids: Vec::new(), held_back: Vec::new() };
     while let Some(index) = open.pop() {
         let action = &graph.synapses[index].action;
         cut.ids.push(action.id);
         if !fault.actions.contains(&index) && !action.is_pseudo() {
             cut.held_back.push(action.own_key().clone());
+        }
+        if alone {
+            continue;
         }
         let stops = waits.restarts.get(&index).map(Vec::as_slice).unwrap_or_default();
         for &follower in waits.followers[index].iter().chain(stops) {

@@ -134,15 +134,17 @@ fn restart(model: &mut Model<'_>, resource: ResourceId, current: Option<NodeId>,
         take(model, resource, step, current, !demands.stop);
         role = next;
     }
-    let it = &model.resources[resource];
-    if was <= it.next_role && !it.blocked {
-        let assigned = it.assigned;
-        while role != was {
-            let Some((step, next)) = step(role, was) else { break };
-            let required = demands.stop || (step == Step::Promote && demands.promote);
-            take(model, resource, step, assigned, !required);
-            role = next;
-        }
+    // a start may lower the next role, where there is no quorum (rule 3.4.5)
+    let goes_up = |model: &Model<'_>| {
+        let it = &model.resources[resource];
+        was <= it.next_role && !it.blocked
+    };
+    let assigned = model.resources[resource].assigned;
+    while role != was && goes_up(model) {
+        let Some((step, next)) = step(role, was) else { break };
+        let required = demands.stop || (step == Step::Promote && demands.promote);
+        take(model, resource, step, assigned, !required);
+        role = next;
     }
     model.resources[resource].restarting = false;
 }

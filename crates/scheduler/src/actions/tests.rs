@@ -320,6 +320,21 @@ fn without_quorum_nothing_starts_and_the_reason_says_so() {
     assert_eq!(reason.as_deref(), Some("no quorum"));
 }
 
+/// Rules 3.4.5 and 3.6.7: the restart of what is to be demoted ends where it may go.
+#[test]
+fn without_quorum_a_failed_promoted_instance_comes_back_unpromoted() {
+    let inner = "<primitive id='db' class='ocf' provider='pacemaker' type='Stateful'/>";
+    let clone = format!("<clone id='c'>{}{inner}</clone>", meta("c", "promotable", "true"));
+    let mut cluster = Cluster::of(&["a"], clone).with_attribute("a", "master-db", "10");
+    cluster.options = "<nvpair id='o1' name='fencing-enabled' value='false'/>\
+                       <nvpair id='o2' name='no-quorum-policy' value='demote'/>";
+    cluster.without_quorum = true;
+    let failed = done("db", "a", "monitor", 10000, 3, 1, "").replace("3:1:1:", "3:1:8:");
+    let cluster = cluster.with_history("a", "db", &(done("db", "a", "promote", 0, 2, 0, "") + &failed));
+    let required = ["cancel db:0_monitor_10000 a", "db:0_stop_0 a", "db:0_start_0 a", "db:0_demote_0 a"];
+    assert_eq!(cluster.required(), required);
+}
+
 #[test]
 fn a_lost_node_is_fenced_once_and_for_the_first_reason() {
     let mut cluster = Cluster::of(&["a", "b"], DEVICE.to_owned() + &dummy("db", ""));

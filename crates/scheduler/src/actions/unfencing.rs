@@ -87,13 +87,19 @@ fn has_changed(model: &mut Model<'_>, device: ResourceId, node: NodeId, full: &s
     }
     let only_private = attributes.get("#digests-secure").is_some_and(|recorded| recorded.contains(secure));
     let (node, device) = (&model.nodes[node].name, &model.resources[device].id);
-    let message = if only_private {
-        format!("Only 'private' parameters to {device} for unfencing {node} changed")
+    let mut messages = Vec::new();
+    if only_private {
+        messages.push(format!("Only 'private' parameters to {device} for unfencing {node} changed"));
     } else {
-        format!("notice: Unfencing node {node} because the definition of {device} changed")
-    };
+        if model.plan_options.sanitized_input {
+            // what to record where secrets are not known
+            let digest = secure.trim_end_matches(',');
+            messages.push(format!("Parameters to {device} for unfencing {node} changed, try '{digest}'"));
+        }
+        messages.push(format!("notice: Unfencing node {node} because the definition of {device} changed"));
+    }
     if model.plan_options.show_scores {
-        model.score_lines.push(ScoreLine::Message(message));
+        model.score_lines.extend(messages.into_iter().map(ScoreLine::Message));
     }
     !only_private
 }

@@ -1,6 +1,6 @@
 //! The facts about the cluster that the graph checker needs; independent of how the graph was made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Cause, Model, Name, NodeKind, Properties, ResourceId, ResourceKind, Side, Task};
 use transition::{Need, World};
@@ -39,7 +39,7 @@ fn exclusive(model: &Model<'_>) -> BTreeMap<Name, Vec<Name>> {
 }
 
 /// Primitives that are active where they are to be, without a failure.
-fn well(model: &Model<'_>) -> std::collections::BTreeSet<Name> {
+fn well(model: &Model<'_>) -> BTreeSet<Name> {
     let stays = |resource: &&crate::model::Resource| {
         let one_place = resource.active_on.first().filter(|_| resource.active_on.len() == 1);
         resource.is_primitive()
@@ -60,17 +60,18 @@ fn is_exclusive(model: &Model<'_>, resource: ResourceId) -> bool {
 /// primitives, and inside ordered groups.
 fn needs(model: &Model<'_>) -> Vec<Need> {
     let mut needs = Vec::new();
+    let direct = waits_directly(model);
     for rule in &model.orderings {
         let (Side::Key { resource: dependent, .. }, Side::Key { resource: primary, .. }) =
             (&rule.first, &rule.then)
         else {
             continue;
         };
-        let configured = matches!(rule.cause, Cause::Order(_));
-        if configured
-            && is_stop(&rule.first)
+        let Cause::Order(order) = rule.cause else { continue };
+        if is_stop(&rule.first)
             && is_stop(&rule.then)
             && rule.properties.has(Properties::THEN_PULLS_FIRST)
+            && direct.contains(&(order, *primary, *dependent))
         {
             add(model, &mut needs, *dependent, *primary);
         }
@@ -83,6 +84,21 @@ fn needs(model: &Model<'_>) -> Vec<Need> {
         }
     }
     needs
+}
+
+/// Pairs of an order whose second waits for just this first: where one of several is enough, none of them is
+/// needed for itself.
+fn waits_directly(model: &Model<'_>) -> BTreeSet<(u32, ResourceId, ResourceId)> {
+    let mut pairs = BTreeSet::new();
+    for rule in &model.orderings {
+        if let (Cause::Order(order), Side::Key { resource: first, .. }, Side::Key { resource: then, .. }) =
+            (rule.cause, &rule.first, &rule.then)
+            && rule.properties.has(Properties::FIRST_PULLS_THEN)
+        {
+            pairs.insert((order, *first, *then));
+        }
+    }
+    pairs
 }
 
 fn is_stop(side: &Side) -> bool {

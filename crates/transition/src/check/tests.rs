@@ -184,6 +184,21 @@ fn the_executor_of_a_remote_action_must_be_online() {
 }
 
 #[test]
+fn nobody_waits_for_a_notification_that_cannot_be_heard() {
+    let world = World { offline: ["off".into()].into(), ..World::default() };
+    let mut notified = graph(vec![
+        away(step(1, "a:1", "notify", "remote", &[]), "off"),
+        step(2, "a:0", "notify", "n1", &[]),
+        step(3, "a:0", "stop", "n1", &[1, 2]),
+    ]);
+    let cuts = cut(&mut notified, &world);
+    assert_eq!(told(&cuts), ["Left out of the plan: a:1_notify_0 is planned on off, which is offline"]);
+    assert_eq!(left(&notified), [2, 3]);
+    assert_eq!(notified.synapses[1].triggers.len(), 1);
+    assert_eq!(check(&notified, &world), []);
+}
+
+#[test]
 fn a_copy_on_a_guest_ends_with_its_host() {
     let world = World {
         exclusive: [("a".into(), vec!["guest".into()])].into(),

@@ -179,6 +179,82 @@ fn a_serialized_set_with_a_stopped_member() {
 }
 
 #[test]
+fn one_of_several_may_go_without_what_needs_any_of_them() {
+    let sets = set("s1", "sequential='false' require-all='false'", &["a", "b"]) + &set("s2", "", &["c"]);
+    let constraints = format!("<rsc_order id='o'>{sets}</rsc_order>{}", location("a", "n2", "INFINITY"));
+    let outcome = execute(with_z(&many(&["a", "b", "c"]), &constraints, "a@n1 b@n1 c@n1"));
+    assert_eq!(outcome.warnings, [""; 0]);
+    assert!(outcome.text.contains("Move       a"), "{}", outcome.text);
+    assert!(!outcome.text.contains("Restart    c"), "{}", outcome.text);
+}
+
+#[test]
+fn unfencing_while_a_bundle_runs() {
+    let device = format!(
+        "<primitive id='f' class='stonith' type='fence_scsi'>{}</primitive>",
+        meta("f", "provides", "unfencing")
+    );
+    let bundle = "<bundle id='b'><podman image='x' replicas='2'/><network control-port='9999'/>\
+                  <primitive id='a' class='ocf' provider='p' type='T'/></bundle>";
+    for history in ["", "b-podman-0@n1 b-0@n1", "b-podman-0@n1 b-0@n1 b-podman-1@n2 b-1@n2 f@n2"] {
+        let mut document = with_z(&(device.clone() + bundle), "", history);
+        let option = xml::xpath::select(&document, "//nvpair[@name='fencing-enabled']").unwrap()[0];
+        document.set_attribute(option, "value", "true");
+        let outcome = execute(document);
+        assert_eq!((outcome.exit, outcome.errors.as_str()), (0, ""), "{}", outcome.text);
+    }
+}
+
+#[test]
+fn a_bundle_child_unmanaged_with_its_container_down() {
+    let inner = format!(
+        "<primitive id='a' class='ocf' provider='p' type='T'>{}</primitive>",
+        meta("a", "is-managed", "false")
+    );
+    let bundle = format!(
+        "<bundle id='b'><podman image='x' replicas='1'/><network control-port='9999'/>{inner}</bundle>"
+    );
+    for history in ["", "b-podman-0@n1", "b-podman-0@n1 b-0@n1", "b-0@n1"] {
+        managed(with_z(&bundle, "", history));
+    }
+}
+
+#[test]
+fn a_member_with_a_failed_migration_on_a_node_in_maintenance() {
+    let members = format!(
+        "<group id='g'>{}{}</group>",
+        "<primitive id='a' class='ocf' provider='p' type='T'><meta_attributes id='m-a'>\
+         <nvpair id='m-a-m' name='allow-migrate' value='true'/></meta_attributes></primitive>",
+        primitive("b")
+    );
+    for (task, at) in [("migrate_to", "n1"), ("migrate_from", "n2")] {
+        let mut document = with_z(&members, "", "a@n1 a@n2 b@n1");
+        let found = xml::xpath::select(&document, "//lrm_resource[@id='a']/lrm_rsc_op").unwrap();
+        let entry =
+            (found.into_iter()).find(|entry| document.attribute(*entry, "on_node") == Some(at)).unwrap();
+        let failed = [
+            ("operation", task),
+            ("operation_key", &format!("a_{task}_0")),
+            ("rc-code", "1"),
+            ("transition-magic", "0:1;1:1:0:x"),
+            ("migrate_source", "n1"),
+            ("migrate_target", "n2"),
+        ];
+        for (name, value) in failed {
+            document.set_attribute(entry, name, value);
+        }
+        let node = xml::xpath::select(&document, &format!("//nodes/node[@uname='{at}']")).unwrap()[0];
+        let block = document.append_element(node, "instance_attributes");
+        document.set_attribute(block, "id", "in-maintenance");
+        let pair = document.append_element(block, "nvpair");
+        for (name, value) in [("id", "in-maintenance-m"), ("name", "maintenance"), ("value", "true")] {
+            document.set_attribute(pair, name, value);
+        }
+        managed(document);
+    }
+}
+
+#[test]
 fn a_slip_in_the_number_of_instances_is_limited() {
     for count in ["100000", "1000000", "2147483647"] {
         let clone = format!("<clone id='c'>{}{}</clone>", meta("c", "clone-max", count), primitive("a"));
