@@ -55,6 +55,8 @@ pub struct Bundle {
     pub replicas_per_host: i32,
     /// The implicit clone of the inner primitive.
     pub child: Option<ResourceId>,
+    /// How many are configured; an agent that cannot be unique leaves fewer.
+    pub asked_replicas: u32,
     pub replicas: Vec<Replica>,
 }
 

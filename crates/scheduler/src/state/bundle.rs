@@ -48,6 +48,7 @@ pub(super) fn create<'a>(
         promoted_max: container.promoted_max as i32,
         replicas_per_host: shape.replicas_per_host() as i32,
         child: None,
+        asked_replicas: shape.replicas,
         replicas: Vec::new(),
     }));
     let mut resource = resources::settle(model, plan, position, kind);

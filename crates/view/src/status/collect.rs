@@ -306,7 +306,7 @@ impl Collector<'_, '_> {
             },
             image: image.unwrap_or_default(),
             unique: it.unique,
-            size: replicas.len(),
+            size: it.bundle().map_or(0, |bundle| bundle.asked_replicas as usize),
             replicas: replicas
                 .iter()
                 .filter_map(|replica| {

@@ -244,7 +244,7 @@ pub struct BundleStatus {
     pub kind: &'static str,
     pub image: String,
     pub unique: bool,
-    /// Replicas that there are, shown or not.
+    /// Replicas that are configured, shown or not.
     pub size: usize,
     pub replicas: Vec<ReplicaStatus>,
 }
