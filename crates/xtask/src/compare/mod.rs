@@ -100,8 +100,10 @@ struct Comparison {
     reference: PathBuf,
     /// What the reference's tool needs before all options to write as it does by default now.
     words: &'static [&'static str],
-    /// Report what the installed reference's age may explain as well.
+    /// Report what the reference cannot carry out as well.
     all: bool,
+    /// Nothing is explained by the reference's age.
+    exact: bool,
     folder: tempfile::TempDir,
     /// How many inputs differ in which aspects.
     counts: BTreeMap<String, u64>,
@@ -118,9 +120,9 @@ impl Comparison {
             None => crate::live::release_binary(root)?,
         };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let all = options.all || options.reference.is_some();
+        let exact = options.all || options.reference.is_some();
         let words: &[&str] = if options.reference.is_some() { &[] } else { &["--text-fancy"] };
-        Ok(Comparison { ours, reference, words, all, folder, counts: BTreeMap::new() })
+        Ok(Comparison { ours, reference, words, all: options.all, exact, folder, counts: BTreeMap::new() })
     }
 
     /// Compares everything asked for; returns how many inputs differ without a known cause.
@@ -153,7 +155,7 @@ impl Comparison {
     /// Compares one input and reports; true if it differs without a known cause.
     fn one(&mut self, name: &str, text: &str, options: &Options) -> Result<bool, String> {
         let (ours, reference) = self.both(text)?;
-        let (aspects, known) = verdict(text, &ours, &reference, self.all);
+        let (aspects, known) = self.verdict(text, &ours, &reference);
         let label = match (&known, aspects.is_empty()) {
             (_, true) => "same".to_owned(),
             (Some(cause), _) => format!("known: {cause}"),
@@ -172,7 +174,7 @@ impl Comparison {
             let gravest = options.aspect.as_deref().unwrap_or(aspects[0]);
             shown = minimise::minimise(text, |smaller| {
                 let Ok((ours, reference)) = self.both(smaller) else { return false };
-                let (aspects, known) = verdict(smaller, &ours, &reference, self.all);
+                let (aspects, known) = self.verdict(smaller, &ours, &reference);
                 known.is_none() && aspects.contains(&gravest)
             });
         }
@@ -183,8 +185,8 @@ impl Comparison {
     fn both(&self, text: &str) -> Result<(Outcome, Outcome), String> {
         let input = self.folder.path().join("input.xml");
         fs::write(&input, text).map_err(|error| error.to_string())?;
-        let ours = outcome::run(&self.ours, &["crm_simulate"], &input, self.folder.path(), self.all)?;
-        let reference = outcome::run(&self.reference, self.words, &input, self.folder.path(), self.all)?;
+        let ours = outcome::run(&self.ours, &["crm_simulate"], &input, self.folder.path(), self.exact)?;
+        let reference = outcome::run(&self.reference, self.words, &input, self.folder.path(), self.exact)?;
         Ok((ours, reference))
     }
 
@@ -203,27 +205,27 @@ impl Comparison {
         write("xml", text)?;
         write("diff", &report)
     }
-}
 
-/// The differing aspects, and the cause if it is known.
-fn verdict(
-    text: &str,
-    ours: &Outcome,
-    reference: &Outcome,
-    all: bool,
-) -> (Vec<&'static str>, Option<String>) {
-    if let Some(why) = &reference.unusable {
-        // what the reference cannot do is no measure
-        return (vec!["exit"], Some(format!("the reference fails ({why})")));
+    /// The differing aspects, and the cause if it is known.
+    fn verdict(
+        &self,
+        text: &str,
+        ours: &Outcome,
+        reference: &Outcome,
+    ) -> (Vec<&'static str>, Option<String>) {
+        if let Some(why) = &reference.unusable {
+            // what the reference cannot do is no measure
+            return (vec!["exit"], Some(format!("the reference fails ({why})")));
+        }
+        if let Some(why) = &ours.unusable {
+            eprintln!("ours fails: {why}");
+            return (vec!["exit"], None);
+        }
+        let aspects = differing(ours, reference);
+        if !self.all && aspects.contains(&"exit") && reference.failed() && !ours.failed() {
+            return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
+        }
+        let known = if self.exact || aspects.is_empty() { None } else { known::cause(text, ours, reference) };
+        (aspects, known)
     }
-    if let Some(why) = &ours.unusable {
-        eprintln!("ours fails: {why}");
-        return (vec!["exit"], None);
-    }
-    let aspects = differing(ours, reference);
-    if aspects.contains(&"exit") && reference.failed() && !ours.failed() {
-        return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
-    }
-    let known = if all || aspects.is_empty() { None } else { known::cause(text, ours, reference) };
-    (aspects, known)
 }
