@@ -235,15 +235,9 @@ fn put(arguments: &Arguments, answer: &str) -> Result<(), Problem> {
 
 /// Each primitive's scores and reasons, before the plan.
 fn explain(document: &xml::Document) -> String {
-    let mut text = String::new();
     let (cib, _) = cib::Cib::from_document(document);
     let at = cib.root.execution_date.unwrap_or_else(now);
-    for resource in &cib.configuration.resources {
-        if let Some(why) = view::why::why(&cib, at, &resource.id, None) {
-            text.push_str(&view::why::text(&why));
-        }
-    }
-    text
+    view::why::text(&view::why::all(&cib, at))
 }
 
 fn input(arguments: &Arguments) -> Result<String, Problem> {

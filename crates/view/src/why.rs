@@ -1,13 +1,15 @@
 //! Why a resource is where it is, or nowhere: the scheduler's own scores and causes, in words.
 //!
-//! [`why`] runs the scheduler once with its reasons recorded and turns them into plain data; nothing is
-//! decided or guessed here.
+//! [`why`] and [`all`] run the scheduler once with its reasons recorded, and once for each node that might be
+//! missed, and turn them into plain data; nothing is decided or guessed here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cib::Cib;
 use cib::value::{Role, Score, Timestamp};
-use scheduler::model::{Cause, Change, Id, Model, Node, NodeId, PlanOptions, ResourceId};
+use scheduler::model::{
+    ActionId, Cause, Change, Id, Model, Node, NodeId, Origin, PlanOptions, ResourceId, Task,
+};
 
 /// The whole answer about one resource (or each primitive inside one).
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +30,23 @@ pub struct ResourceWhy {
     /// Unmanaged, blocked, failed, …: what keeps the cluster from acting on it.
     pub remarks: Vec<String>,
     pub nodes: Vec<NodeWhy>,
+    /// Why it gets that role.
+    pub role_cause: String,
     /// What the next plan does with it, and why.
-    pub actions: Vec<String>,
+    pub actions: Vec<ActionWhy>,
     /// What would make it move, or start.
     pub outlook: String,
+}
+
+/// One action of the next plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionWhy {
+    /// `start on node2`, and what keeps it from being done.
+    pub what: String,
+    /// What led to it, the first cause first.
+    pub causes: Vec<String>,
+    /// The actions that come before it, each with the reason.
+    pub waits_for: Vec<String>,
 }
 
 /// One node as a place for a resource.
@@ -57,26 +72,196 @@ pub struct Contribution {
 /// Answers for `id` (a primitive, group, clone, bundle or an instance); `None` if there is no such resource.
 /// With `node`, only that node is looked at.
 pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Why> {
-    let options = PlanOptions { record_reasons: true, ..PlanOptions::default() };
-    let mut model = scheduler::state::build(cib, now, options);
-    let before: Vec<(Role, Vec<NodeId>)> = model
-        .resources
-        .values()
-        .map(|resource| (resource.current_role, resource.active_on.clone()))
-        .collect();
-    let resource = scheduler::state::find_resource(&model, id)?;
-    scheduler::schedule(&mut model);
-    let mut without = Without { cib, now, plans: BTreeMap::new() };
-    let mut parts = Vec::new();
-    for leaf in leaves(&model, resource) {
-        let (role, active_on) = before.get(leaf.index()).cloned().unwrap_or_default();
-        let mut part = explain(&model, leaf, role, &active_on);
-        let instead = planned(&model, leaf).map(|chosen| without.place(chosen, leaf));
-        part.outlook = outlook(&part.nodes, part.planned_on.as_deref(), instead.flatten().as_deref());
+    let mut run = Run::new(cib, now);
+    let resource = scheduler::state::find_resource(&run.model, id)?;
+    let mut parts = run.parts(resource);
+    for part in &mut parts {
         part.nodes.retain(|other| node.is_none_or(|node| node.eq_ignore_ascii_case(&other.name)));
-        parts.push(part);
     }
     Some(Why { parts })
+}
+
+/// Answers for all configured resources, from one run.
+pub fn all(cib: &Cib, now: Timestamp) -> Why {
+    let mut run = Run::new(cib, now);
+    let ids = cib.configuration.resources.iter();
+    let resources: Vec<ResourceId> =
+        ids.filter_map(|it| scheduler::state::find_resource(&run.model, &it.id)).collect();
+    Why { parts: resources.into_iter().flat_map(|resource| run.parts(resource)).collect() }
+}
+
+/// A finished run of the scheduler with its reasons.
+struct Run<'c> {
+    model: Model<'c>,
+    /// Role and place of each resource before the run.
+    before: Vec<(Role, Vec<NodeId>)>,
+    /// Positions of the contributions to each resource's scores.
+    contributions: BTreeMap<ResourceId, Vec<usize>>,
+    causes: BTreeMap<ActionId, Vec<Cause>>,
+    without: Without<'c>,
+}
+
+impl<'c> Run<'c> {
+    fn new(cib: &'c Cib, now: Timestamp) -> Run<'c> {
+        let options = PlanOptions { record_reasons: true, ..PlanOptions::default() };
+        let mut model = scheduler::state::build(cib, now, options);
+        let state = |it: &scheduler::model::Resource| (it.current_role, it.active_on.clone());
+        let before = model.resources.values().map(state).collect();
+        scheduler::schedule(&mut model);
+        let mut contributions: BTreeMap<ResourceId, Vec<usize>> = BTreeMap::new();
+        for (position, part) in model.reasons.contributions.iter().enumerate() {
+            contributions.entry(part.resource).or_default().push(position);
+        }
+        let mut causes: BTreeMap<ActionId, Vec<Cause>> = BTreeMap::new();
+        for (action, cause) in &model.reasons.actions {
+            causes.entry(*action).or_default().push(*cause);
+        }
+        let without = Without { cib, now, plans: BTreeMap::new() };
+        Run { model, before, contributions, causes, without }
+    }
+
+    /// The answers about the primitives at or below the resource.
+    fn parts(&mut self, resource: ResourceId) -> Vec<ResourceWhy> {
+        leaves(&self.model, resource).into_iter().map(|leaf| self.part(leaf)).collect()
+    }
+
+    fn part(&mut self, leaf: ResourceId) -> ResourceWhy {
+        let mut part = self.explain(leaf);
+        let chosen = planned(&self.model, leaf);
+        let host = chosen.map(|chosen| host(&self.model, chosen));
+        part.outlook = match host {
+            Some(Ok(host)) => {
+                let instead = self.without.place(host, leaf);
+                outlook(&part, &self.model.nodes[host].name, instead.as_deref())
+            }
+            Some(Err(launcher)) => format!("it waits for {}", self.model.resources[launcher].printable_id()),
+            None => obstacle(&part.nodes),
+        };
+        part
+    }
+
+    fn explain(&self, resource: ResourceId) -> ResourceWhy {
+        let model = &self.model;
+        let it = &model.resources[resource];
+        let (role, active_on) = self.before.get(resource.index()).cloned().unwrap_or_default();
+        let node_name = |node: NodeId| model.nodes[node].name.to_string();
+        ResourceWhy {
+            name: it.printable_id().to_string(),
+            active_on: active_on.into_iter().map(node_name).collect(),
+            role,
+            next_role: it.next_role,
+            role_cause: self.cause(model.cause_of_role(resource)),
+            remarks: remarks(model, resource),
+            actions: self.actions(resource),
+            outlook: String::new(),
+            planned_on: planned(model, resource).map(node_name),
+            nodes: model.node_order.iter().filter_map(|node| self.node(resource, *node)).collect(),
+        }
+    }
+
+    fn node(&self, resource: ResourceId, node: NodeId) -> Option<NodeWhy> {
+        let model = &self.model;
+        let it = &model.resources[resource];
+        let score = it.allowed.score(node)?;
+        let mut contributions = Vec::new();
+        let mut sum = Score::ZERO;
+        let positions = self.contributions.get(&resource).into_iter().flatten();
+        let recorded = positions.map(|position| &model.reasons.contributions[*position]);
+        for part in recorded.filter(|part| part.node == node) {
+            let cause = cause(model, part.cause);
+            match part.change {
+                Change::Add(amount) => {
+                    sum += amount;
+                    if amount != Score::ZERO {
+                        contributions.push(Contribution { change: signed(amount), cause });
+                    }
+                }
+                Change::Set(value) if value == sum => {}
+                Change::Set(value) => {
+                    sum = value;
+                    contributions.push(Contribution { change: format!("= {value}"), cause });
+                }
+            }
+        }
+        Some(NodeWhy {
+            name: model.nodes[node].name.to_string(),
+            score,
+            unavailable: unavailable(&model.nodes[node]),
+            contributions,
+            chosen: it.assigned == Some(node),
+        })
+    }
+
+    /// What the next plan does with the resource.
+    fn actions(&self, resource: ResourceId) -> Vec<ActionWhy> {
+        let model = &self.model;
+        let shown = |id: &&ActionId| {
+            let it = &model.actions[**id];
+            !it.optional && !it.pseudo && !matches!(it.task, Task::Monitor | Task::Notify)
+        };
+        model.resources[resource].actions.iter().filter(shown).map(|id| self.action(*id)).collect()
+    }
+
+    fn action(&self, id: ActionId) -> ActionWhy {
+        let model = &self.model;
+        let it = &model.actions[id];
+        let on = it.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
+        let blocked = if it.runnable { "" } else { ", but it cannot be done" };
+        let reason = it.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let causes = self.causes.get(&id).into_iter().flatten().map(|cause| self.cause(*cause));
+        let inputs = it.inputs.iter().filter(|input| input.in_graph).map(|input| {
+            let reason = match model.reasons.of_relation(input.action, id) {
+                // the steps of one change
+                Some(Cause::Transition(_)) | None => String::new(),
+                Some(known) => format!(": {}", self.cause(known)),
+            };
+            format!("{}{reason}", action(model, input.action))
+        });
+        ActionWhy {
+            what: format!("{}{on}{blocked}{reason}", it.task.name()),
+            causes: unique(causes),
+            waits_for: unique(inputs),
+        }
+    }
+
+    /// A cause in words; where it is another action, with what that leads back to.
+    fn cause(&self, it: Cause) -> String {
+        let text = cause(&self.model, it);
+        match it {
+            Cause::Action(_) => match self.origin(it, &mut BTreeSet::new()) {
+                Some(origin) => format!("{text} ({})", origin_text(&self.model, origin)),
+                None => text,
+            },
+            Cause::Transition(resource) => self.change(resource).unwrap_or(text),
+            _ => text,
+        }
+    }
+
+    /// Where the resource is and where it should be, if that is not the same.
+    fn change(&self, resource: ResourceId) -> Option<String> {
+        let it = &self.model.resources[resource];
+        let (role, active_on) = self.before.get(resource.index()).filter(|_| it.is_primitive())?;
+        let state = |role: Role, nodes: &[NodeId]| {
+            let names = nodes.iter().map(|node| self.model.nodes[*node].name.to_string()).collect::<Vec<_>>();
+            state_text(role, &names)
+        };
+        let planned = planned(&self.model, resource);
+        let (now, then) = (state(*role, active_on), state(it.next_role, planned.as_slice()));
+        (now != then).then(|| format!("{} is {now} and should be {then}", it.printable_id()))
+    }
+
+    /// [`Model::origin`] by this run's own index.
+    fn origin(&self, cause: Cause, seen: &mut BTreeSet<ActionId>) -> Option<Origin> {
+        let Cause::Action(action) = cause else { return self.model.origin(cause) };
+        let causes = self.causes.get(&action).filter(|_| seen.insert(action))?;
+        causes.iter().find_map(|cause| self.origin(*cause, seen))
+    }
+}
+
+/// The texts in their order, each once.
+fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    texts.filter(|text| seen.insert(text.clone())).collect()
 }
 
 /// What the scheduler would do if a node could run nothing: asked of itself, once for each node.
@@ -107,6 +292,15 @@ fn planned(model: &Model, resource: ResourceId) -> Option<NodeId> {
     it.assigned.filter(|_| it.next_role > Role::Stopped)
 }
 
+/// The node itself, or for a guest node the one where what it runs in will be; what that is, if it will be
+/// nowhere.
+fn host(model: &Model, node: NodeId) -> Result<NodeId, ResourceId> {
+    match model.nodes[node].connection.and_then(|id| model.resources[id].launcher) {
+        Some(launcher) => planned(model, launcher).ok_or(launcher),
+        None => Ok(node),
+    }
+}
+
 /// The primitives below a resource, surplus instances left out.
 fn leaves(model: &Model, resource: ResourceId) -> Vec<ResourceId> {
     let it = &model.resources[resource];
@@ -115,54 +309,6 @@ fn leaves(model: &Model, resource: ResourceId) -> Vec<ResourceId> {
     }
     let children = it.children.clone();
     children.into_iter().flat_map(|child| leaves(model, child)).collect()
-}
-
-fn explain(model: &Model, resource: ResourceId, role: Role, active_on: &[NodeId]) -> ResourceWhy {
-    let it = &model.resources[resource];
-    let node_name = |node: NodeId| model.nodes[node].name.to_string();
-    let nodes = model.node_order.iter().filter_map(|node| node_why(model, resource, *node)).collect();
-    ResourceWhy {
-        name: it.printable_id().to_string(),
-        active_on: active_on.iter().copied().map(node_name).collect(),
-        role,
-        next_role: it.next_role,
-        remarks: remarks(model, resource),
-        actions: actions(model, resource),
-        outlook: String::new(),
-        planned_on: planned(model, resource).map(node_name),
-        nodes,
-    }
-}
-
-fn node_why(model: &Model, resource: ResourceId, node: NodeId) -> Option<NodeWhy> {
-    let it = &model.resources[resource];
-    let score = it.allowed.score(node)?;
-    let mut contributions = Vec::new();
-    let mut sum = Score::ZERO;
-    let recorded = model.reasons.contributions.iter();
-    for part in recorded.filter(|part| part.resource == resource && part.node == node) {
-        let cause = cause(model, part.cause);
-        match part.change {
-            Change::Add(amount) => {
-                sum += amount;
-                if amount != Score::ZERO {
-                    contributions.push(Contribution { change: signed(amount), cause });
-                }
-            }
-            Change::Set(value) if value == sum => {}
-            Change::Set(value) => {
-                sum = value;
-                contributions.push(Contribution { change: format!("= {value}"), cause });
-            }
-        }
-    }
-    Some(NodeWhy {
-        name: model.nodes[node].name.to_string(),
-        score,
-        unavailable: unavailable(&model.nodes[node]),
-        contributions,
-        chosen: it.assigned == Some(node),
-    })
 }
 
 fn signed(score: Score) -> String {
@@ -202,46 +348,36 @@ fn remarks(model: &Model, resource: ResourceId) -> Vec<String> {
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text).collect()
 }
 
-/// What the next plan does with the resource.
-fn actions(model: &Model, resource: ResourceId) -> Vec<String> {
-    let it = &model.resources[resource];
-    it.actions
-        .iter()
-        .map(|id| &model.actions[*id])
-        .filter(|action| !action.optional && !action.pseudo)
-        .filter(|action| !matches!(action.task, scheduler::model::Task::Monitor))
-        .map(|action| {
-            let on = action.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
-            let blocked = if action.runnable { "" } else { ", but it cannot be done" };
-            let reason = action.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{}{on}{blocked}{reason}", action.task.name())
-        })
-        .collect()
+/// Why no node is chosen.
+fn obstacle(nodes: &[NodeWhy]) -> String {
+    let text = if nodes.is_empty() {
+        "it has no node at all: a location constraint with a score of 0 or more would allow one"
+    } else if !nodes.iter().any(is_usable) {
+        "no node may run it: see the scores below -INFINITY or the states of the nodes"
+    } else {
+        "a node would take it, but something else keeps it from running: see the remarks and actions"
+    };
+    text.to_owned()
 }
 
-/// What would make it move or start: the scores, and where it would be (`instead`) without its node.
-fn outlook(nodes: &[NodeWhy], planned_on: Option<&str>, instead: Option<&str>) -> String {
-    let usable = |node: &&NodeWhy| node.unavailable.is_none() && node.score >= Score::ZERO;
-    let Some(chosen) = planned_on.and_then(|name| nodes.iter().find(|node| node.name == name)) else {
-        let banned: Vec<&str> =
-            nodes.iter().filter(|node| !usable(node)).map(|node| node.name.as_str()).collect();
-        return if nodes.is_empty() {
-            "it has no node at all: a location constraint with a score of 0 or more would allow one"
-                .to_owned()
-        } else if banned.len() == nodes.len() {
-            "no node may run it: see the scores below -INFINITY or the states of the nodes".to_owned()
-        } else {
-            "a node would take it, but something else keeps it from running: see the remarks and actions"
-                .to_owned()
-        };
-    };
-    let next =
-        nodes.iter().filter(|node| node.name != chosen.name).filter(usable).max_by_key(|node| node.score);
+fn is_usable(node: &NodeWhy) -> bool {
+    node.unavailable.is_none() && node.score >= Score::ZERO
+}
+
+/// What would make it move: the scores, and where it would be (`instead`) without `host`, which is its node or
+/// has it.
+fn outlook(part: &ResourceWhy, host: &str, instead: Option<&str>) -> String {
+    let planned_on = part.planned_on.as_deref();
     let without = match instead {
-        Some(node) => format!("without {} it would go to {node}", chosen.name),
-        None => format!("without {} it would be stopped: no other node may run it", chosen.name),
+        Some(_) if instead == planned_on => format!("without {host} it would go with its guest node"),
+        Some(node) => format!("without {host} it would go to {node}"),
+        None => format!("without {host} it would be stopped: no other node may run it"),
     };
-    match next {
+    let Some(chosen) = part.nodes.iter().find(|node| Some(node.name.as_str()) == planned_on) else {
+        return without;
+    };
+    let others = part.nodes.iter().filter(|node| node.name != chosen.name && is_usable(node));
+    match others.max_by_key(|node| node.score) {
         Some(next) if chosen.score < Score::INFINITY => {
             let margin = chosen.score.value().saturating_sub(next.score.value());
             format!(
@@ -316,12 +452,28 @@ pub fn cause(model: &Model, cause: Cause) -> String {
     }
 }
 
-fn action(model: &Model, id: scheduler::model::ActionId) -> String {
+/// Where a chain of causes ends, in words.
+fn origin_text(model: &Model, origin: Origin) -> String {
+    let resource = |id: ResourceId| model.resources[id].printable_id().to_string();
+    match origin {
+        Origin::Resource(id) => format!("because of {}", resource(id)),
+        Origin::Constraint(index) => format!("because of constraint {}", constraint(model, index)),
+        Origin::Ticket(id) => format!("because of ticket {}", model.tickets[id].id),
+        Origin::Option(name) => format!("because of option {name}"),
+        Origin::History { resource: id, node } => {
+            format!("because of the history of {} on {}", resource(id), model.nodes[node].name)
+        }
+        Origin::Node(node) => format!("because of the state of {}", model.nodes[node].name),
+    }
+}
+
+fn action(model: &Model, id: ActionId) -> String {
     let it = &model.actions[id];
     let resource =
         it.resource.map(|id| format!(" of {}", model.resources[id].printable_id())).unwrap_or_default();
     let on = it.node.map(|node| format!(" on {}", model.nodes[node].name)).unwrap_or_default();
-    format!("{}{resource}{on}", it.task.name())
+    let task = if it.is_probe() { "probe" } else { it.task.name() };
+    format!("{task}{resource}{on}")
 }
 
 fn line(model: &Model, source: Option<u32>) -> String {
@@ -340,26 +492,37 @@ fn constraint(model: &Model, index: u32) -> String {
     }
 }
 
+/// `started on node1`, or that it is active nowhere.
+fn state_text(role: Role, nodes: &[String]) -> String {
+    match nodes {
+        [] => "stopped".to_owned(),
+        nodes => format!("{} on {}", role.name().to_lowercase(), nodes.join(", ")),
+    }
+}
+
 /// The answer as text.
 pub fn text(why: &Why) -> String {
     let mut out = String::new();
     for part in &why.parts {
-        let now = match part.active_on.as_slice() {
-            [] => "stopped".to_owned(),
-            nodes => format!("{} on {}", part.role.name().to_lowercase(), nodes.join(", ")),
-        };
-        let then = match &part.planned_on {
-            Some(node) => format!("{} on {node}", part.next_role.name().to_lowercase()),
-            None => "stopped".to_owned(),
-        };
+        let now = state_text(part.role, &part.active_on);
+        let then = state_text(part.next_role, part.planned_on.as_slice());
         let verdict = if now == then { "and that is where it should be" } else { "and should be " };
         let then = if now == then { String::new() } else { then };
         out.push_str(&format!("{}: {now}, {verdict}{then}\n", part.name));
         for remark in &part.remarks {
             out.push_str(&format!("  ! {remark}\n"));
         }
+        if !part.actions.is_empty() {
+            out.push_str(&format!("  role: {}: {}\n", part.next_role.name().to_lowercase(), part.role_cause));
+        }
         for action in &part.actions {
-            out.push_str(&format!("  next: {action}\n"));
+            out.push_str(&format!("  next: {}\n", action.what));
+            for cause in &action.causes {
+                out.push_str(&format!("      because {cause}\n"));
+            }
+            for first in &action.waits_for {
+                out.push_str(&format!("      after {first}\n"));
+            }
         }
         for node in &part.nodes {
             let mark = if node.chosen { '>' } else { ' ' };
@@ -399,7 +562,7 @@ mod tests {
         let text = text(&answer("A").unwrap());
         assert_eq!(
             text,
-            "A: stopped, and should be started on node2\n  next: start on node2\n    node1: 0\n  > node2: 60\n            +60  location constraint likes (line 6)\n  it would move to node1 if that gained more than 60 over node2; without node2 it would go to node1\n"
+            "A: stopped, and should be started on node2\n  role: started: A is stopped and should be started on node2\n  next: start on node2\n      because A is stopped and should be started on node2\n      after probe of A on node1: the state of A on node1 is not known yet\n      after probe of A on node2: the state of A on node2 is not known yet\n    node1: 0\n  > node2: 60\n            +60  location constraint likes (line 6)\n  it would move to node1 if that gained more than 60 over node2; without node2 it would go to node1\n"
         );
     }
 
