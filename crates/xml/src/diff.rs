@@ -6,10 +6,15 @@
 //! replaced as a whole when anything in them differs. Comments
 //! match by content. The two roots must have the same name.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod apply;
+mod path;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::document::{Document, NodeId, NodeKind};
+pub use apply::apply;
+pub use path::{find, find_all, path_of};
 
 /// One step of a patch. Positions count sibling elements and comments from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,25 +67,6 @@ pub fn diff(source: &Document, target: &Document, order: AttributeOrder) -> Vec<
     let mut changes = differ.deletions;
     changes.append(&mut differ.changes);
     changes
-}
-
-/// Path of a node in the form patches use: `/a/b[@id='x']/c`.
-pub fn path_of(doc: &Document, id: NodeId) -> String {
-    let mut nodes: Vec<NodeId> = doc.ancestors(id).collect();
-    nodes.reverse();
-    nodes.push(id);
-    nodes.into_iter().map(|node| step_of(doc, node)).collect()
-}
-
-fn step_of(doc: &Document, id: NodeId) -> String {
-    if doc.kind(id) == NodeKind::Comment {
-        return "/comment".to_owned();
-    }
-    match doc.attribute(id, "id") {
-        Some(value) if value.contains('\'') => format!("/{}[@id=\"{value}\"]", doc.name(id)),
-        Some(value) => format!("/{}[@id='{value}']", doc.name(id)),
-        None => format!("/{}", doc.name(id)),
-    }
 }
 
 struct Differ<'a> {
@@ -272,155 +258,6 @@ fn longest_rise(matches: &[Option<usize>]) -> Vec<bool> {
         current = before[position];
     }
     stays
-}
-
-/// Applies changes to a document. A deletion of what is not there is no error; other missing places are
-/// returned, and the rest is still done: whoever needs all or nothing works on a copy.
-pub fn apply(doc: &mut Document, changes: &[Change]) -> Vec<MissingPlace> {
-    let mut missing = Vec::new();
-    delete_all(doc, changes);
-    let mut placings: Vec<Placing<'_>> = Vec::new();
-    for change in changes {
-        let (Change::Modify { path, .. } | Change::Create { path, .. } | Change::Move { path, .. }) = change
-        else {
-            continue;
-        };
-        let Some(node) = find(doc, path) else {
-            missing.push(MissingPlace { path: path.clone() });
-            continue;
-        };
-        match change {
-            Change::Modify { result, .. } => {
-                doc.clear_attributes(node);
-                for (name, value) in result {
-                    doc.set_attribute(node, name, value);
-                }
-            }
-            Change::Create { position, subtree, .. } => {
-                placings.push(Placing { position: *position, parent: node, what: What::New(subtree) });
-            }
-            Change::Move { position, .. } => {
-                if let Some(parent) = doc.parent(node) {
-                    placings.push(Placing { position: *position, parent, what: What::Old(node) });
-                }
-            }
-            Change::Delete { .. } => {}
-        }
-    }
-    place_all(doc, placings);
-    missing
-}
-
-struct Placing<'a> {
-    position: usize,
-    parent: NodeId,
-    what: What<'a>,
-}
-
-enum What<'a> {
-    New(&'a Document),
-    Old(NodeId),
-}
-
-/// Moved nodes wait at the end of their parent, so that each index is already the final one when used.
-fn place_all(doc: &mut Document, mut placings: Vec<Placing<'_>>) {
-    for placing in &placings {
-        if let What::Old(node) = placing.what {
-            doc.move_to(node, placing.parent, None);
-        }
-    }
-    placings.sort_by_key(|placing| placing.position);
-    for Placing { position, parent, what } in placings {
-        match what {
-            What::New(subtree) => {
-                doc.import(parent, Some(position), subtree, subtree.root());
-            }
-            What::Old(node) => {
-                doc.move_to(node, parent, Some(position));
-            }
-        }
-    }
-}
-
-/// Finds all victims first: their paths and positions are those of the unchanged document.
-fn delete_all(doc: &mut Document, changes: &[Change]) {
-    let mut victims: BTreeSet<NodeId> = BTreeSet::new();
-    for change in changes {
-        let Change::Delete { path, position } = change else { continue };
-        let chosen = match position {
-            Some(position) => find_comment(doc, path, *position),
-            None => find_all(doc, path).into_iter().find(|node| !victims.contains(node)),
-        };
-        // the root can be emptied but not deleted
-        victims.extend(chosen.filter(|node| *node != doc.root()));
-    }
-    for victim in victims {
-        doc.remove(victim);
-    }
-}
-
-/// First element with this path, if there is one.
-pub fn find(doc: &Document, path: &str) -> Option<NodeId> {
-    find_all(doc, path).into_iter().next()
-}
-
-fn find_comment(doc: &Document, path: &str, position: usize) -> Option<NodeId> {
-    let parent = find(doc, path.strip_suffix("/comment")?)?;
-    structure(doc, parent).get(position).copied().filter(|node| doc.kind(*node) == NodeKind::Comment)
-}
-
-/// All candidates for the last step; of each step before only the first counts.
-pub fn find_all(doc: &Document, path: &str) -> Vec<NodeId> {
-    let Some(steps) = steps(path) else { return Vec::new() };
-    let mut candidates = Vec::new();
-    for (level, step) in steps.iter().enumerate() {
-        candidates = match (level, candidates.first()) {
-            (0, _) => step.matching(doc, std::iter::once(doc.root())),
-            (_, Some(parent)) => step.matching(doc, doc.children(*parent)),
-            (_, None) => return candidates,
-        };
-    }
-    candidates
-}
-
-struct Step<'a> {
-    name: &'a str,
-    id: Option<&'a str>,
-}
-
-impl Step<'_> {
-    /// Elements this step means; without a predicate those without id come first.
-    fn matching(&self, doc: &Document, nodes: impl Iterator<Item = NodeId>) -> Vec<NodeId> {
-        let named = nodes.filter(|node| doc.name(*node) == self.name);
-        if self.id.is_some() {
-            return named.filter(|node| doc.attribute(*node, "id") == self.id).collect();
-        }
-        let (with_id, mut found): (Vec<NodeId>, Vec<NodeId>) =
-            named.partition(|node| doc.attribute(*node, "id").is_some());
-        found.extend(with_id);
-        found
-    }
-}
-
-/// Reads `/a/b[@id='x']`; nothing if the path has another form.
-fn steps(path: &str) -> Option<Vec<Step<'_>>> {
-    let mut rest = path;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        rest = rest.strip_prefix('/')?;
-        let end = rest.find(['/', '[']).unwrap_or(rest.len());
-        let (name, after) = rest.split_at(end);
-        let mut id = None;
-        rest = after;
-        if let Some(predicate) = rest.strip_prefix("[@id=") {
-            let quote = predicate.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-            let (value, after) = predicate[1..].split_once(quote)?;
-            id = Some(value);
-            rest = after.strip_prefix(']')?;
-        }
-        steps.push(Step { name, id });
-    }
-    Some(steps)
 }
 
 #[cfg(test)]

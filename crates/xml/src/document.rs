@@ -518,6 +518,26 @@ impl Document {
         true
     }
 
+    /// Moves a child of `parent` before another one; without that to the end.
+    pub(crate) fn move_before(&mut self, id: NodeId, parent: NodeId, before: Option<NodeId>) {
+        self.unlink(id);
+        self.link_before(parent, before, id);
+    }
+
+    /// As [`import`](Self::import), before a given child; without that to the end.
+    pub(crate) fn import_before(
+        &mut self,
+        parent: NodeId,
+        before: Option<NodeId>,
+        other: &Document,
+        other_id: NodeId,
+    ) -> NodeId {
+        let top = self.copy_node(other, other_id);
+        self.link_before(parent, before, top);
+        self.copy_children(top, other, other_id);
+        top
+    }
+
     /// Copies a subtree of another document; without an index to the end. Returns the copy.
     pub fn import(
         &mut self,
@@ -526,10 +546,8 @@ impl Document {
         other: &Document,
         other_id: NodeId,
     ) -> NodeId {
-        let top = self.copy_node(other, other_id);
-        self.link_at(parent, index, top);
-        self.copy_children(top, other, other_id);
-        top
+        let before = self.child_at(parent, index);
+        self.import_before(parent, before, other, other_id)
     }
 
     /// Copies a subtree within this document; without an index to the end. Returns the copy.
@@ -697,9 +715,16 @@ impl Document {
     }
 
     fn link_at(&mut self, parent: NodeId, index: Option<usize>, id: NodeId) {
-        let before = index.and_then(|index| {
-            self.nodes(parent).filter(|child| self.kind(*child) != NodeKind::Text).nth(index)
-        });
+        let before = self.child_at(parent, index);
+        self.link_before(parent, before, id);
+    }
+
+    /// The `index`-th child element or comment.
+    fn child_at(&self, parent: NodeId, index: Option<usize>) -> Option<NodeId> {
+        self.nodes(parent).filter(|child| self.kind(*child) != NodeKind::Text).nth(index?)
+    }
+
+    fn link_before(&mut self, parent: NodeId, before: Option<NodeId>, id: NodeId) {
         let Some(before) = before else { return self.link_last(parent, id) };
         let previous = self.node(before).previous;
         let node = self.node_mut(id);

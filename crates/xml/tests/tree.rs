@@ -1,7 +1,7 @@
 //! The tree as its users see it: text in, text out, changes in between, and nothing ever panics.
 
 use proptest::prelude::*;
-use xml::diff::{AttributeOrder, apply, diff};
+use xml::diff::{AttributeOrder, Change, apply, diff};
 use xml::{Document, NodeId, NodeKind};
 
 fn parse(text: &str) -> Document {
@@ -129,6 +129,39 @@ fn a_document_that_keeps_its_text_changes_like_any_other() {
         );
     }
     assert_eq!(copied, owned);
+}
+
+#[test]
+fn patches_of_many_siblings() {
+    // a debug build would not live to see the end if each change looked through all siblings
+    const MANY: usize = 20_000;
+    let document = |children: &mut dyn Iterator<Item = usize>| {
+        let mut doc = Document::new("a");
+        for number in children {
+            let child = doc.append_element(NodeId(0), "b");
+            doc.set_attribute(child, "id", &number.to_string());
+        }
+        doc.append_comment(NodeId(0), "end");
+        doc
+    };
+    let source = document(&mut (0..MANY));
+    let mut halves = (0..MANY).step_by(2);
+    let mut others = (1..MANY).step_by(6).rev().chain(MANY..MANY + MANY / 2);
+    let target = document(&mut (0..).map_while(|n| if n % 2 == 0 { halves.next() } else { others.next() }));
+    for (source, target) in [(&source, &target), (&target, &source)] {
+        let mut patched = source.clone();
+        assert_eq!(apply(&mut patched, &diff(source, target, AttributeOrder::Matters)), []);
+        assert_eq!(patched, *target);
+    }
+}
+
+#[test]
+fn a_node_that_a_patch_moves_twice_ends_at_the_last_place() {
+    let mut doc = parse("<a><b id='1'/>t<b id='2'/><b id='3'/><b id='4'/></a>");
+    let to = |id: u32, position| Change::Move { path: format!("/a/b[@id='{id}']"), position };
+    assert_eq!(apply(&mut doc, &[to(4, 0), to(1, 1), to(4, 2), to(3, 9)]), []);
+    let ids: Vec<_> = doc.children(doc.root()).filter_map(|child| doc.attribute(child, "id")).collect();
+    assert_eq!(ids, ["1", "2", "4", "3"]);
 }
 
 #[test]
