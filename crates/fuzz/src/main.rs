@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fuzz::run::{Bounds, Length, feed_once, run, save};
-use fuzz::{Target, corpus, memory, minimize, target};
+use fuzz::{Target, corpus, large, memory, minimize, target};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -13,6 +13,7 @@ const HELP: &str = "\
 fuzz TARGET [--seconds N] [--seed N] [--cuts]   feed mutated inputs (60 s; seed 1)
 fuzz TARGET --minimize FILE                     make an input smaller that makes the target panic
 fuzz TARGET FILE...                             feed these files
+fuzz TARGET --large MIB                         feed documents of this size in the shapes hardest to read
 
 targets: xml, cib, plan
 --cuts   (plan) also report valid configurations whose plan had to be cut
@@ -26,6 +27,8 @@ struct Arguments {
     seed: u64,
     cuts: bool,
     minimize: bool,
+    /// MiB.
+    large: Option<usize>,
     files: Vec<String>,
 }
 
@@ -40,10 +43,11 @@ fn main() -> ExitCode {
         eprint!("{HELP}");
         return ExitCode::from(2);
     };
-    let clean = match (arguments.minimize, arguments.files.as_slice()) {
-        (true, files) => files.iter().all(|file| smaller(target, file, arguments.cuts)),
-        (false, []) => search(target, &arguments),
-        (false, files) => files.iter().filter(|file| !replay(target, file)).count() == 0,
+    let clean = match (arguments.minimize, arguments.large, arguments.files.as_slice()) {
+        (true, _, files) => files.iter().all(|file| smaller(target, file, arguments.cuts)),
+        (false, Some(mib), _) => feed_large(target, mib << 20),
+        (false, None, []) => search(target, &arguments),
+        (false, None, files) => files.iter().filter(|file| !replay(target, file)).count() == 0,
     };
     if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -57,6 +61,7 @@ fn parse(words: &[String]) -> Option<Arguments> {
             "--seed" => arguments.seed = words.next()?.parse().ok()?,
             "--cuts" => arguments.cuts = true,
             "--minimize" => arguments.minimize = true,
+            "--large" => arguments.large = Some(words.next()?.parse().ok()?),
             option if option.starts_with('-') => return None,
             file => arguments.files.push(file.to_owned()),
         }
@@ -108,13 +113,26 @@ fn replay(target: Target, file: &str) -> bool {
         eprintln!("{file} cannot be read");
         return false;
     };
-    let begun = std::time::Instant::now();
-    memory::forget_most();
-    let result = feed_once(target, &input);
-    let verdict = result.as_ref().map_or_else(|error| format!("panics: {error}"), |()| "survived".to_owned());
-    let most = memory::most() >> 20;
-    println!("{file}: {verdict} ({:.2} s, {most} MiB)", begun.elapsed().as_secs_f64());
+    let survived = feed_and_tell(target, file, &input);
     target::cuts_of_valid(&input).iter().for_each(|cut| println!("    {cut}"));
+    survived
+}
+
+fn feed_large(target: Target, bytes: usize) -> bool {
+    // all are fed, whatever the first ones do
+    let failed = |(name, input): &(&str, String)| !feed_and_tell(target, name, input.as_bytes());
+    large::inputs(bytes).filter(failed).count() == 0
+}
+
+/// Feeds one input and says what that took, memory beside the input's own; whether it was survived.
+fn feed_and_tell(target: Target, name: &str, input: &[u8]) -> bool {
+    let begun = std::time::Instant::now();
+    let before = memory::used();
+    memory::forget_most();
+    let result = feed_once(target, input);
+    let verdict = result.as_ref().map_or_else(|error| format!("panics: {error}"), |()| "survived".to_owned());
+    let most = memory::most().saturating_sub(before) >> 20;
+    println!("{name}: {verdict} ({:.2} s, {most} MiB)", begun.elapsed().as_secs_f64());
     result.is_ok()
 }
 

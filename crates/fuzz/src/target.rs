@@ -53,7 +53,9 @@ fn feed_xml(input: &[u8]) -> Features {
         Ok(document) => document,
         Err(error) => return Features::from([template(&error.message)]),
     };
-    for text in [document.to_pretty(), document.to_string()] {
+    // indented, what is nested deeply can grow beyond what is read
+    let is_read = |text: &String| text.len() <= xml::Limits::default().bytes;
+    for text in [document.to_pretty(), document.to_string()].into_iter().filter(is_read) {
         let again = Document::parse(&text);
         let again = again.unwrap_or_else(|error| panic!("what was printed is not read: {error}\n{text}"));
         assert_eq!(again.to_string(), document.to_string(), "printing and reading changes something");

@@ -1,7 +1,7 @@
 //! Every kept input, and a short run of new ones; a longer run is `cargo xtask fuzz TARGET`.
 
 use fuzz::run::{Bounds, Length, feed_once, run, save};
-use fuzz::{Target, corpus};
+use fuzz::{Target, corpus, large};
 
 /// Mutated inputs for each target.
 const INPUTS: usize = 250;
@@ -26,5 +26,19 @@ fn mutated_inputs_are_survived() {
         let mut note = |input: &[u8]| found.push(save(target, input, "panic"));
         run(target, corpus::parents(), 1, Length::Inputs(INPUTS), Bounds::default(), &mut note);
         assert!(found.is_empty(), "{} panics: {found:?}", target.name());
+    }
+}
+
+/// Small enough for a test; `cargo xtask fuzz TARGET --large 100` feeds what is really large.
+const LARGE: usize = 100_000;
+
+#[test]
+fn large_documents_are_survived() {
+    for target in Target::ALL {
+        for (name, input) in large::inputs(LARGE) {
+            if let Err(error) = feed_once(target, input.as_bytes()) {
+                panic!("{name} makes {} panic: {error}", target.name());
+            }
+        }
     }
 }
