@@ -34,7 +34,7 @@ cargo xtask COMMAND
   lab [--short] [--reference] [--only SCENARIO] [--runs N]
                               clusters on hosts made on this machine that really fail (root);
                               --reference: alternate with the reference stack, and print both
-  bench live [--runs N] [--idle SECONDS] [--only PART]
+  bench live [--runs N] [--idle SECONDS] [--only PART] [--reference]
                               three daemons on this machine: start, load, reaction, commands, rates, idle
   bench tools [--runs N]      crm_mon, cibadmin, crm_attribute, crm_resource, side by side with the reference
   golden [--reference]        the recorded cases of the tools; --reference: record them anew from the

@@ -78,6 +78,20 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
     if report.close(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Seconds that a shell's loop takes on a host of the reference, on three hosts with that many Dummies.
+pub fn reference_loop(binary: &Path, resources: usize, line: &str) -> io::Result<f64> {
+    let cluster = Cluster::start(Stack::Reference, binary, 3, &[])?;
+    cluster.replace("resources", &scenarios::dummies(&scenarios::names(resources)))?;
+    cluster.settle()?;
+    let begun = Instant::now();
+    let output = cluster.tool("node1", &["sh", "-c", line])?;
+    let seconds = begun.elapsed().as_secs_f64();
+    match output.status.success() {
+        true => Ok(seconds),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
 /// All figures: what was measured, by scenario's words and stack.
 type Figures = BTreeMap<(&'static str, Stack), Vec<f64>>;
 

@@ -93,6 +93,13 @@ impl Cluster {
         succeeded("installing", &output)
     }
 
+    /// A folder that all hosts see, outside everything that belongs to one of them.
+    pub fn room(&self) -> io::Result<PathBuf> {
+        let room = self.shared.join("room");
+        fs::create_dir_all(&room)?;
+        Ok(room)
+    }
+
     /// Starts the daemon of a host that is on.
     pub fn start_daemon(&self, name: &str) -> io::Result<()> {
         let console = fs::File::create(self.shared.join(format!("{name}.log")))?;

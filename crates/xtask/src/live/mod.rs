@@ -11,6 +11,7 @@ pub mod hosts;
 mod systemd;
 mod tools;
 mod tutorial;
+mod upkeep;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,15 +1,22 @@
-//! Tools in unfriendly surroundings: run by users with few rights, and killed at any moment.
+//! The low-level tools: in unfriendly surroundings, run by users with few rights and killed at any moment; and what
+//! people look after a cluster with ([`upkeep`]).
 
 use std::io;
 use std::path::Path;
 
 use super::cluster::Cluster;
+use super::upkeep;
 use crate::report::Report;
 
 type Step = fn(&Cluster) -> io::Result<()>;
 
-const STEPS: [(&str, Step); 3] = [
+const STEPS: [(&str, Step); 8] = [
     ("access control through the socket, as other users", access),
+    ("cibsecret: set, moved, stashed and unstashed, read by an agent", upkeep::secrets),
+    ("crm_report: one archive of all nodes, without secrets", upkeep::report),
+    ("crmadmin: the DC, states, nodes", upkeep::coordinator),
+    ("stonith_admin: agents, devices, targets, history", upkeep::fencing),
+    ("crm_mon: the live screen and its keys", upkeep::screen),
     ("cibadmin killed 200 times: the file is the old or the new one", killed_on_a_file),
     ("cibadmin killed 200 times: the cluster has the old or the new state", killed_on_the_cluster),
 ];

@@ -25,15 +25,21 @@ pub struct Options {
     idle: u64,
     /// Only this part.
     only: Option<String>,
+    /// Also the reference's loop of changes, on hosts of the lab (as root).
+    reference: bool,
 }
 
 const PARTS: [&str; 6] = ["start", "load", "reaction", "commands", "rates", "idle"];
 
 impl Options {
     pub fn parse(words: &[&str]) -> Result<Options, String> {
-        let mut options = Options { runs: 5, idle: 60, only: None };
+        let mut options = Options { runs: 5, idle: 60, only: None, reference: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
+            if *word == "--reference" {
+                options.reference = true;
+                continue;
+            }
             let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
             let number = || value.parse::<u64>().ok().filter(|number| *number > 0);
             match *word {
@@ -99,6 +105,11 @@ fn measure(root: &Path, options: &Options) -> Result<(), String> {
     if options.wants("start") {
         print(start::measure(&binary, options.runs)?);
     }
+    // alone on the machine, as ours will be
+    let reference = || crate::lab::reference_loop(&binary, RESOURCES, &rates::shell_loop());
+    let is_wanted = options.reference && options.wants("rates");
+    let reference =
+        is_wanted.then(reference).transpose().map_err(|error| format!("the reference: {error}"))?;
     let mut cluster = quiet(&binary)?;
     if options.wants("load") {
         print(load::measure(&cluster, RESOURCES, options.runs)?);
@@ -114,7 +125,7 @@ fn measure(root: &Path, options: &Options) -> Result<(), String> {
         print(commands::measure(&cluster)?);
     }
     if options.wants("rates") {
-        print(rates::changes(&cluster)?);
+        print(rates::changes(&cluster, reference)?);
         print(rates::attributes(&cluster)?);
     }
     if options.wants("idle") {

@@ -20,14 +20,24 @@ const UPDATES: usize = 10_000;
 /// A journal that brings nothing for so long has nothing more to bring.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// Rates of changes of the CIB.
-pub fn changes(cluster: &Cluster) -> Result<Vec<Row>, String> {
-    let xml = |number: usize| {
-        format!(
-            "<crm_config><cluster_property_set id=\"cib-bootstrap-options\"><nvpair id=\"bench\" \
-             name=\"bench\" value=\"{number}\"/></cluster_property_set></crm_config>"
-        )
-    };
+/// One change of the CIB.
+fn xml(value: impl std::fmt::Display) -> String {
+    format!(
+        "<crm_config><cluster_property_set id='cib-bootstrap-options'><nvpair id='bench' name='bench' \
+         value='{value}'/></cluster_property_set></crm_config>"
+    )
+}
+
+/// The changes with one process each, for a shell.
+pub fn shell_loop() -> String {
+    format!(
+        "n=0; while [ $n -lt {PROCESSES} ]; do cibadmin -M -c -o crm_config -X \"{}\" || exit 1; n=$((n+1)); done",
+        xml("$n")
+    )
+}
+
+/// Rates of changes of the CIB; `reference`: the seconds that the reference took for [`shell_loop`] in this run.
+pub fn changes(cluster: &Cluster, reference: Option<f64>) -> Result<Vec<Row>, String> {
     let mut api = cluster.api(1)?;
     let begun = Instant::now();
     for number in 0..CHANGES {
@@ -45,10 +55,19 @@ pub fn changes(cluster: &Cluster) -> Result<Vec<Row>, String> {
         }
     }
     let processes = PROCESSES as f64 / begun.elapsed().as_secs_f64();
-    Ok(vec![
+    let mut rows = vec![
         Row::new(&format!("{CHANGES} CIB changes in sequence, one connection"), per_second(single), None),
         Row::new(&format!("{PROCESSES} CIB changes, one `cibadmin` each"), per_second(processes), None),
-    ])
+    ];
+    if let Some(seconds) = reference {
+        let rate = PROCESSES as f64 / seconds;
+        let times = |own: f64| format!("{:.1} times", own / rate);
+        let what = format!("{PROCESSES} CIB changes, the reference's `cibadmin` on three hosts");
+        rows.push(Row::new(&what, format!("{rate:.1}/s"), None));
+        rows.push(Row::new("- one connection against it", times(single), Some("10 times")));
+        rows.push(Row::new("- one process each against it", times(processes), None));
+    }
+    Ok(rows)
 }
 
 fn per_second(rate: f64) -> String {

@@ -59,11 +59,11 @@ const fn three(
     Scenario { name, hosts: 3, quorum: &[], short, play }
 }
 
-fn names(count: usize) -> Vec<String> {
+pub fn names(count: usize) -> Vec<String> {
     (1..=count).map(|number| format!("d{number}")).collect()
 }
 
-fn dummies(names: &[String]) -> String {
+pub fn dummies(names: &[String]) -> String {
     names.iter().map(|name| dummy(name, "10s")).collect()
 }
 
