@@ -114,11 +114,14 @@ pub struct Decision {
 /// The result of a round in which exactly these were heard; nothing if there is nobody to be the DC.
 #[must_use]
 pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
-    let dc = hellos.values().min_by_key(|hello| preference(hello))?;
+    let owners = owners_of_names(hellos);
+    let is_owner = |hello: &&Hello| owners.get(&hello.name.to_lowercase()) == Some(&hello.id);
+    let dc = hellos.values().filter(is_owner).min_by_key(|hello| preference(hello))?;
     let mut members = Vec::new();
     let mut refused = Vec::new();
     for hello in hellos.values() {
-        match refusal(dc, hello) {
+        let reason = if is_owner(&hello) { refusal(dc, hello) } else { Some(name_taken(hello, &owners)) };
+        match reason {
             None => members.push(hello.id),
             Some(reason) => refused.push((hello.id, reason)),
         }
@@ -145,6 +148,26 @@ fn preference(hello: &Hello) -> impl Ord + use<> {
         hello.started,
         hello.name.to_lowercase(),
         hello.id,
+    )
+}
+
+/// Whose each name is: of two members with one name it belongs to the one that was there before.
+fn owners_of_names(hellos: &BTreeMap<NodeId, Hello>) -> BTreeMap<String, NodeId> {
+    let mut by_age: Vec<&Hello> = hellos.values().collect();
+    by_age.sort_by_key(|hello| (hello.fresh, hello.started, hello.id));
+    let mut owners = BTreeMap::new();
+    for hello in by_age {
+        owners.entry(hello.name.to_lowercase()).or_insert(hello.id);
+    }
+    owners
+}
+
+fn name_taken(hello: &Hello, owners: &BTreeMap<String, NodeId>) -> String {
+    let owner = owners.get(&hello.name.to_lowercase()).map(ToString::to_string).unwrap_or_default();
+    format!(
+        "the name {} belongs to the node with id {owner}, and this one has id {}: give each node a name of its own \
+         in corosync.conf",
+        hello.name, hello.id
     )
 }
 
@@ -205,6 +228,16 @@ mod tests {
         assert_eq!(round(vec![lone.clone(), dc.clone()]).dc, NodeId(2));
         dc.shutting_down = Some(5);
         assert_eq!(round(vec![lone, dc]).dc, NodeId(1));
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_one_that_was_there_stays() {
+        let mut old = hello(3, "web", (0, 1, 0), "x");
+        old.fresh = false;
+        let decision = round(vec![hello(1, "WEB", (0, 1, 0), "x"), hello(2, "b", (0, 1, 0), "x"), old]);
+        assert_eq!(decision.members, [NodeId(2), NodeId(3)]);
+        let (id, reason) = &decision.refused[0];
+        assert_eq!((*id, reason.contains("the name WEB belongs to the node with id 3")), (NodeId(1), true));
     }
 
     #[test]

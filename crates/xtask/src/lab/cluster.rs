@@ -147,12 +147,22 @@ impl Cluster {
 
     /// Powers a host on (after a fence as well) and waits until its node is online and all is at rest.
     pub fn bring_back(&mut self, name: &str) -> io::Result<()> {
+        self.bring_all_back(&[name])
+    }
+
+    /// The same for several at once: one of them alone might never have quorum.
+    pub fn bring_all_back(&mut self, names: &[&str]) -> io::Result<()> {
+        names.iter().try_for_each(|name| self.restart(name))?;
+        self.wait_online(self.names().len())?;
+        self.settle()
+    }
+
+    /// Powers a host off and on and starts everything on it.
+    pub fn restart(&mut self, name: &str) -> io::Result<()> {
         self.hosts.power_off(name)?;
         self.hosts.power_on(name)?;
         self.note_root(name)?;
-        self.start_node(name)?;
-        self.wait_online(self.names().len())?;
-        self.settle()
+        self.start_node(name)
     }
 
     pub fn note_root(&self, name: &str) -> io::Result<()> {

@@ -1,7 +1,9 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
 mod load;
+mod quorum;
 mod services;
+mod strangers;
 
 use std::io;
 use std::thread::sleep;
@@ -24,7 +26,7 @@ pub struct Scenario {
 /// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 24] = [
+pub const ALL: [Scenario; 29] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
@@ -47,6 +49,34 @@ pub const ALL: [Scenario; 24] = [
     three("corosync-frozen", false, corosync_frozen),
     three("hanging-agent", false, hanging_agent),
     three("rolling-restart", false, rolling_restart),
+    three("wrong-key", true, strangers::wrong_key),
+    three("same-name", true, strangers::same_name),
+    Scenario {
+        name: "wait-for-all",
+        hosts: 3,
+        quorum: &["wait_for_all: 1"],
+        short: false,
+        play: quorum::wait_for_all,
+    },
+    Scenario {
+        name: "last-man",
+        hosts: 3,
+        quorum: &[
+            "wait_for_all: 1",
+            "auto_tie_breaker: 1",
+            "last_man_standing: 1",
+            "last_man_standing_window: 1500",
+        ],
+        short: false,
+        play: quorum::last_man,
+    },
+    Scenario {
+        name: "tie-breaker",
+        hosts: 2,
+        quorum: &["auto_tie_breaker: 1"],
+        short: false,
+        play: quorum::tie_breaker,
+    },
     Scenario { name: "two-nodes-split", hosts: 2, quorum: &["two_node: 1"], short: true, play: even_split },
     Scenario { name: "two-of-five", hosts: 5, quorum: &[], short: false, play: two_of_five },
 ];
@@ -370,14 +400,6 @@ fn two_of_five(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     cluster.power_off("node4")?;
     cluster.power_off("node5")?;
     let moved = cluster.wait_place("d1", |place| !["node4", "node5"].contains(&place))?;
-    // both together: one of them alone would never see all five online
-    for name in ["node4", "node5"] {
-        cluster.hosts.power_off(name)?;
-        cluster.hosts.power_on(name)?;
-        cluster.note_root(name)?;
-        cluster.start_node(name)?;
-    }
-    cluster.wait_online(5)?;
-    cluster.settle()?;
+    cluster.bring_all_back(&["node4", "node5"])?;
     Ok(vec![("two of five lose power to running elsewhere", (moved - begun).as_secs_f64())])
 }

@@ -1,0 +1,67 @@
+//! Corosync's ways to count votes: the cluster does what the quorum that it is told allows, and shows it.
+
+use std::io;
+use std::time::Instant;
+
+use super::super::cluster::{Cluster, dummy, wait};
+use super::{Figure, place_with_fencing};
+
+/// Two of three have the votes, but not before all three have been seen once.
+pub fn wait_for_all(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    cluster.replace("resources", &dummy("d1", "10s"))?;
+    cluster.wait_place("d1", |_| true)?;
+    for name in cluster.names() {
+        cluster.power_off(&name)?;
+    }
+    cluster.restart("node1")?;
+    cluster.restart("node2")?;
+    cluster.wait_online_on("node1", 2)?;
+    cluster.settle()?;
+    let shown = cluster.ask(&["crm_mon", "-1"])?;
+    if !shown.contains("partition WITHOUT quorum") {
+        return Err(io::Error::other(format!("two of three are shown with quorum:\n{shown}")));
+    }
+    if !cluster.places("d1").is_empty() {
+        return Err(io::Error::other("d1 was started before all nodes had been seen"));
+    }
+    let begun = Instant::now();
+    cluster.restart("node3")?;
+    let running = cluster.wait_place("d1", |_| true)?;
+    cluster.wait_online(3)?;
+    Ok(vec![("the third of three that are waited for, to running", (running - begun).as_secs_f64())])
+}
+
+/// Expected votes go down with the nodes that are lost one after the other, to the last one.
+pub fn last_man(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node3", "")?;
+    cluster.power_off("node3")?;
+    cluster.wait_place("d1", |place| place != "node3")?;
+    wait("two expected votes", || {
+        let told = cluster.hosts.command("node1", "corosync-quorumtool").and_then(|mut tool| tool.output());
+        told.is_ok_and(|told| {
+            let text = String::from_utf8_lossy(&told.stdout).into_owned();
+            text.lines().any(|line| line.split_whitespace().eq(["Expected", "votes:", "2"]))
+        })
+    })?;
+    cluster.prefer("d1", "node2")?;
+    cluster.wait_place("d1", |place| place == "node2")?;
+    cluster.settle()?;
+    let begun = Instant::now();
+    cluster.power_off("node2")?;
+    let moved = cluster.wait_place("d1", |place| place == "node1")?;
+    cluster.bring_all_back(&["node2", "node3"])?;
+    Ok(vec![("the last but one of three lost, to running on the last", (moved - begun).as_secs_f64())])
+}
+
+/// Of two halves the one with the lowest node keeps quorum and fences the other; never the other way round.
+pub fn tie_breaker(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    place_with_fencing(cluster, "node2", "")?;
+    let begun = Instant::now();
+    cluster.hosts.cut("node2")?;
+    let moved = cluster.wait_place("d1", |place| place == "node1")?;
+    if cluster.hosts.processes("node1").is_empty() {
+        return Err(io::Error::other("the half without quorum fenced the other"));
+    }
+    cluster.bring_back("node2")?;
+    Ok(vec![("even split with a tie-breaker to running on its side", (moved - begun).as_secs_f64())])
+}
