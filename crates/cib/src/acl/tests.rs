@@ -105,11 +105,14 @@ fn users_of_old_documents_have_their_rights() {
         </resources><constraints/>
         <acls>
           <acl_role id="R"><read id="R-1" ref="b"/></acl_role>
-          <acl_user id="alice"><role_ref id="R"/><write id="w-1" xpath="//primitive[@id='a']"/></acl_user>
+          <acl_user id="alice"><write id="w-1" xpath="//primitive[@id='a']"/><read id="w-2" ref="b"/></acl_user>
+          <acl_user id="carol"><role_ref id="R"/></acl_user>
         </acls></configuration><status/></cib>"#;
     let mut cib = CibDocument::parse(text).expect("sample");
     assert_eq!(visible(&cib, &alice()), "a b");
-    assert_eq!(visible(&cib, &User { name: "bob".into(), groups: vec![] }), "Denied");
+    let named = |name: &str| User { name: name.into(), groups: vec![] };
+    assert_eq!(visible(&cib, &named("carol")), "b");
+    assert_eq!(visible(&cib, &named("bob")), "Denied");
     assert_eq!(change(&mut cib, &modify(r#"<primitive id="a" description="x"/>"#)), Ok("0.8.0".into()));
     let of_others = modify(r#"<primitive id="b" description="x"/>"#);
     assert_eq!(change(&mut cib, &of_others), Err(RefusalCode::Denied));

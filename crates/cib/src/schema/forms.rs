@@ -21,7 +21,7 @@ fn count(element: Element<'_>, name: &str) -> usize {
 pub(super) fn name_value_set<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     reference_or_id(validator, element);
     if count(element, "rule") > 1 {
-        validator.doubt(element, format!("{} may hold only one rule", element.name()));
+        validator.error(element, format!("{} may hold only one rule", element.name()));
     }
     if validator.schema >= (4, 0) {
         forbidden_names(validator, element);
@@ -36,11 +36,11 @@ fn reference_or_id<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
         }
         (true, true) => {
             let message = format!("{} can have 'id' or 'id-ref', not both", element.name());
-            validator.doubt(element, message);
+            validator.error(element, message);
         }
         (false, true) if element.children().next().is_some() => {
             let message = format!("{} with 'id-ref' must be empty", element.name());
-            validator.doubt(element, message);
+            validator.error(element, message);
         }
         _ => {}
     }
@@ -121,7 +121,7 @@ pub(super) fn primitive<'a>(validator: &mut Validator<'a>, element: Element<'a>)
     if has(element, "template") {
         if ["class", "provider", "type"].iter().any(|attribute| has(element, attribute)) {
             let message = format!("{name} has 'template', so it can have no 'class', 'provider' or 'type'");
-            validator.doubt(element, message);
+            validator.error(element, message);
         }
         return;
     }
@@ -134,11 +134,11 @@ pub(super) fn primitive<'a>(validator: &mut Validator<'a>, element: Element<'a>)
     }
     match (class, has(element, "provider")) {
         ("ocf", false) => {
-            validator.doubt(element, format!("{name} of class ocf needs an attribute 'provider'"))
+            validator.error(element, format!("{name} of class ocf needs an attribute 'provider'"))
         }
         ("ocf", true) | (_, false) => {}
         (_, true) => {
-            validator.doubt(element, format!("{name} of class {class} can have no attribute 'provider'"));
+            validator.error(element, format!("{name} of class {class} can have no attribute 'provider'"));
         }
     }
     if matches!(class, "upstart" | "nagios") && validator.schema >= (4, 0) {
@@ -188,7 +188,7 @@ pub(super) fn operation<'a>(validator: &mut Validator<'a>, element: Element<'a>)
         validator.error(element, "op can have 'start-delay' or 'interval-origin', not both");
     }
     if validator.schema < (3, 4) && element.attr("on-fail") == Some("demote") {
-        validator.doubt(element, "on-fail='demote' needs schema pacemaker-3.4");
+        validator.error(element, "on-fail='demote' needs schema pacemaker-3.4");
     }
     new_role_names(validator, element, &["role"]);
 }
@@ -202,7 +202,7 @@ fn new_role_names<'a>(validator: &mut Validator<'a>, element: Element<'a>, attri
         if let Some(role @ ("Promoted" | "Unpromoted")) = element.attr(attribute) {
             let message =
                 format!("{attribute}='{role}' needs schema pacemaker-3.7; upgrade the document first");
-            validator.doubt(element, message);
+            validator.error(element, message);
         }
     }
 }
@@ -213,7 +213,7 @@ pub(super) fn rule<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
         validator.error(element, "rule can have 'score' or 'score-attribute', not both");
     }
     if !has(element, "id-ref") && element.children().next().is_none() {
-        validator.doubt(element, "rule needs at least one expression");
+        validator.error(element, "rule needs at least one expression");
     }
 }
 
@@ -230,7 +230,7 @@ pub(super) fn date_expression<'a>(validator: &mut Validator<'a>, element: Elemen
     };
     if let Some(missing) = missing {
         let operation = element.attr("operation").unwrap_or("in_range");
-        validator.doubt(element, format!("date_expression with operation {operation} needs {missing}"));
+        validator.error(element, format!("date_expression with operation {operation} needs {missing}"));
     }
     if validator.schema >= (4, 0) && !has(element, "operation") {
         validator.error(element, "date_expression needs an attribute 'operation'");
@@ -244,18 +244,18 @@ pub(super) fn location<'a>(validator: &mut Validator<'a>, element: Element<'a>) 
     let targets = [has(element, "rsc"), has(element, "rsc-pattern"), sets > 0];
     if targets.iter().filter(|given| **given).count() != 1 {
         let message = "rsc_location needs exactly one of 'rsc', 'rsc-pattern' and resource sets";
-        validator.doubt(element, message);
+        validator.error(element, message);
     }
     let rules = count(element, "rule") + count(element, "lifetime");
     if has(element, "node") {
         if !has(element, "score") {
-            validator.doubt(element, "rsc_location with 'node' needs a 'score'");
+            validator.error(element, "rsc_location with 'node' needs a 'score'");
         }
         if count(element, "rule") > 0 {
-            validator.doubt(element, "rsc_location can have 'node' or a rule, not both");
+            validator.error(element, "rsc_location can have 'node' or a rule, not both");
         }
     } else if rules == 0 {
-        validator.doubt(element, "rsc_location needs 'node' and 'score', or a rule");
+        validator.error(element, "rsc_location needs 'node' and 'score', or a rule");
     } else if rules > 1 && validator.schema >= (4, 0) {
         validator.error(element, "rsc_location may hold only one rule");
     }
@@ -270,7 +270,7 @@ pub(super) fn colocation<'a>(validator: &mut Validator<'a>, element: Element<'a>
 pub(super) fn order<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     pair_or_sets(validator, element, "first", "then");
     if has(element, "score") && has(element, "kind") {
-        validator.doubt(element, "rsc_order can have 'kind' or 'score', not both");
+        validator.error(element, "rsc_order can have 'kind' or 'score', not both");
     }
 }
 
@@ -280,7 +280,7 @@ fn pair_or_sets<'a>(validator: &mut Validator<'a>, element: Element<'a>, one: &s
     match (has(element, one), has(element, other)) {
         (true, true) if sets => {
             validator
-                .doubt(element, format!("{name} can have '{one}' and '{other}' or resource sets, not both"));
+                .error(element, format!("{name} can have '{one}' and '{other}' or resource sets, not both"));
         }
         (true, true) => {
             if element.attr(one) == element.attr(other) {
@@ -351,6 +351,21 @@ pub(super) fn acl_permission<'a>(validator: &mut Validator<'a>, element: Element
     }
     if let Some(Err(error)) = element.attr("xpath").map(xml::xpath::XPath::compile) {
         validator.warn(element, format!("this permission matches nothing: {error}"));
+    }
+}
+
+/// `read`, `write` and `deny` before schema 2.0.
+pub(super) fn old_permission<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
+    if ["xpath", "ref", "tag"].iter().filter(|name| has(element, name)).count() != 1 {
+        let message = format!("{} needs exactly one of 'xpath', 'ref' and 'tag'", element.name());
+        validator.error(element, message);
+    }
+}
+
+pub(super) fn acl_user<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
+    let roles = count(element, "role_ref");
+    if roles > 0 && element.children().count() > roles {
+        validator.error(element, "acl_user can have roles or permissions of its own, not both");
     }
 }
 

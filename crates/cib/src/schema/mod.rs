@@ -121,12 +121,6 @@ impl<'a> Validator<'a> {
         self.find(Severity::Warning, element, message.into());
     }
 
-    /// What schemas before 3.0 allowed is not known in every detail: doubts there are no errors.
-    fn doubt(&mut self, element: Element<'a>, message: impl Into<String>) {
-        let severity = if self.schema < (3, 0) { Severity::Warning } else { Severity::Error };
-        self.find(severity, element, message.into());
-    }
-
     fn find(&mut self, severity: Severity, element: Element<'a>, message: String) {
         if self.findings.len() < MAX_FINDINGS {
             let path = xml::diff::path_of(self.document, element.id);
@@ -186,7 +180,7 @@ impl<'a> Validator<'a> {
                 }
                 None => {
                     let hint = meant(closest(known.iter().map(|attribute| attribute.name), name));
-                    self.doubt(element, format!("{} has no attribute '{name}'{hint}", element.name()));
+                    self.error(element, format!("{} has no attribute '{name}'{hint}", element.name()));
                 }
             }
         }
@@ -226,11 +220,7 @@ impl<'a> Validator<'a> {
             Kind::Devices => "ids of fence devices with commas between".to_owned(),
         };
         let message = format!("{} has {name}='{value}', which should be {expected}", element.name());
-        match attribute.kind {
-            // older documents spell words as they like
-            Kind::Words(_) => self.doubt(element, message),
-            _ => self.error(element, message),
-        }
+        self.error(element, message);
     }
 
     fn score_size(&mut self, element: Element<'a>, name: &str, value: &str) {
@@ -304,7 +294,7 @@ impl<'a> Validator<'a> {
                     let hint = meant(closest(known.iter().map(|row| row.name), child.name()));
                     let message =
                         format!("element {} cannot stand in {}{hint}", child.name(), element.name());
-                    self.doubt(child, message);
+                    self.error(child, message);
                 }
             }
         }
@@ -326,7 +316,7 @@ impl<'a> Validator<'a> {
                  (cibadmin --upgrade --force)",
                 since.0, since.1, declared.0, declared.1
             );
-            self.doubt(element, message);
+            self.error(element, message);
         } else if declared > until {
             let message = format!("{what} is no longer allowed since schema pacemaker-{}.0", until.0 + 1);
             self.error(element, message);

@@ -156,6 +156,15 @@ const BUNDLE_ENGINE: &[Attribute] = &[
 
 const ACL_MEMBER: &[Attribute] = &[must("id", Kind::Text), may("name", Kind::Text).since(3, 8), DESCRIPTION];
 
+/// Permissions before schema 2.0 are elements of their own.
+const OLD_PERMISSION: &[Attribute] = &[
+    ID,
+    may("xpath", Kind::Text),
+    may("ref", Kind::Reference),
+    may("tag", Kind::Text),
+    may("attribute", Kind::Text),
+];
+
 /// All elements by name.
 pub(super) const ELEMENTS: &[Element] = &[
     row("acl_group", &[ID, may("name", Kind::Text).since(3, 8), DESCRIPTION], &[child("role", Count::Any)]),
@@ -179,21 +188,31 @@ pub(super) const ELEMENTS: &[Element] = &[
         "acl_role",
         &[ID, DESCRIPTION],
         &[
-            child("acl_permission", Count::Any),
+            child("acl_permission", Count::Any).since(2, 0),
             child("read", Count::Any).until(1, 3),
             child("write", Count::Any).until(1, 3),
             child("deny", Count::Any).until(1, 3),
         ],
     ),
     row("acl_target", ACL_MEMBER, &[child("role", Count::Any)]),
-    Element { open: true, ..row("acl_user", &[ID], &[]) },
+    row(
+        "acl_user",
+        &[ID, DESCRIPTION],
+        &[
+            child("role_ref", Count::Any),
+            child("read", Count::Any),
+            child("write", Count::Any),
+            child("deny", Count::Any),
+        ],
+    )
+    .formed(forms::acl_user),
     row(
         "acls",
         &[],
         &[
-            child("acl_group", Count::Any),
+            child("acl_group", Count::Any).since(2, 0),
             child("acl_role", Count::Any),
-            child("acl_target", Count::Any),
+            child("acl_target", Count::Any).since(2, 0),
             child("acl_user", Count::Any).until(1, 3),
         ],
     ),
@@ -215,7 +234,7 @@ pub(super) const ELEMENTS: &[Element] = &[
                 SETS[2],
                 child("docker", Count::Optional),
                 child("podman", Count::Optional).since(3, 1),
-                child("rkt", Count::Optional).since(3, 0).until(3, 10),
+                child("rkt", Count::Optional).since(2, 10).until(3, 10),
                 child("network", Count::Optional),
                 child("storage", Count::Optional),
                 child("primitive", Count::Optional),
@@ -317,7 +336,7 @@ pub(super) const ELEMENTS: &[Element] = &[
         ],
         &[],
     ),
-    row("deny", &[], &[]),
+    row("deny", OLD_PERMISSION, &[]).formed(forms::old_permission),
     row("docker", BUNDLE_ENGINE, &[]),
     row(
         "duration",
@@ -356,7 +375,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             &[
                 ID,
                 may("target", Kind::Text),
-                may("target-pattern", Kind::Text).since(2, 4),
+                may("target-pattern", Kind::Text).since(1, 2),
                 may("target-attribute", Kind::Text).since(2, 4),
                 may("target-value", Kind::Text).since(2, 4),
                 must("index", Kind::Positive),
@@ -472,14 +491,14 @@ pub(super) const ELEMENTS: &[Element] = &[
                 may("class", CLASSES),
                 may("provider", Kind::Text),
                 may("type", Kind::Text),
-                may("template", Kind::Reference).since(1, 3),
+                may("template", Kind::Reference).since(1, 2),
                 DESCRIPTION,
             ],
             TEMPLATE_CHILDREN,
         ),
         forms::primitive,
     ),
-    row("read", &[], &[]),
+    row("read", OLD_PERMISSION, &[]).formed(forms::old_permission),
     row("recipient", &[ID, must("value", Kind::Text), DESCRIPTION], ATTRIBUTE_SETS),
     row("resource_ref", &[must("id", Kind::Reference)], &[]),
     with_form(
@@ -505,7 +524,7 @@ pub(super) const ELEMENTS: &[Element] = &[
         &[],
         &[
             child("primitive", Count::Any),
-            child("template", Count::Any).since(1, 3),
+            child("template", Count::Any).since(1, 2),
             child("group", Count::Any),
             child("clone", Count::Any),
             child("master", Count::Any).until(V3.0, V3.1),
@@ -514,6 +533,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     ),
     row("rkt", BUNDLE_ENGINE, &[]),
     row("role", &[must("id", Kind::Reference)], &[]).formed(forms::role),
+    row("role_ref", &[must("id", Kind::Reference)], &[]).formed(forms::role),
     row("rsc_colocation", COLOCATION, &[child("resource_set", Count::Any), OLD_LIFETIME])
         .formed(forms::colocation),
     row("rsc_defaults", &[], META_SETS),
@@ -597,7 +617,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     )
     .formed(forms::primitive),
     nvset("utilization"),
-    row("write", &[], &[]),
+    row("write", OLD_PERMISSION, &[]).formed(forms::old_permission),
 ];
 
 const OLD_LIFETIME: Child = child("lifetime", Count::Optional).until(V3.0, V3.1);
@@ -605,16 +625,18 @@ const OLD_LIFETIME: Child = child("lifetime", Count::Optional).until(V3.0, V3.1)
 const LOCATION: &[Attribute] = &[
     ID,
     may("rsc", Kind::Reference),
-    may("rsc-pattern", Kind::Text).since(1, 3),
+    may("rsc-pattern", Kind::Text).since(2, 6),
     may("role", ROLES),
     may("node", Kind::Text),
     may("score", Kind::Score),
-    may("resource-discovery", Kind::Words(&["always", "never", "exclusive"])).since(1, 3),
+    may("resource-discovery", Kind::Words(&["always", "never", "exclusive"])).since(2, 2),
 ];
 
 const COLOCATION: &[Attribute] = &[
     ID,
     may("score", Kind::Score),
+    may("score-attribute", Kind::Text).until(2, 10),
+    may("score-attribute-mangle", Kind::Text).until(2, 10),
     may("influence", Kind::Boolean).since(3, 5),
     may("rsc", Kind::Reference),
     may("with-rsc", Kind::Reference),

@@ -215,3 +215,36 @@ fn conformance_inputs_are_valid() {
     invalid.sort();
     assert_eq!(invalid, [""; 0], "{}", invalid.join("\n"));
 }
+
+/// Old schemas are as strict as the new ones: what they do not know is refused.
+#[test]
+fn documents_of_old_schemas_are_checked_by_their_schema() {
+    let errors = |schema: &str, resources: &str, rest: &str| {
+        let rest = format!("<constraints/>{rest}");
+        let found = validate(&document(schema, "", resources, &rest)).into_iter();
+        found.filter(|it| it.severity == Severity::Error).map(|it| it.message).collect::<Vec<_>>()
+    };
+    let user = "<acls><acl_user id='u'><read id='r1' xpath='/cib'/><deny id='r2' tag='nvpair' attribute='x'/></acl_user>\
+        <acl_role id='R'><write id='w' ref='a'/></acl_role><acl_user id='v'><role_ref id='R'/></acl_user></acls>";
+    assert_eq!(errors("pacemaker-1.3", "", user), [""; 0]);
+    assert_eq!(
+        errors(
+            "pacemaker-1.3",
+            "",
+            "<acls><acl_user id='u'><read id='r'/><role_ref id='r'/></acl_user></acls>"
+        ),
+        [
+            "acl_user can have roles or permissions of its own, not both",
+            "read needs exactly one of 'xpath', 'ref' and 'tag'",
+            "role 'r' is a read, not an acl_role",
+        ]
+    );
+    let with = |op: &str| {
+        format!(
+            "<primitive id='p' class='lsb' type='t'><operations><op id='o' name='m' interval='1' {op}/></operations></primitive>"
+        )
+    };
+    assert_eq!(errors("pacemaker-2.4", &with("on-fail='fence'"), ""), [""; 0]);
+    assert_eq!(errors("pacemaker-2.4", &with("on-fail='demote'"), "").len(), 1);
+    assert_eq!(errors("pacemaker-2.4", &with("timeot='3'"), "").len(), 1);
+}
