@@ -219,6 +219,14 @@ fn an_unknown_schema_is_refused() {
     assert_eq!(execute(document).exit, 78);
 }
 
+#[test]
+fn a_date_that_is_none_is_refused() {
+    let options = Options { plan: true, date: Some("garbage".into()), ..Options::default() };
+    let outcome = simulate(cluster(&primitive("a"), "", ""), &options);
+    assert_eq!((outcome.exit, outcome.text.as_str()), (65, ""));
+    assert!(outcome.errors.contains("'garbage' is not a valid date/time"), "{}", outcome.errors);
+}
+
 /// Rule 5a.10: the sections of the XML answer, in their order, with the scores and what was done.
 #[test]
 fn the_xml_answer_has_every_section_in_order() {

@@ -9,7 +9,12 @@ use super::outcome::{Outcome, differing};
 type Cause = (&'static str, fn(&str, &[&str]) -> bool);
 
 const CAUSES: &[Cause] = &[
-    ("colocations are weighed otherwise (2.16, 2.18, 3.26.1)", |text, _| text.contains("<rsc_colocation")),
+    ("colocations are weighed otherwise (2.16, 2.18)", |text, aspects| {
+        text.contains("<rsc_colocation") && aspects.contains(&"scores")
+    }),
+    ("colocations block what depends on a blocked action otherwise (3.26.1)", |text, aspects| {
+        has_mandatory_colocation(text) && aspects.contains(&"actions")
+    }),
     ("instances are sorted and numbered otherwise (2.20.8)", |text, aspects| {
         text.contains("<clone ") && aspects.contains(&"scores")
     }),
@@ -39,4 +44,9 @@ const CAUSES: &[Cause] = &[
 pub fn cause(text: &str, ours: &Outcome, reference: &Outcome) -> Option<String> {
     let aspects = differing(ours, reference);
     CAUSES.iter().find(|(_, explains)| explains(text, &aspects)).map(|(name, _)| (*name).to_owned())
+}
+
+fn has_mandatory_colocation(text: &str) -> bool {
+    let tags = text.split("<rsc_colocation").skip(1).filter_map(|rest| rest.split('>').next());
+    tags.into_iter().any(|tag| tag.contains(" score=\"INFINITY\""))
 }

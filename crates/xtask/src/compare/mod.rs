@@ -225,6 +225,12 @@ impl Comparison {
         if !self.all && aspects.contains(&"exit") && reference.failed() && !ours.failed() {
             return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
         }
+        if !self.all && aspects.contains(&"actions") && ours.spares_offline {
+            return (
+                aspects,
+                Some("the reference plans on a node that is offline, ours does not".to_owned()),
+            );
+        }
         let known = if self.exact || aspects.is_empty() { None } else { known::cause(text, ours, reference) };
         (aspects, known)
     }

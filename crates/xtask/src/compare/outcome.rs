@@ -29,6 +29,8 @@ pub struct Outcome {
     pub aspects: BTreeMap<&'static str, Vec<String>>,
     /// The tool could not be used on this input at all (it aborted, or refused it).
     pub unusable: Option<String>,
+    /// Actions on nodes that cannot execute them were left out of the plan, and that was told.
+    pub spares_offline: bool,
 }
 
 impl Outcome {
@@ -68,8 +70,10 @@ pub fn run(
         .map_err(|error| format!("{}: {error}", program.display()))?;
     let mut outcome = Outcome::default();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let spares = |line: &str| line.contains("Left out of the plan") && line.contains("which is offline");
+    outcome.spares_offline = errors.lines().any(spares);
     let Ok(graph) = fs::read_to_string(&graph) else {
-        let errors = String::from_utf8_lossy(&output.stderr);
         let last = errors.lines().last().unwrap_or_default();
         outcome.unusable = Some(format!("{}: {last}", output.status));
         return Ok(outcome);
@@ -219,8 +223,11 @@ fn read_graph(
         }
         actions.push(key);
     }
-    let header = document.attributes(document.root()).filter(|(name, _)| *name != "crm_feature_set");
-    aspects.insert("header", header.map(|(name, value)| format!("{name}={value}")).collect());
+    // an older version counts transitions and calls fencing otherwise
+    let differs = |name: &str| name == "crm_feature_set" || (!exact && name == "transition_id");
+    let header = document.attributes(document.root()).filter(|(name, _)| !differs(name));
+    let header = header.map(|(name, value)| format!("{}={value}", name.replace("stonith-", "fencing-")));
+    aspects.insert("header", header.collect());
     actions.sort();
     inputs.sort();
     attributes.sort();
