@@ -136,7 +136,7 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<(), Problem> {
         return Ok(());
     }
     if given.has("md5-sum") || given.has("md5-sum-versioned") {
-        let document = crate::session::parse(&input(given)?)?;
+        let document = crate::session::parse(input(given)?)?;
         let digest = if given.has("md5-sum") {
             cib::digest::on_disk(&document)
         } else {

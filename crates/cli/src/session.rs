@@ -112,13 +112,13 @@ impl Session {
             Source::Live(client) => client.cib(&api::CibQuery::default())?,
             Source::File(path) => read_cib_file(path)?,
         };
-        parse(&text)
+        parse(text)
     }
 
     /// The CIB, parsed.
     pub fn cib(&mut self) -> Result<Document, Problem> {
         let text = self.cib_text()?;
-        parse(&text)
+        parse(text)
     }
 
     /// Applies `edit` to a copy of the CIB and writes the result; nothing is written if it fails or changes nothing.
@@ -246,8 +246,8 @@ pub fn read_file(path: &Path) -> Result<String, Problem> {
         .map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
 }
 
-pub fn parse(text: &str) -> Result<Document, Problem> {
-    Document::parse(text)
+pub fn parse(text: String) -> Result<Document, Problem> {
+    Document::parse_owned(text)
         .map_err(|error| Problem::new(78, format!("the CIB is not well-formed XML: {error}")))
 }
 

@@ -92,7 +92,7 @@ fn check(given: &Given, out: &mut Output) -> Result<u8, Problem> {
         ));
     }
     let text = input(given)?;
-    let mut document = parse(&text).map_err(|problem| {
+    let mut document = parse(text).map_err(|problem| {
         Problem::new(exit::CONFIG, format!("Verification failed: Unable to parse CIB XML ({problem})"))
     })?;
     // clients check configurations that have no status yet (rule 5c.6.1)

@@ -66,7 +66,7 @@ fn print() -> Result<(), Problem> {
 
 fn print_once() -> Result<(), Problem> {
     let mut client = Client::connect(Client::default_socket())?;
-    let document = parse(&client.cib(&api::CibQuery::default())?)?;
+    let document = parse(client.cib(&api::CibQuery::default())?)?;
     let text = crate::mon::text(&Outlook::current(&document)?, &document, crate::mon::Detail::Normal);
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| Problem::new(1, error.to_string()))

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 fn answer(arguments: &Arguments) -> Result<String, Problem> {
     let document = match &arguments.xml_file {
-        Some(path) => parse(&read_file(std::path::Path::new(path))?)?,
+        Some(path) => parse(read_file(std::path::Path::new(path))?)?,
         None => Session::open(None)?.cib()?,
     };
     let configuration = Configuration::new(document);

@@ -119,7 +119,7 @@ fn file(out: &mut Output) -> Result<u8, Problem> {
 
 fn display(out: &mut Output) -> Result<u8, Problem> {
     let (name, path) = active()?;
-    let text = parse(&read(&name, &path)?)?.to_pretty();
+    let text = parse(read(&name, &path)?)?.to_pretty();
     out.block(&text);
     out.xml.open("shadow", &[("instance", &name), ("file", &path.to_string_lossy())]);
     out.xml.literal("content", &[], &text);
@@ -129,7 +129,7 @@ fn display(out: &mut Output) -> Result<u8, Problem> {
 
 fn difference(out: &mut Output) -> Result<u8, Problem> {
     let (name, path) = active()?;
-    let shadow = parse(&read(&name, &path)?)?;
+    let shadow = parse(read(&name, &path)?)?;
     let original = Session::original()?.cib()?;
     let versions = Options { versions: true, digest: false };
     let Some(patch) = Patchset::compare(&original, &shadow, versions) else { return Ok(0) };
@@ -253,7 +253,7 @@ fn commit(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     let name = given.value("commit").unwrap_or_default();
     forced(name, given)?;
     let path = checked_file(name)?;
-    let shadow = parse(&read(name, &path)?)?;
+    let shadow = parse(read(name, &path)?)?;
     let mut change = CibChange::new(CibOperation::Replace);
     change.client = TABLE.tool.to_owned();
     if given.has("all") {

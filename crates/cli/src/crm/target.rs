@@ -63,7 +63,7 @@ pub fn node_id(session: &mut Session, name: &str) -> Result<Option<(String, bool
 pub fn select(session: &mut Session, xpath: &str, no_children: bool) -> Result<Option<Document>, Problem> {
     let query = CibQuery { xpath: Some(xpath.to_owned()), no_children, ..CibQuery::default() };
     match session.query_cib(&query) {
-        Ok(text) => parse(&text).map(Some),
+        Ok(text) => parse(text).map(Some),
         Err(problem) if problem.code == NO_SUCH => Ok(None),
         Err(problem) => Err(problem),
     }

@@ -135,7 +135,7 @@ fn state(source: &Source, sender: &SyncSender<Message>, changes: &Receiver<()>, 
 fn picture(source: &Source) -> Result<Picture, Problem> {
     let mut client = (source.connect)(&source.journals)?;
     client.set_timeout(STALE);
-    let document = parse(&client.cib(&api::CibQuery::default())?)?;
+    let document = parse(client.cib(&api::CibQuery::default())?)?;
     let outlook = Outlook::current(&document)?;
     let clock =
         |seconds: i64| crate::events::clock(u64::try_from(seconds).unwrap_or(0) * 1000)[..8].to_owned();

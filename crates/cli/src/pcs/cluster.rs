@@ -83,7 +83,7 @@ pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
     let text = match scope {
         None => text,
         Some(scope) => {
-            let document = parse(&text)?;
+            let document = parse(text)?;
             let configuration = Configuration::new(document);
             let section = if scope == "configuration" {
                 configuration.child(configuration.document.root(), scope)
@@ -108,7 +108,7 @@ pub fn cib(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
 pub fn cib_push(session: &mut Session, file: &str, words: &[&str], options: &Options) -> Result<ExitCode> {
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("unable to read new cib: {file}: {error}"))?;
-    let new = Configuration::new(parse(&text)?);
+    let new = Configuration::new(parse(text)?);
     let scope = words.iter().find_map(|word| word.strip_prefix("scope="));
     if words.iter().any(|word| word.starts_with("diff-against=")) {
         return Err("'diff-against' is not part of Systole yet; use 'crm_diff' and 'cibadmin --patch'".into());
