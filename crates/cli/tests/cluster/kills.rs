@@ -127,7 +127,9 @@ fn a_replaced_file_keeps_its_mode_and_its_link() {
 fn a_program_installed_as_a_tool_writes_a_file_that_is_held_open() {
     let tools = Tools::new();
     let installed = tools.path("cibadmin");
-    std::fs::copy(std::fs::canonicalize(tools.path("links/cibadmin")).unwrap(), &installed).unwrap();
+    // by another process: what other tests start meanwhile must not inherit the copy while it is written to
+    let program = std::fs::canonicalize(tools.path("links/cibadmin")).unwrap();
+    assert!(Command::new("cp").arg(program).arg(&installed).status().unwrap().success());
     tools.write("cib.xml", &configuration());
     let file = tools.path("cib.xml");
     let held = File::open(&file).unwrap();
