@@ -120,7 +120,10 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
     let mut members = Vec::new();
     let mut refused = Vec::new();
     for hello in hellos.values() {
-        let reason = if is_owner(&hello) { refusal(dc, hello) } else { Some(name_taken(hello, &owners)) };
+        let reason = match owners.get(&hello.name.to_lowercase()) {
+            Some(owner) if *owner != hello.id => Some(name_taken(hello, *owner)),
+            _ => refusal(dc, hello),
+        };
         match reason {
             None => members.push(hello.id),
             Some(reason) => refused.push((hello.id, reason)),
@@ -162,8 +165,7 @@ fn owners_of_names(hellos: &BTreeMap<NodeId, Hello>) -> BTreeMap<String, NodeId>
     owners
 }
 
-fn name_taken(hello: &Hello, owners: &BTreeMap<String, NodeId>) -> String {
-    let owner = owners.get(&hello.name.to_lowercase()).map(ToString::to_string).unwrap_or_default();
+fn name_taken(hello: &Hello, owner: NodeId) -> String {
     format!(
         "the name {} belongs to the node with id {owner}, and this one has id {}: give each node a name of its own \
          in corosync.conf",

@@ -141,18 +141,23 @@ fn an_order_of_a_primitive_and_a_clone_with_a_remote_node() {
     managed(with_z(&resources, &order("a", "c"), "r1@n1"));
 }
 
-#[test]
-fn unfencing_while_a_group_runs() {
+/// A sound plan with fencing on and a device that nodes need to be switched on by.
+fn unfences(resources: &str, history: &str) {
     let device = format!(
         "<primitive id='f' class='stonith' type='fence_scsi'>{}</primitive>",
         meta("f", "provides", "unfencing")
     );
+    let mut document = with_z(&(device + resources), "", history);
+    let option = xml::xpath::select(&document, "//nvpair[@name='fencing-enabled']").unwrap()[0];
+    document.set_attribute(option, "value", "true");
+    let outcome = execute(document);
+    assert_eq!((outcome.exit, outcome.errors.as_str()), (0, ""), "{}", outcome.text);
+}
+
+#[test]
+fn unfencing_while_a_group_runs() {
     for history in ["", "a@n1 b@n1", "a@n1 b@n1 f@n2"] {
-        let mut document = with_z(&(device.clone() + &group("g", &["a", "b"])), "", history);
-        let option = xml::xpath::select(&document, "//nvpair[@name='fencing-enabled']").unwrap()[0];
-        document.set_attribute(option, "value", "true");
-        let outcome = execute(document);
-        assert_eq!((outcome.exit, outcome.errors.as_str()), (0, ""), "{}", outcome.text);
+        unfences(&group("g", &["a", "b"]), history);
     }
 }
 
@@ -190,18 +195,10 @@ fn one_of_several_may_go_without_what_needs_any_of_them() {
 
 #[test]
 fn unfencing_while_a_bundle_runs() {
-    let device = format!(
-        "<primitive id='f' class='stonith' type='fence_scsi'>{}</primitive>",
-        meta("f", "provides", "unfencing")
-    );
     let bundle = "<bundle id='b'><podman image='x' replicas='2'/><network control-port='9999'/>\
                   <primitive id='a' class='ocf' provider='p' type='T'/></bundle>";
     for history in ["", "b-podman-0@n1 b-0@n1", "b-podman-0@n1 b-0@n1 b-podman-1@n2 b-1@n2 f@n2"] {
-        let mut document = with_z(&(device.clone() + bundle), "", history);
-        let option = xml::xpath::select(&document, "//nvpair[@name='fencing-enabled']").unwrap()[0];
-        document.set_attribute(option, "value", "true");
-        let outcome = execute(document);
-        assert_eq!((outcome.exit, outcome.errors.as_str()), (0, ""), "{}", outcome.text);
+        unfences(bundle, history);
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use super::super::cluster::{Cluster, dummy, wait};
-use super::{Figure, place_with_fencing};
+use super::{Figure, place_with_fencing, split_of_two};
 
 /// Two of three have the votes, but not before all three have been seen once.
 pub fn wait_for_all(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
@@ -53,15 +53,7 @@ pub fn last_man(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     Ok(vec![("the last but one of three lost, to running on the last", (moved - begun).as_secs_f64())])
 }
 
-/// Of two halves the one with the lowest node keeps quorum and fences the other; never the other way round.
+/// Of two halves the one with the lowest node keeps quorum and fences the other.
 pub fn tie_breaker(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    place_with_fencing(cluster, "node2", "")?;
-    let begun = Instant::now();
-    cluster.hosts.cut("node2")?;
-    let moved = cluster.wait_place("d1", |place| place == "node1")?;
-    if cluster.hosts.processes("node1").is_empty() {
-        return Err(io::Error::other("the half without quorum fenced the other"));
-    }
-    cluster.bring_back("node2")?;
-    Ok(vec![("even split with a tie-breaker to running on its side", (moved - begun).as_secs_f64())])
+    split_of_two(cluster, "", "even split with a tie-breaker to running on its side")
 }
