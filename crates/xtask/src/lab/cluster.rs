@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::watcher::{Roots, Watcher};
 use crate::live::corosync::{self, Settings};
-use crate::live::hosts::Hosts;
+use crate::live::hosts::{Hosts, make_executable};
 
 /// Everything is awaited for at most this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -369,9 +369,4 @@ fn forget(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn make_executable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }

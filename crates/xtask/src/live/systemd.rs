@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::container::Container;
+use super::hosts::make_executable;
 use crate::report::Report;
 
 /// Everything is awaited for at most this long; no step is judged by its speed.
@@ -96,7 +97,7 @@ impl Machine {
         fs::copy(root.join("packaging/systole.service"), units.join("systole.service"))?;
         fs::write(units.join("systole.service.d/test.conf"), MANAGER)?;
         fs::write(&script, SCRIPT)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        make_executable(&script)?;
         let bind = |kind: &str, from: &Path, to: &str| format!("--{kind}={}:{to}", from.display());
         let binds = [
             bind("bind-ro", binary, "/usr/bin/systole"),

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::client::{Log, now, prepare_website};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, make_executable};
 use crate::report::Report;
 
 const ADDRESS: &str = "10.77.0.100";
@@ -366,9 +366,4 @@ impl Drop for Tutorial {
             let _ = fs::remove_dir_all(shared);
         }
     }
-}
-
-fn make_executable(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
 }

@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::cluster::Cluster;
+use super::hosts::make_executable;
 
 /// An ssh for hosts without a server: the command, and what it reads, go through a folder that all hosts see to
 /// the loop of the host that is meant.
@@ -47,7 +47,7 @@ fn connect(cluster: &Cluster) -> io::Result<()> {
     for host in cluster.hosts.names() {
         let ssh = cluster.hosts.disk(&host).join("names/ssh");
         fs::write(&ssh, filled(SSH))?;
-        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755))?;
+        make_executable(&ssh)?;
         cluster.run(&host, &filled(ANSWERS))?;
         cluster.until("node1", &format!("ls {}", room.display()), &host)?;
     }
@@ -149,7 +149,7 @@ pub fn fencing(cluster: &Cluster) -> io::Result<()> {
     let name = format!("fence_live{}", std::process::id());
     let agent = FenceAgent(PathBuf::from(format!("/usr/sbin/{name}")));
     fs::write(&agent.0, FENCE_AGENT.replace("@NAME@", &name))?;
-    fs::set_permissions(&agent.0, fs::Permissions::from_mode(0o755))?;
+    make_executable(&agent.0)?;
     cluster.shows("node1", "stonith_admin -I", &name)?;
     cluster.shows("node1", &format!("stonith_admin -M -a {name}"), "Answers only")?;
     cluster.shows("node1", &format!("stonith_admin -K -a {name} -o port=1"), "succeeded")?;
