@@ -8,48 +8,13 @@ use std::process::{Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::agents::Agents;
 use super::watcher::{Roots, Watcher};
 use crate::live::corosync::{self, Settings};
-use crate::live::hosts::{Hosts, make_executable};
+use crate::live::hosts::Hosts;
 
 /// Everything is awaited for at most this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Powers a host off at once, from any host; nobody presses the power button afterwards.
-const FENCE_AGENT: &str = r#"#!/bin/sh
-action= node=
-while read -r line; do
-  case $line in
-    action=*) action=${line#*=} ;;
-    nodename=*|port=*|plug=*) node=${line#*=} ;;
-  esac
-done
-case $action in
-  metadata) cat <<XML
-<?xml version="1.0" ?>
-<resource-agent name="@NAME@" shortdesc="Power switch of the lab">
-<longdesc>Ends a host of the lab as a power loss would.</longdesc>
-<parameters>
- <parameter name="action" unique="0" required="1"><content type="string" default="off"/><shortdesc lang="en">Fencing action</shortdesc></parameter>
- <parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">Host to act on</shortdesc></parameter>
-</parameters>
-<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
- <action name="monitor"/><action name="list"/><action name="metadata"/></actions>
-</resource-agent>
-XML
-    ;;
-  off|reboot)
-    group=@CGROUPS@-$node
-    [ -e "$group/cgroup.kill" ] || exit 1
-    echo 1 > "$group/cgroup.kill"
-    n=0
-    while grep -q 'populated 1' "$group/cgroup.events"; do n=$((n+1)); [ $n -gt 500 ] && exit 1; sleep 0.01; done ;;
-  on|monitor) exit 0 ;;
-  status) grep -q 'populated 1' "@CGROUPS@-$node/cgroup.events" || exit 2 ;;
-  list) printf 'node1\nnode2\nnode3\nnode4\nnode5\n' ;;
-  *) exit 1 ;;
-esac
-"#;
 
 /// Which cluster manager runs on top of Corosync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +37,7 @@ pub struct Cluster {
     pub hosts: Hosts,
     pub stack: Stack,
     binary: PathBuf,
-    fence_agent: PathBuf,
+    pub agents: Agents,
     roots: Roots,
     watcher: Watcher,
 }
@@ -84,15 +49,10 @@ impl Cluster {
         let quorum = quorum.iter().map(|line| (*line).to_owned()).collect();
         corosync::configure(&hosts, &Settings { token: Some(1000), quorum })?;
         let roots = Roots::default();
-        let fence_agent = PathBuf::from(format!("/usr/sbin/fence_lab{}", std::process::id()));
-        let text = FENCE_AGENT
-            .replace("@NAME@", &fence_agent.file_name().unwrap_or_default().to_string_lossy())
-            .replace("@CGROUPS@", &hosts.cgroup_prefix());
-        fs::write(&fence_agent, text)?;
-        make_executable(&fence_agent)?;
+        let agents = Agents::install(&hosts)?;
         let watcher = Watcher::start(roots.clone());
         let binary = binary.to_path_buf();
-        let mut cluster = Cluster { hosts, stack, binary, fence_agent, roots, watcher };
+        let mut cluster = Cluster { hosts, stack, binary, agents, roots, watcher };
         for name in cluster.names() {
             forget(&cluster.hosts.disk(&name).join("var/lib/pacemaker/cib"))?;
             cluster.note_root(&name)?;
@@ -229,7 +189,7 @@ impl Cluster {
 
     /// The resource that fences, to go with others.
     pub fn fence_device(&self, delays: &str) -> String {
-        let kind = self.fence_agent.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kind = self.agents.fence();
         let delay = if delays.is_empty() {
             String::new()
         } else {
@@ -327,12 +287,6 @@ impl Cluster {
         self.replace("resources", "")?;
         wait("all resources ended", || self.running().is_empty())?;
         self.settle()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.fence_agent);
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask lab`: clusters on hosts made on this machine, that really fail.
 
+mod agents;
 mod cluster;
 mod scenarios;
 mod watcher;

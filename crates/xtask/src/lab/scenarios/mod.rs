@@ -1,6 +1,7 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
 mod load;
+mod loss;
 mod quorum;
 mod services;
 mod strangers;
@@ -38,15 +39,15 @@ pub const ALL: [Scenario; 29] = [
     three("website", true, services::website),
     three("database", false, services::database),
     three("disk-full", true, disk_full),
-    three("node-loss", true, node_loss),
-    three("dc-loss", true, dc_loss),
-    three("minority", true, minority),
+    three("node-loss", true, loss::node),
+    three("dc-loss", true, loss::dc),
+    three("minority", true, loss::minority),
     three("merge", true, merge),
-    three("one-way", false, one_way),
+    three("one-way", false, loss::one_way),
     three("slow-links", false, slow_links),
     three("daemon-killed", true, daemon_killed),
-    three("corosync-killed", true, corosync_killed),
-    three("corosync-frozen", false, corosync_frozen),
+    three("corosync-killed", true, loss::corosync_killed),
+    three("corosync-frozen", false, loss::corosync_frozen),
     three("hanging-agent", false, hanging_agent),
     three("rolling-restart", false, rolling_restart),
     three("wrong-key", true, strangers::wrong_key),
@@ -166,45 +167,12 @@ fn standby(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 
 /// d1 on a host, with fencing.
 fn place_with_fencing(cluster: &Cluster, host: &str, delays: &str) -> io::Result<()> {
-    cluster.replace("resources", &format!("{}{}", dummy("d1", "10s"), cluster.fence_device(delays)))?;
+    cluster
+        .replace("resources", &format!("{}{}", cluster.agents.timed("d1"), cluster.fence_device(delays)))?;
     cluster.prefer("d1", host)?;
     cluster.fencing(true)?;
     cluster.wait_place("d1", |place| place == host)?;
     cluster.settle()
-}
-
-/// Takes a host away from the cluster in some way while d1 runs on it, with fencing; d1 goes elsewhere.
-fn loss(
-    cluster: &mut Cluster,
-    victim: &str,
-    what: &'static str,
-    take_away: impl FnOnce(&mut Cluster, &str) -> io::Result<()>,
-) -> io::Result<Vec<Figure>> {
-    place_with_fencing(cluster, victim, "")?;
-    let begun = Instant::now();
-    take_away(cluster, victim)?;
-    let moved = cluster.wait_place("d1", |place| place != victim)?;
-    cluster.bring_back(victim)?;
-    Ok(vec![(what, (moved - begun).as_secs_f64())])
-}
-
-fn node_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let victim = cluster.bystander()?;
-    let what = "node power loss to running elsewhere, fencing on, token 1 s";
-    loss(cluster, &victim, what, Cluster::power_off)
-}
-
-fn dc_loss(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let victim = cluster.dc()?;
-    let what = "DC power loss to running elsewhere, fencing on, token 1 s";
-    loss(cluster, &victim, what, Cluster::power_off)
-}
-
-/// The majority fences the host that is cut off before it runs anything of it.
-fn minority(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let victim = cluster.bystander()?;
-    let what = "minority cut off to running in the majority";
-    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.cut(victim))
 }
 
 /// Without fencing a host that was cut off comes back by itself, and what was changed meanwhile reaches it.
@@ -226,13 +194,6 @@ fn merge(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Err(io::Error::other("the change of the majority did not reach the host that came back"));
     }
     Ok(vec![("cable back to all online and at rest", begun.elapsed().as_secs_f64())])
-}
-
-/// A host that hears nothing but is heard.
-fn one_way(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let victim = cluster.bystander()?;
-    let what = "one-way loss to running elsewhere";
-    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.deafen(victim))
 }
 
 /// Bad links that Corosync bears: nobody is lost, nothing moves.
@@ -294,20 +255,6 @@ fn daemon_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Err(io::Error::other(format!("there is no process {process}")));
     }
     Ok(vec![("a process of the manager killed to all normal again", worst)])
-}
-
-/// A host that loses its Corosync is fenced.
-fn corosync_lost(cluster: &mut Cluster, signal: &str, what: &'static str) -> io::Result<Vec<Figure>> {
-    let victim = cluster.bystander()?;
-    loss(cluster, &victim, what, |cluster, victim| cluster.hosts.signal(victim, "corosync", signal).map(drop))
-}
-
-fn corosync_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    corosync_lost(cluster, "-KILL", "Corosync killed to running elsewhere")
-}
-
-fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    corosync_lost(cluster, "-STOP", "Corosync frozen to running elsewhere")
 }
 
 /// The disk with the configuration is full on one node: nothing is disturbed, the node has every change in
