@@ -28,7 +28,7 @@ pub mod time;
 pub use config::{Config, Leftover, Peer, Restored, StartState};
 pub use event::{Event, EventId, EventKind, Severity};
 pub use fencing::watchdog::Timing as WatchdogTiming;
-pub use fencing::{FenceRecord, FenceState};
+pub use fencing::{FenceRecord, FenceState, RegisteredDevice, RegistryChange};
 pub use interface::{CibWriteError, Input, Outbox, Output};
 pub use membership::{NodeId, View, ViewId};
 pub use message::{Message, MessageError};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fencing::FenceRecord;
+use crate::fencing::{FenceRecord, RegisteredDevice, RegistryChange};
 use crate::membership::{NodeId, View};
 
 /// The kinds of change (rule 4.23.2 and the options of `cibadmin`).
@@ -60,6 +60,8 @@ pub enum Request {
     ConfirmFenced { target: String },
     /// Forget finished fencing operations of a target (all without one).
     ForgetFencing { target: Option<String> },
+    /// Register a fence device or level with this node only, or forget one (rule 4.50.2).
+    Register(RegistryChange),
     /// Forget a node that is down (rule 4.24.5).
     RemoveNode { name: String },
     /// What this node knows of itself and the cluster.
@@ -261,6 +263,8 @@ pub struct NodeStatus {
     /// The last plan has been carried out and nothing has happened since (known on every node).
     pub settled: bool,
     pub fencing: Vec<FenceRecord>,
+    /// Fence devices that were registered with this node (rule 4.50.2).
+    pub registered: Vec<RegisteredDevice>,
     /// Operations running here: (resource, action, milliseconds since the start).
     pub running: Vec<RunningOperation>,
     /// Recurring monitors scheduled here.

@@ -220,6 +220,9 @@ pub struct Status {
     /// Fencing operations, as all nodes remember them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fencing: Vec<Fencing>,
+    /// Fence devices that were registered with this node only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registered: Vec<FenceDevice>,
     /// Sequence number of the newest event of the journal.
     pub last_event: u64,
     /// Open problems of this daemon: a damaged configuration file that was replaced, a full disk, …
@@ -575,6 +578,30 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<String>,
     },
+    /// Register a fence device with the answering node only, until its daemon ends; one of the same name is
+    /// replaced (rule 4.50.2). Only for root.
+    RegisterFenceDevice(FenceDevice),
+    /// Forget a registered fence device; what the configuration says of it holds again.
+    DeregisterFenceDevice {
+        /// Its id.
+        device: String,
+    },
+    /// Add devices to a level of the topology, with the answering node only. Only for root.
+    RegisterFenceLevel {
+        /// `NAME`, `@PATTERN` or `ATTRIBUTE=VALUE`.
+        target: String,
+        /// 1 to 9.
+        level: u32,
+        /// Devices, all of which are needed.
+        devices: Vec<String>,
+    },
+    /// Forget what was registered for a level.
+    DeregisterFenceLevel {
+        /// As it was registered.
+        target: String,
+        /// 1 to 9; 0: all levels.
+        level: u32,
+    },
     /// Grant, revoke or hold back a ticket.
     Ticket {
         /// Its id.
@@ -593,6 +620,20 @@ pub enum Operation {
         /// Node name.
         node: String,
     },
+}
+
+/// A fence device that a node knows beside the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FenceDevice {
+    /// Its id.
+    pub device: String,
+    /// File name of the agent.
+    pub agent: String,
+    /// As in the resource's `instance_attributes`. Who may not register devices is shown only how the
+    /// cluster uses it (`pcmk_…`), for the others may be secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Answer to an accepted [`Operation`].

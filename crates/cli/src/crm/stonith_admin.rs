@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use agents::Agent;
 use client::Client;
-use view::api::{Fencing, Operation};
+use cluster::RegisteredDevice;
+use view::api::{FenceDevice, Fencing, Operation};
 
 use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, value};
 use super::output::Output;
@@ -31,12 +32,12 @@ const TABLE: Table = Table {
         value('B', "reboot", "HOST", "Reset a host"),
         value('C', "confirm", "HOST", "Swear that a host is down"),
         flag('K', "validate", "Let an agent check its parameters (with -a and -o)"),
-        value('R', "register", "ID", "Not available: make the device a resource"),
-        value('D', "deregister", "ID", "Not available: delete or disable the resource"),
-        value('r', "register-level", "TARGET", "Not available: use 'pcs stonith level add'"),
-        value('d', "deregister-level", "TARGET", "Not available: use 'pcs stonith level delete'"),
-        value('i', "index", "LEVEL", "Level of the topology"),
-        maybe('v', "device", "DEVICE", "A device of the level"),
+        value('R', "register", "ID", "Have this node use a device until it restarts (with -a and -o)"),
+        value('D', "deregister", "ID", "Forget such a device"),
+        value('r', "register-level", "TARGET", "Add devices to a level likewise (with -i and -v)"),
+        value('d', "deregister-level", "TARGET", "Forget such a level (with -i; without: all)"),
+        value('i', "index", "LEVEL", "Level of the topology, 1 to 9"),
+        maybe('v', "device", "DEVICE", "A device of the level (may be given several times)"),
         value('a', "agent", "AGENT", "The agent"),
         value('o', "option", "NAME=VALUE", "A parameter for the agent"),
         value('e', "env-option", "NAME", "A parameter for the agent, whose value is in the environment"),
@@ -55,6 +56,8 @@ const TABLE: Table = Table {
         "stonith_admin --reboot node2",
         "stonith_admin --history '*' --verbose",
         "stonith_admin --list node2",
+        "stonith_admin --register ipmi2 --agent fence_ipmilan --option ip=10.0.0.2 --option pcmk_host_list=node2",
+        "stonith_admin --register-level node2 --index 1 --device ipmi2",
         "stonith_admin --validate --agent fence_ipmilan --option ip=10.0.0.1",
     ],
 };
@@ -110,20 +113,13 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
             Ok(0)
         }
         Some("validate") => validate(given, out),
-        Some(other @ ("register" | "deregister" | "register-level" | "deregister-level")) => {
-            let instead = match other {
-                "register" => "configure it as a resource ('pcs stonith create')",
-                "deregister" => "disable or delete its resource",
-                "register-level" => "use 'pcs stonith level add'",
-                _ => "use 'pcs stonith level delete'",
-            };
-            Err(Problem::new(
-                3,
-                format!(
-                    "--{other} is not available: devices and levels are those of the configuration; {instead}"
-                ),
-            ))
+        Some("register") => register(given, &asked("register")),
+        Some("deregister") => {
+            connect()?.operate(&Operation::DeregisterFenceDevice { device: asked("deregister") })?;
+            Ok(0)
         }
+        Some("register-level") => register_level(given, &asked("register-level")),
+        Some("deregister-level") => deregister_level(given, &asked("deregister-level")),
         _ => Err(usage("Please give a command; --help lists them")),
     }
 }
@@ -144,10 +140,60 @@ fn found(count: usize, noun: &str, out: &mut Output) {
     out.info(format!("{count} {noun}{} found", if count == 1 { "" } else { "s" }));
 }
 
+/// What this node can use: the devices of the CIB and those that were registered with the node alone.
 fn fences() -> Result<Fences, Problem> {
     let mut session = Session::open(None)
         .map_err(|problem| Problem::new(problem.code, format!("Could not connect to fencer: {problem}")))?;
-    Ok(Fences::of(&session.cib()?))
+    let mut fences = Fences::of(&session.cib()?);
+    if let Ok(client) = session.client() {
+        for FenceDevice { device: id, agent, parameters } in client.status()?.registered {
+            fences.devices.put(RegisteredDevice { id, agent, parameters }.device());
+        }
+    }
+    Ok(fences)
+}
+
+fn register(given: &Given, device: &str) -> Result<u8, Problem> {
+    let agent = agent_name(given, "register")?;
+    let parameters = parameters(given)?.into_iter().collect();
+    let new = FenceDevice { device: device.to_owned(), agent: agent.clone(), parameters };
+    connect()?.operate(&Operation::RegisterFenceDevice(new)).map_err(|error| {
+        // the field's code for a device that cannot be used
+        let code = if error.exit_code() == 70 { 105 } else { error.exit_code() };
+        Problem::new(code, format!("Can't register device {device} using agent {agent}: {error}"))
+    })?;
+    Ok(0)
+}
+
+fn register_level(given: &Given, target: &str) -> Result<u8, Problem> {
+    let level = level(given)?;
+    let devices: Vec<String> = given.values("device").map(str::to_owned).collect();
+    if devices.is_empty() {
+        return Err(usage("--register-level needs --index LEVEL and one or more --device ID"));
+    }
+    connect()?
+        .operate(&Operation::RegisterFenceLevel { target: target.to_owned(), level, devices })
+        .map_err(|error| refused_level("register", level, target, &error))?;
+    Ok(0)
+}
+
+fn deregister_level(given: &Given, target: &str) -> Result<u8, Problem> {
+    let level = level(given)?;
+    connect()?
+        .operate(&Operation::DeregisterFenceLevel { target: target.to_owned(), level })
+        .map_err(|error| refused_level("unregister", level, target, &error))?;
+    Ok(0)
+}
+
+/// Level 0 unless given.
+fn level(given: &Given) -> Result<u32, Problem> {
+    let text = given.value("index").unwrap_or("0");
+    text.parse().map_err(|_| usage(format!("Invalid value for --index: '{text}' is no level (1 to 9)")))
+}
+
+fn refused_level(verb: &str, level: u32, target: &str, error: &client::Error) -> Problem {
+    let text = format!("Can't {verb} topology level {level} for {target}: {error}");
+    Problem::new(error.exit_code(), text)
 }
 
 fn list_registered(out: &mut Output) -> Result<u8, Problem> {

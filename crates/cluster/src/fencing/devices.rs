@@ -17,17 +17,20 @@ use super::{WATCHDOG_AGENT, WATCHDOG_DEVICE};
 pub struct Devices {
     /// In document order.
     pub devices: Vec<Device>,
-    levels: Vec<ConfiguredLevel>,
+    pub(super) levels: Vec<Level>,
     /// Permanent attributes by node name in lower case, for topology by attribute.
     node_attributes: BTreeMap<String, Vec<(String, String)>>,
     warnings: Vec<String>,
+    /// `fencing-watchdog-timeout` is set.
+    pub(super) watchdog: bool,
 }
 
+/// Devices that are used together for a target (rule 4.52.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ConfiguredLevel {
-    target: FencingTarget,
-    index: u8,
-    devices: Vec<String>,
+pub(super) struct Level {
+    pub target: FencingTarget,
+    pub index: u8,
+    pub devices: Vec<String>,
 }
 
 impl Devices {
@@ -55,7 +58,7 @@ impl Devices {
             devices.push(device);
         }
         let levels = (configuration.fencing_levels.iter())
-            .map(|level| ConfiguredLevel {
+            .map(|level| Level {
                 target: level.target.clone(),
                 index: level.index,
                 devices: level.devices.iter().map(|device| device.to_string()).collect(),
@@ -63,7 +66,7 @@ impl Devices {
             .collect();
         let node_attributes =
             nodes.iter().map(|(name, values)| (name.to_lowercase(), plain(values))).collect();
-        Devices { devices, levels, node_attributes, warnings }
+        Devices { devices, levels, node_attributes, warnings, watchdog }
     }
 
     /// What is wrong with the configuration, in words; the rest of it is used.
@@ -88,10 +91,18 @@ impl Devices {
         self.devices.iter().find(|device| device.id == id)
     }
 
+    /// Adds a device, in place of one with the same id.
+    pub fn put(&mut self, device: Device) {
+        match self.devices.iter_mut().find(|known| known.id == device.id) {
+            Some(known) => *known = device,
+            None => self.devices.push(device),
+        }
+    }
+
     /// The levels that apply to a target, ascending; nothing if none is configured (rule 4.52.2).
     #[must_use]
     pub fn topology(&self, target: &str) -> Vec<Vec<String>> {
-        let exact = |level: &&ConfiguredLevel| matches!(&level.target, FencingTarget::Node(name) if name.eq_ignore_ascii_case(target));
+        let exact = |level: &&Level| matches!(&level.target, FencingTarget::Node(name) if name.eq_ignore_ascii_case(target));
         let entry = (self.levels.iter().find(exact))
             .or_else(|| self.levels.iter().find(|level| self.applies(level, target)));
         let Some(entry) = entry else { return Vec::new() };
@@ -102,7 +113,7 @@ impl Devices {
         by_index.into_values().collect()
     }
 
-    fn applies(&self, level: &ConfiguredLevel, target: &str) -> bool {
+    fn applies(&self, level: &Level, target: &str) -> bool {
         match &level.target {
             FencingTarget::Node(name) => name.eq_ignore_ascii_case(target),
             FencingTarget::Pattern(pattern) => {
@@ -183,7 +194,7 @@ fn node_values(cib: &cib::Cib, input: &RuleInput<'_>) -> Vec<(String, Values)> {
 }
 
 /// Why a device that has to do with the watchdog is not used (rule 4.59.4).
-fn watchdog_problem(id: &str, agent: &str, enabled: bool) -> Option<String> {
+pub(super) fn watchdog_problem(id: &str, agent: &str, enabled: bool) -> Option<String> {
     match (id == WATCHDOG_DEVICE, agent == WATCHDOG_AGENT) {
         (true, false) => Some(format!(
             "{id}: this name is kept for a device of the agent {WATCHDOG_AGENT}, and this one is of {agent}: not used"

@@ -154,6 +154,8 @@ impl Inquiries {
             automatic: on.is_some_and(|on| on.automatic || device.unfences),
             offers_on: on.is_some(),
             on_target,
+            limits: limits(device, &inquiry.target, inquiry.timeout),
+            stays_off: device.word("reboot") == "off",
         })
     }
 
@@ -300,6 +302,20 @@ impl Inquiries {
         self.lists.clear();
         self.without_list.clear();
     }
+
+    /// A device was registered or is registered no more: it has to prove itself anew.
+    pub fn device_changed(&mut self, id: &str) {
+        self.worked.remove(id);
+    }
+}
+
+/// How long one use of a device may take, by action, in milliseconds (rule 4.53.2).
+fn limits(device: &Device, target: &str, requested: u64) -> BTreeMap<String, u64> {
+    let limit = |action: &str| {
+        let waits = if action == "on" { 0 } else { device.delays(target).1 };
+        (action.to_owned(), device.timeout(action, requested) + waits)
+    };
+    ["on", "off", "reboot"].into_iter().map(limit).collect()
 }
 
 /// The agent of a device.

@@ -3,7 +3,8 @@
 //! A fencing operation is announced to all members. Each of them offers the devices it could use for it
 //! ([`inquiry`]); the operation's owner orders one use of a device after the other ([`owner`], [`walk`]);
 //! whoever is ordered carries it out ([`executor`]); the owner announces the one result, which every node
-//! keeps ([`history`]). [`devices`] and [`device`] read the configuration, [`watchdog`] has the timing of
+//! keeps ([`history`]). [`devices`] and [`device`] read the configuration, [`registry`] has what was registered
+//! beside it, [`watchdog`] has the timing of
 //! nodes that take themselves down.
 
 pub mod device;
@@ -13,8 +14,11 @@ pub mod history;
 pub mod inquiry;
 pub mod outlook;
 pub mod owner;
+pub mod registry;
 pub mod walk;
 pub mod watchdog;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +26,7 @@ use crate::membership::NodeId;
 
 pub use device::agent_input;
 pub use history::FenceHistory;
+pub use registry::{RegisteredDevice, RegistryChange};
 
 /// The device that stands for waiting until a node's watchdog has fired (rules 4.52.7, 4.59.4).
 pub const WATCHDOG_DEVICE: &str = "watchdog";
@@ -111,6 +116,12 @@ pub struct Offer {
     pub offers_on: bool,
     /// Actions that only the target itself may run.
     pub on_target: Vec<String>,
+    /// Milliseconds that one use may take, its own delays included, by action.
+    #[serde(default)]
+    pub limits: BTreeMap<String, u64>,
+    /// A reboot by it leaves the target off (rule 4.52.5).
+    #[serde(default)]
+    pub stays_off: bool,
 }
 
 /// An order of a fencing operation's owner: one device, used by one node.

@@ -153,7 +153,7 @@ impl Operation {
     }
 
     fn begin(&mut self, context: &Context<'_>) {
-        let walk = Walk::new(&self.request.action, &self.topology, &self.offers, context.devices);
+        let walk = Walk::new(&self.request.action, &self.topology, &self.offers);
         let uses = walk.uses(&self.offers);
         let longest = uses.iter().map(|(device, action)| self.time_of(device, action, context)).sum::<u64>();
         let limit = 6 * longest.max(self.request.timeout) / 5 + self.request.delay.unwrap_or(0);
@@ -166,9 +166,7 @@ impl Operation {
         if device == WATCHDOG_DEVICE {
             return context.watchdog.unwrap_or(0);
         }
-        let Some(device) = context.devices.get(device) else { return self.request.timeout };
-        let waits = if action == "on" { 0 } else { device.delays(&self.request.target).1 };
-        device.timeout(action, self.request.timeout) + waits
+        self.offers.limit(device, action).unwrap_or(self.request.timeout)
     }
 
     fn order(&mut self, device: &str, action: &str, executor: NodeId, context: &Context<'_>) -> Next {

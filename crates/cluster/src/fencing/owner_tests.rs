@@ -1,13 +1,13 @@
 //! The order in which devices are used, by rule.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::fencing::FenceState;
 use crate::replica::Replica;
 
 const BOTH: &str = "<cib validate-with='pacemaker-4.0'><configuration><crm_config/><nodes/><resources>\
     <primitive id='a' class='stonith' type='fence_a'/><primitive id='b' class='stonith' type='fence_b'/>\
-    <primitive id='stays-off' class='stonith' type='fence_c'><instance_attributes id='p'>\
-    <nvpair id='p-r' name='pcmk_reboot_action' value='off'/></instance_attributes></primitive>\
     </resources><constraints/>LEVELS</configuration><status/></cib>";
 
 const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
@@ -29,7 +29,15 @@ fn offer(device: &str) -> Offer {
     let verified = device.ends_with('!');
     let automatic = device.contains('@');
     let device = device.trim_end_matches(['!', '@']).to_owned();
-    Offer { device, verified, automatic, offers_on: true, on_target: Vec::new() }
+    Offer {
+        verified,
+        automatic,
+        offers_on: true,
+        on_target: Vec::new(),
+        limits: BTreeMap::new(),
+        stays_off: device == "stays-off",
+        device,
+    }
 }
 
 /// A scenario: who offers what (`!` verified, `@` automatic), and which uses fail (`device` or

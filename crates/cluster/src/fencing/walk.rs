@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::devices::Devices;
 use super::{Offer, WATCHDOG_DEVICE};
 use crate::membership::NodeId;
 
@@ -53,6 +52,13 @@ impl Offers {
     /// All offers.
     pub fn all(&self) -> impl Iterator<Item = &Offer> {
         self.nodes.values().flat_map(|known| &known.devices)
+    }
+
+    /// Milliseconds that one use of a device for this action may take, on whichever node.
+    #[must_use]
+    pub fn limit(&self, device: &str, action: &str) -> Option<u64> {
+        let offers = self.all().filter(|offer| offer.device == device);
+        offers.filter_map(|offer| offer.limits.get(action).copied()).max()
     }
 
     fn of(&self, node: NodeId) -> &[Offer] {
@@ -122,7 +128,7 @@ pub enum Walk {
 impl Walk {
     /// The way for an action, as far as is known now. `levels`: the topology of the target, if it has one.
     #[must_use]
-    pub fn new(action: &str, levels: &[Vec<String>], offers: &Offers, devices: &Devices) -> Walk {
+    pub fn new(action: &str, levels: &[Vec<String>], offers: &Offers) -> Walk {
         if action == "on" {
             let mut first = levels.first().cloned().unwrap_or_default();
             let automatic: BTreeSet<&str> =
@@ -136,10 +142,10 @@ impl Walk {
             let mut all = vec![first];
             all.extend(levels.iter().skip(1).cloned());
             if !all[0].is_empty() {
-                return Walk::Levels(LevelWalk::new(action, &all, offers, devices));
+                return Walk::Levels(LevelWalk::new(action, &all, offers));
             }
         } else if !levels.is_empty() {
-            return Walk::Levels(LevelWalk::new(action, levels, offers, devices));
+            return Walk::Levels(LevelWalk::new(action, levels, offers));
         }
         Walk::Nodes(NodeWalk { action: action.to_owned(), ..NodeWalk::default() })
     }
@@ -267,8 +273,8 @@ struct Step {
 }
 
 impl LevelWalk {
-    fn new(action: &str, levels: &[Vec<String>], offers: &Offers, devices: &Devices) -> LevelWalk {
-        let levels = levels.iter().map(|level| steps(action, level, offers, devices)).collect();
+    fn new(action: &str, levels: &[Vec<String>], offers: &Offers) -> LevelWalk {
+        let levels = levels.iter().map(|level| steps(action, level, offers)).collect();
         LevelWalk { levels, level: 0, at: 0, tried: Vec::new() }
     }
 
@@ -323,7 +329,7 @@ impl LevelWalk {
 }
 
 /// A level of two or more devices reboots by switching all off and then all on (rule 4.52.5).
-fn steps(action: &str, level: &[String], offers: &Offers, devices: &Devices) -> Vec<Step> {
+fn steps(action: &str, level: &[String], offers: &Offers) -> Vec<Step> {
     let step = |device: &String, action: &str, optional: bool| Step {
         device: device.clone(),
         action: action.to_owned(),
@@ -333,9 +339,8 @@ fn steps(action: &str, level: &[String], offers: &Offers, devices: &Devices) -> 
         return level.iter().map(|device| step(device, action, false)).collect();
     }
     let comes_back = |device: &&String| {
-        let stays_off = devices.get(device).is_some_and(|device| device.word("reboot") == "off");
-        let knows_on = offers.all().any(|offer| offer.device == **device && offer.offers_on);
-        !stays_off && knows_on
+        let on = |offer: &Offer| offer.device == **device && offer.offers_on && !offer.stays_off;
+        offers.all().any(on)
     };
     let off = level.iter().map(|device| step(device, "off", false));
     off.chain(level.iter().filter(comes_back).map(|device| step(device, "on", true))).collect()

@@ -35,6 +35,7 @@ impl Node {
             Request::WaitSettled => self.settle_waiters.push(id),
             Request::Fence(request) => self.on_fence_request(id, request, out),
             Request::ConfirmFenced { target } => self.confirm_fenced(id, &target, out),
+            Request::Register(change) => self.on_registration(id, change, out),
             other => self.send_request(id, other, out),
         }
     }
@@ -90,6 +91,7 @@ impl Node {
             | Request::Status
             | Request::WaitSettled
             | Request::Fence(_)
+            | Request::Register(_)
             | Request::ConfirmFenced { .. } => return,
         };
         self.send(body, out);
@@ -150,6 +152,7 @@ impl Node {
             transition: self.transition_status(),
             settled: self.settled,
             fencing: self.fence_history.records().to_vec(),
+            registered: self.registry.devices().collect(),
             running: self.executor.running(self.now),
             recurring: self.executor.recurring(),
         }

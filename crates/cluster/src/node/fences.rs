@@ -9,7 +9,9 @@ use crate::event::{EventKind, Severity};
 use crate::fencing::inquiry::Surroundings;
 use crate::fencing::owner::{Context, Next, Operation, Waiting};
 use crate::fencing::walk::Verdict;
-use crate::fencing::{FenceOrder, FenceRecord, FenceState, Offer, WATCHDOG_DEVICE, outlook, watchdog};
+use crate::fencing::{
+    FenceOrder, FenceRecord, FenceState, Offer, RegistryChange, WATCHDOG_DEVICE, outlook, watchdog,
+};
 use crate::history::ResourceHistory;
 use crate::interface::{Outbox, Output};
 use crate::membership::NodeId;
@@ -37,6 +39,24 @@ impl Node {
             let text = "this node is not in the cluster now: ask another one".to_owned();
             self.reply(id, refused(RefusalCode::Busy, text), out);
         }
+    }
+
+    /// A device or level is registered with this node, or forgotten (rule 4.50.2).
+    pub(super) fn on_registration(&mut self, id: RequestId, change: RegistryChange, out: &mut Outbox) {
+        let text = change.to_string();
+        let device = match &change {
+            RegistryChange::Device(device) => Some(device.id.clone()),
+            RegistryChange::NoDevice { id } => Some(id.clone()),
+            _ => None,
+        };
+        if let Err(problem) = self.registry.change(change) {
+            self.reply(id, refused(RefusalCode::Invalid, problem), out);
+            return;
+        }
+        device.iter().for_each(|device| self.inquiries.device_changed(device));
+        self.use_devices();
+        self.notice(Severity::Info, text, out);
+        self.reply(id, Reply::Done, out);
     }
 
     /// The name of the node with this id, if no node has it as a name.

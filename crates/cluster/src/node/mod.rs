@@ -20,6 +20,7 @@ use crate::fencing::devices::Devices;
 use crate::fencing::executor::FenceExecutor;
 use crate::fencing::inquiry::Inquiries;
 use crate::fencing::owner::{Operation as FenceOperation, Waiting};
+use crate::fencing::registry::Registry;
 use crate::history::{History, InFlightKey};
 use crate::interface::{CibWriteError, Input, Outbox, Output};
 use crate::join::{Decision, Hello};
@@ -78,6 +79,9 @@ pub struct Node {
     flush_at: BTreeMap<String, u64>,
     history: History,
     executor: Executor,
+    /// Fence devices and levels that only this node has.
+    registry: Registry,
+    /// Configured and registered ones.
     devices: Devices,
     fence_history: FenceHistory,
     fence_executor: FenceExecutor,
@@ -201,6 +205,7 @@ impl Node {
             attributes: Attributes::default(),
             flush_at: BTreeMap::new(),
             history: History::default(),
+            registry: Registry::default(),
             devices: Devices::default(),
             fence_history: FenceHistory::default(),
             inquiries: Inquiries::default(),
@@ -536,7 +541,13 @@ impl Node {
     }
 
     fn refresh_devices(&mut self) {
-        self.devices = self.replica.devices(self.now.epoch());
+        self.registry.configure(self.replica.devices(self.now.epoch()));
+        self.use_devices();
+    }
+
+    /// The configuration of devices changed, or what is registered beside it.
+    fn use_devices(&mut self) {
+        self.devices = self.registry.effective();
         self.inquiries.devices_changed();
         self.fencing_unchecked = true;
     }

@@ -2,7 +2,7 @@
 
 use cluster::{
     AttributeAction, AttributeUpdate, CibOperation, Client, FenceRequest, FenceState, NodeStatus, Phase,
-    Refusal, RefusalCode, Request,
+    Refusal, RefusalCode, RegisteredDevice, RegistryChange, Request,
 };
 use view::api::{self, Problem};
 
@@ -123,6 +123,18 @@ pub(super) fn operation(operation: api::Operation, local: &str, client: &Client)
         }
         api::Operation::ConfirmFenced { node } => Request::ConfirmFenced { target: node },
         api::Operation::ForgetFencing { node } => Request::ForgetFencing { target: node },
+        api::Operation::RegisterFenceDevice(api::FenceDevice { device: id, agent, parameters }) => {
+            Request::Register(RegistryChange::Device(RegisteredDevice { id, agent, parameters }))
+        }
+        api::Operation::DeregisterFenceDevice { device } => {
+            Request::Register(RegistryChange::NoDevice { id: device })
+        }
+        api::Operation::RegisterFenceLevel { target, level, devices } => {
+            Request::Register(RegistryChange::Level { target, index: level, devices })
+        }
+        api::Operation::DeregisterFenceLevel { target, level } => {
+            Request::Register(RegistryChange::NoLevel { target, index: level })
+        }
         api::Operation::Ticket { ticket, granted, standby } => Request::Ticket { ticket, granted, standby },
         api::Operation::RemoveNode { node } => Request::RemoveNode { name: node },
         api::Operation::WaitSettled => Request::WaitSettled,
@@ -182,9 +194,15 @@ pub(super) fn status(status: NodeStatus, frame: Frame) -> api::Status {
         recurring: status.recurring,
         settled: status.settled,
         fencing: status.fencing.into_iter().map(fencing).collect(),
+        registered: status.registered.into_iter().map(registered).collect(),
         last_event: frame.last_event,
         problems: frame.problems,
     }
+}
+
+fn registered(device: RegisteredDevice) -> api::FenceDevice {
+    let RegisteredDevice { id, agent, parameters } = device;
+    api::FenceDevice { device: id, agent, parameters }
 }
 
 fn quorum(details: messaging::QuorumDetails) -> api::Quorum {

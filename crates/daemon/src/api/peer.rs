@@ -60,6 +60,11 @@ impl Peer {
         Err(problem)
     }
 
+    /// Whether it may do what root may.
+    pub(super) fn is_privileged(&self) -> bool {
+        self.privileged
+    }
+
     /// Who may do everything may act as another user, by that one's rights (rule 5c.10.1). What others say of
     /// themselves counts for nothing.
     pub(super) fn on_behalf_of(self, name: Option<&str>) -> Peer {

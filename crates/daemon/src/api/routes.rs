@@ -150,14 +150,20 @@ pub(super) async fn change_cib(
 
 /// What this node knows of itself and its cluster.
 #[utoipa::path(get, path = "/v1/status", responses((status = 200, body = Status)))]
-pub(super) async fn status(_allowed: Allowed, State(context): State<Context>) -> Answer<Json<Status>> {
+pub(super) async fn status(Allowed(peer): Allowed, State(context): State<Context>) -> Answer<Json<Status>> {
     let frame = convert::Frame {
         uptime_ms: u64::try_from(context.start.elapsed().as_millis()).unwrap_or(u64::MAX),
         last_event: context.journal.newest(),
         problems: context.problems.clone(),
         quorum: context.engine.quorum(),
     };
-    Ok(Json(convert::status(node_status(&context).await?, frame)))
+    let mut status = convert::status(node_status(&context).await?, frame);
+    if !peer.is_privileged() {
+        for device in &mut status.registered {
+            device.parameters.retain(|name, _| name.starts_with("pcmk_"));
+        }
+    }
+    Ok(Json(status))
 }
 
 async fn node_status(context: &Context) -> Answer<cluster::NodeStatus> {
@@ -273,6 +279,10 @@ pub(super) async fn operate(
     let Some(request) = convert::operation(operation, &local, &peer.client("api")) else {
         return Err(Problem::new("invalid", 64, "this verb is not known").into());
     };
+    if matches!(request, cluster::Request::Register(_)) && !peer.is_privileged() {
+        let text = "fence devices and levels beside the configuration are registered by root only";
+        return Err(Problem::new("permission-denied", 4, text).into());
+    }
     match context.ask(request, limit).await? {
         Reply::Fenced(record) => {
             let record = convert::fencing(record);

@@ -1,6 +1,9 @@
 //! Fencing, rule by rule, on whole clusters.
 
-use cluster::{EventKind, FenceRecord, FenceRequest, FenceState, Reply, Request, RequestId};
+use cluster::{
+    EventKind, FenceRecord, FenceRequest, FenceState, RegisteredDevice, RegistryChange, Reply, Request,
+    RequestId,
+};
 use simulator::{World, demo};
 
 use super::{active, change, configured, demo_cluster, handed_out, modify, planner, settled, wait};
@@ -204,4 +207,65 @@ fn rule_4_62_2_an_own_operation_known_only_from_others_has_failed() {
         records.iter().any(|record| record.state == FenceState::Failed && record.reason.contains("is lost")),
         "{records:?}"
     );
+}
+
+/// Registers a device with one node alone; it knows `target` only.
+fn register(world: &mut World, on: &str, id: &str, target: &str) {
+    let parameters = [("pcmk_host_list", target), ("pcmk_off_timeout", "7s")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let device = RegisteredDevice { id: id.to_owned(), agent: "fence_test".to_owned(), parameters };
+    done(world, on, RegistryChange::Device(device));
+}
+
+fn done(world: &mut World, on: &str, change: RegistryChange) {
+    let request = world.request(on, Request::Register(change));
+    assert_eq!(world.replies[&request], Reply::Done);
+}
+
+/// Fences and says what came of it.
+fn outcome(world: &mut World, on: &str, target: &str) -> Reply {
+    let request = fence(world, on, target, "off");
+    wait(world, 200_000, |world| world.replies.contains_key(&request));
+    world.replies[&request].clone()
+}
+
+#[test]
+fn rule_4_50_2_a_device_registered_with_one_node_serves_a_request_on_another_until_that_restarts() {
+    let mut world = demo_cluster(230);
+    device(&mut world, "pcmk_host_list", "node3");
+    let before = world.node("node3").cib_text();
+    register(&mut world, "node2", "extra", "node1");
+    assert_eq!(world.node("node2").status().registered.len(), 1);
+    assert!(world.node("node3").status().registered.is_empty());
+    let Reply::Fenced(record) = outcome(&mut world, "node3", "node1") else { panic!("{:?}", world.replies) };
+    assert_eq!((record.executor.as_deref(), record.devices), (Some("node2"), vec!["extra".to_owned()]));
+    assert!(!before.contains("extra") && !world.node("node3").cib_text().contains("extra"));
+
+    world.power_on("node1");
+    world.start("node1");
+    settled(&mut world, 60_000);
+    world.kill("node2");
+    world.start("node2");
+    settled(&mut world, 60_000);
+    assert!(world.node("node2").status().registered.is_empty());
+    assert!(matches!(outcome(&mut world, "node3", "node1"), Reply::Refused(_)));
+}
+
+#[test]
+fn rule_4_50_2_a_registered_level_is_the_topology_of_what_its_node_owns() {
+    let mut world = demo_cluster(231);
+    register(&mut world, "node2", "extra", "node1");
+    let level = |index, device: &str| RegistryChange::Level {
+        target: "node1".to_owned(),
+        index,
+        devices: vec![device.to_owned()],
+    };
+    done(&mut world, "node3", level(1, "fence"));
+    done(&mut world, "node3", level(1, "extra"));
+    let Reply::Fenced(record) = outcome(&mut world, "node3", "node1") else { panic!("{:?}", world.replies) };
+    assert_eq!(record.devices, ["fence", "extra"]);
+    done(&mut world, "node3", RegistryChange::NoLevel { target: "node1".to_owned(), index: 0 });
+    done(&mut world, "node3", level(1, "unknown"));
+    let Reply::Refused(refusal) = outcome(&mut world, "node3", "node1") else { panic!("no such device") };
+    assert!(refusal.message.contains("nobody offers unknown"), "{}", refusal.message);
 }
