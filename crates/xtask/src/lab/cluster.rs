@@ -38,6 +38,8 @@ pub struct Cluster {
     pub stack: Stack,
     binary: PathBuf,
     pub agents: Agents,
+    /// Which of several runs this is; the same for both stacks.
+    pub run: usize,
     roots: Roots,
     watcher: Watcher,
 }
@@ -52,7 +54,7 @@ impl Cluster {
         let agents = Agents::install(&hosts)?;
         let watcher = Watcher::start(roots.clone());
         let binary = binary.to_path_buf();
-        let mut cluster = Cluster { hosts, stack, binary, agents, roots, watcher };
+        let mut cluster = Cluster { hosts, stack, binary, agents, run: 0, roots, watcher };
         for name in cluster.names() {
             forget(&cluster.hosts.disk(&name).join("var/lib/pacemaker/cib"))?;
             cluster.note_root(&name)?;
@@ -229,14 +231,24 @@ impl Cluster {
 
     /// Until that many nodes are online as one of them sees it.
     pub fn wait_online_on(&self, host: &str, count: usize) -> io::Result<()> {
-        wait("all nodes online", || {
-            let output = self.tool(host, &["crm_mon", "-1"]).map(|output| output.stdout);
-            let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
-            let online = text.lines().find_map(|line| line.trim().strip_prefix("* Online: [ "));
-            let online = online.map_or(0, |line| line.trim_end_matches(" ]").split_whitespace().count());
-            online == count && !text.contains("Current DC: NONE")
-        })?;
-        Ok(())
+        wait("all nodes online", || self.online_on(host) == count).map(drop)
+    }
+
+    /// Until all nodes are online, or there is a reason not to wait any more.
+    pub fn wait_online_unless(&self, reason: impl Fn() -> bool) -> io::Result<()> {
+        let count = self.names().len();
+        wait("all nodes online", || reason() || self.online_on(&self.living()) == count).map(drop)
+    }
+
+    /// How many nodes are online as one of them sees it; none as long as there is no DC.
+    fn online_on(&self, host: &str) -> usize {
+        let output = self.tool(host, &["crm_mon", "-1"]).map(|output| output.stdout);
+        let text = String::from_utf8_lossy(&output.unwrap_or_default()).into_owned();
+        if text.contains("Current DC: NONE") {
+            return 0;
+        }
+        let online = text.lines().find_map(|line| line.trim().strip_prefix("* Online: [ "));
+        online.map_or(0, |line| line.trim_end_matches(" ]").split_whitespace().count())
     }
 
     /// Until the cluster has nothing left to do.

@@ -110,9 +110,9 @@ pub fn play(binary: &Path, options: &Options, report: &mut Report) {
         if wanted.is_empty() {
             continue;
         }
-        for _ in 0..options.runs {
+        for run in 0..options.runs {
             for stack in options.stacks() {
-                on_one_cluster(*stack, binary, &wanted, &mut figures, &mut order, report);
+                on_one_cluster(*stack, run, binary, &wanted, &mut figures, &mut order, report);
             }
         }
     }
@@ -121,6 +121,7 @@ pub fn play(binary: &Path, options: &Options, report: &mut Report) {
 
 fn on_one_cluster(
     stack: Stack,
+    run: usize,
     binary: &Path,
     wanted: &[&Scenario],
     figures: &mut Figures,
@@ -131,6 +132,7 @@ fn on_one_cluster(
     for scenario in wanted {
         let begun = Instant::now();
         let outcome = fresh(cluster.take(), stack, binary, scenario).and_then(|mut fresh| {
+            fresh.run = run;
             let outcome = (scenario.play)(&mut fresh);
             let violations = fresh.violations();
             let outcome = outcome.and_then(|figures| match &violations[..] {
@@ -194,7 +196,7 @@ fn print(figures: &Figures, order: &[&'static str], options: &Options) {
         let own = median(Stack::Systole);
         let text = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
         match (own, median(Stack::Reference)) {
-            (Some(own), Some(other)) => {
+            (Some(own), Some(other)) if own > 0.0 => {
                 println!("  {what}: {own:.2}; reference {other:.2} ({:.1} times)", other / own);
             }
             (own, None) if !options.reference => println!("  {what}: {}", text(own)),

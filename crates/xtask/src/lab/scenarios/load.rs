@@ -48,6 +48,10 @@ fn daemons_cpu(cluster: &Cluster) -> f64 {
 
 /// A thousand resources loaded at once, probed on every node and started: no daemon ends, no node is lost.
 pub fn thousand(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    if cluster.stack == Stack::Reference {
+        // it breaks down: daemons are started anew and nodes are fenced
+        return Ok(Vec::new());
+    }
     let daemons = managers(cluster);
     let begun = Instant::now();
     cluster.replace("resources", &dummies(&names(1000)))?;
@@ -61,49 +65,70 @@ pub fn thousand(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 }
 
 /// Processes of the manager on each host.
-fn managers(cluster: &Cluster) -> BTreeMap<String, Vec<u32>> {
-    let of = |host: &String| {
-        let mut pids: Vec<u32> = (cluster.hosts.processes(host).into_iter())
-            .filter(|(_, name)| name.starts_with(prefix(cluster.stack)))
-            .map(|(pid, _)| pid)
-            .collect();
-        pids.sort_unstable();
-        pids
+pub fn managers(cluster: &Cluster) -> BTreeMap<String, Vec<u32>> {
+    let of = |host: String| {
+        let pids = processes(cluster, &host, prefix(cluster.stack));
+        (host, pids)
     };
-    cluster.names().into_iter().map(|host| (host.clone(), of(&host))).collect()
+    cluster.names().into_iter().map(of).collect()
 }
 
-fn prefix(stack: Stack) -> &'static str {
+/// Processes on a host whose names begin so, by their numbers.
+pub fn processes(cluster: &Cluster, host: &str, prefix: &str) -> Vec<u32> {
+    let named = |(_, name): &(u32, String)| name.starts_with(prefix);
+    let mut pids: Vec<u32> =
+        cluster.hosts.processes(host).into_iter().filter(named).map(|(pid, _)| pid).collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// How the names of the manager's processes begin.
+pub fn prefix(stack: Stack) -> &'static str {
     match stack {
         Stack::Systole => "systole",
         Stack::Reference => "pacemaker",
     }
 }
 
-/// Memory and processor of the manager's processes when nothing happens but monitors.
+/// Memory and processor of the manager's processes when nothing happens but monitors, and of Corosync beside it.
 pub fn idle(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let (memory, processor) = rest(cluster)?;
+    let [empty, corosync] = rest(cluster)?;
     cluster.replace("resources", &dummies(&names(100)))?;
     wait("100 running", || cluster.running().len() == 100)?;
     cluster.settle()?;
-    let (memory_loaded, processor_loaded) = rest(cluster)?;
+    let [loaded, corosync_loaded] = rest(cluster)?;
     Ok(vec![
-        ("idle without resources: memory of the manager on a node, PSS (MiB)", memory),
-        ("idle without resources: processor of the manager on a node (% of a core)", processor),
-        ("idle with 100 Dummies: memory of the manager on a node, PSS (MiB)", memory_loaded),
-        ("idle with 100 Dummies: processor of the manager on a node (% of a core)", processor_loaded),
+        ("idle without resources: memory of the manager on a node, PSS (MiB)", empty.memory),
+        ("idle without resources: processor of the manager on a node (% of a core)", empty.processor),
+        ("idle without resources: memory of Corosync on a node, PSS (MiB)", corosync.memory),
+        ("idle without resources: processor of Corosync on a node (% of a core)", corosync.processor),
+        ("idle with 100 Dummies: memory of the manager on a node, PSS (MiB)", loaded.memory),
+        ("idle with 100 Dummies: processor of the manager on a node (% of a core)", loaded.processor),
+        ("idle with 100 Dummies: memory of Corosync on a node, PSS (MiB)", corosync_loaded.memory),
+        ("idle with 100 Dummies: processor of Corosync on a node (% of a core)", corosync_loaded.processor),
     ])
 }
 
-/// MiB and percents of a core of the manager on a node that is not the DC.
-fn rest(cluster: &Cluster) -> io::Result<(f64, f64)> {
+/// What some processes use while nothing happens.
+struct Use {
+    /// MiB.
+    memory: f64,
+    /// Percents of a core.
+    processor: f64,
+}
+
+/// What the manager and Corosync use on a node that is not the DC.
+fn rest(cluster: &Cluster) -> io::Result<[Use; 2]> {
     let host = cluster.bystander()?;
-    let pids = managers(cluster).remove(&host).unwrap_or_default();
-    let used = || pids.iter().map(|pid| own_cpu(&pid.to_string())).sum::<f64>();
-    let before = used();
+    let groups = [prefix(cluster.stack), "corosync"].map(|prefix| processes(cluster, &host, prefix));
+    let used = |pids: &[u32]| pids.iter().map(|pid| own_cpu(&pid.to_string())).sum::<f64>();
+    let before = groups.each_ref().map(|pids| used(pids));
     sleep(IDLE);
-    let processor = (used() - before) / IDLE.as_secs_f64() * 100.0;
-    Ok((pids.iter().map(|pid| memory(*pid)).sum(), processor))
+    let mut before = before.into_iter();
+    Ok(groups.map(|pids| Use {
+        memory: pids.iter().map(|pid| memory(*pid)).sum(),
+        processor: (used(&pids) - before.next().unwrap_or_default()) / IDLE.as_secs_f64() * 100.0,
+    }))
 }
 
 pub fn slow_stop(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {

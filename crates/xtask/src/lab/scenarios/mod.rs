@@ -1,5 +1,6 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
+mod kills;
 mod load;
 mod loss;
 mod quorum;
@@ -7,8 +8,7 @@ mod services;
 mod strangers;
 
 use std::io;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::cluster::{Cluster, Stack, dummy, wait};
 
@@ -45,7 +45,7 @@ pub const ALL: [Scenario; 29] = [
     three("merge", true, merge),
     three("one-way", false, loss::one_way),
     three("slow-links", false, slow_links),
-    three("daemon-killed", true, daemon_killed),
+    three("daemon-killed", true, kills::each_process),
     three("corosync-killed", true, loss::corosync_killed),
     three("corosync-frozen", false, loss::corosync_frozen),
     three("hanging-agent", false, hanging_agent),
@@ -224,37 +224,6 @@ fn slow_links(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Err(io::Error::other("d1 was moved"));
     }
     Ok(vec![("a change with 20 ms of delay and 1 % loss, to rest", took)])
-}
-
-/// Each process of the cluster manager of one node is killed in turn: nothing of what runs notices.
-fn daemon_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let victim = cluster.bystander()?;
-    place_with_fencing(cluster, &victim, "")?;
-    let process = if cluster.stack == Stack::Systole { "systole" } else { "pacemaker-contr" };
-    let file = cluster.hosts.inside(&victim, "/run/Dummy-d1.state")?;
-    let mark = std::fs::metadata(&file)?.modified()?;
-    let mut worst: f64 = 0.0;
-    let pids: Vec<u32> = (cluster.hosts.processes(&victim).into_iter())
-        .filter(|(_, name)| name == process)
-        .map(|(pid, _)| pid)
-        .collect();
-    for pid in &pids {
-        let begun = Instant::now();
-        crate::live::hosts::run("kill", &["-KILL", &pid.to_string()])?;
-        // a moment for everybody to notice
-        sleep(Duration::from_millis(200));
-        cluster.wait_online(cluster.names().len())?;
-        cluster.settle()?;
-        worst = worst.max(begun.elapsed().as_secs_f64());
-        let same = std::fs::metadata(&file).and_then(|data| data.modified()).ok() == Some(mark);
-        if !same {
-            return Err(io::Error::other(format!("process {pid} of {process} killed: d1 was disturbed")));
-        }
-    }
-    if pids.is_empty() {
-        return Err(io::Error::other(format!("there is no process {process}")));
-    }
-    Ok(vec![("a process of the manager killed to all normal again", worst)])
 }
 
 /// The disk with the configuration is full on one node: nothing is disturbed, the node has every change in

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::cluster::{Cluster, wait};
 use super::super::writer;
@@ -12,7 +12,17 @@ use super::Figure;
 use crate::live::client::{Log, now, prepare_website};
 
 const WEBSITE: &str = "10.77.0.100";
+/// Parameters of the web server and of its address.
+const SITE: [(&str, &str); 2] =
+    [("configfile", "/etc/apache2/apache2.conf"), ("statusurl", "http://127.0.0.1/server-status")];
+const ADDRESS: [(&str, &str); 2] = [("ip", WEBSITE), ("cidr_netmask", "24")];
 const DATABASE: &str = "10.77.0.101";
+
+/// Apache's monitor on the website.
+const MONITOR: Duration = Duration::from_secs(1);
+
+/// How often apache is killed in one run.
+const KILLS: usize = 4;
 
 /// How often the database's master loses power.
 const FAILOVERS: usize = 3;
@@ -54,13 +64,12 @@ pub fn website(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     for name in cluster.names() {
         prepare_website(&cluster.hosts.disk(&name), &name)?;
     }
-    let site = [("configfile", "/etc/apache2/apache2.conf"), ("statusurl", "http://127.0.0.1/server-status")];
     let group = format!(
         "<group id=\"web\"><meta_attributes id=\"web-m\"><nvpair id=\"web-s\" name=\"resource-stickiness\" \
          value=\"1000\"/></meta_attributes>{}<primitive id=\"site\" class=\"ocf\" provider=\"heartbeat\" \
          type=\"apache\">{}{}</primitive></group>",
         address("vip", WEBSITE),
-        parameters("site", &site),
+        parameters("site", &SITE),
         operations("site", &["name=\"monitor\" interval=\"1s\" timeout=\"20s\""]),
     );
     cluster.replace("resources", &format!("{group}{}", cluster.fence_device("")))?;
@@ -68,10 +77,15 @@ pub fn website(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let begun = now();
     served(&log, begun, "the website", |_| true)?;
     cluster.settle()?;
+    let killed = killed(cluster, &log)?;
+    let standby = put_in_standby(cluster, &log)?;
+    let moved = moved(cluster, &log)?;
+    let by_hand = moved_by_hand(cluster, &log)?;
     Ok(vec![
-        ("apache killed, monitor 1 s: outage", killed(cluster, &log)?),
-        ("standby of the serving node: outage", put_in_standby(cluster, &log)?),
-        ("move of address and apache: outage", moved(cluster, &log)?),
+        ("apache killed at any moment, monitor 1 s: mean outage", killed),
+        ("standby of the serving node: outage", standby),
+        ("move of address and apache: outage", moved),
+        ("  the same with the agents run by hand: outage", by_hand),
         ("serving node loses power, fencing on, token 1 s: outage", power_lost(cluster, &log)?),
     ])
 }
@@ -83,7 +97,21 @@ fn served(log: &Log, since: f64, what: &str, wanted: impl Fn(&str) -> bool) -> i
     host().ok_or_else(|| io::Error::other(format!("{what} went away")))
 }
 
+/// Apache dies several times, at moments spread over the interval of its monitor; mean of the outages.
 fn killed(cluster: &Cluster, log: &Log) -> io::Result<f64> {
+    // the golden section spreads the moments of any number of runs evenly
+    let offset = (cluster.run as f64 * 0.618_034).fract();
+    let outages = (0..KILLS).map(|kill| {
+        std::thread::sleep(MONITOR.mul_f64((kill as f64 + offset) / KILLS as f64));
+        killed_once(cluster, log)
+    });
+    let sum = outages.sum::<io::Result<f64>>()?;
+    cluster.ask(&["crm_resource", "--cleanup", "-r", "site"])?;
+    cluster.settle()?;
+    Ok(sum / KILLS as f64)
+}
+
+fn killed_once(cluster: &Cluster, log: &Log) -> io::Result<f64> {
     let begun = now();
     let host = served(log, begun, "the website", |_| true)?;
     cluster.hosts.signal(&host, "apache2", "-KILL")?;
@@ -91,8 +119,6 @@ fn killed(cluster: &Cluster, log: &Log) -> io::Result<f64> {
     wait("the outage", || down().is_some())?;
     let since = down().map_or(begun, |sample| sample.time);
     served(log, since, "the website again", |_| true)?;
-    cluster.settle()?;
-    cluster.ask(&["crm_resource", "--cleanup", "-r", "site"])?;
     cluster.settle()?;
     Ok(log.outage_since(begun))
 }
@@ -112,7 +138,7 @@ fn put_in_standby(cluster: &Cluster, log: &Log) -> io::Result<f64> {
 fn moved(cluster: &Cluster, log: &Log) -> io::Result<f64> {
     let begun = now();
     let host = served(log, begun, "the website", |_| true)?;
-    let target = cluster.names().into_iter().find(|name| *name != host).unwrap_or_default();
+    let target = other_than(cluster, &host);
     cluster.ask(&["crm_resource", "--move", "-r", "web", "-N", &target])?;
     served(log, begun, "the website elsewhere", |now| now == target)?;
     cluster.settle()?;
@@ -120,6 +146,56 @@ fn moved(cluster: &Cluster, log: &Log) -> io::Result<f64> {
     cluster.ask(&["crm_resource", "--clear", "-r", "web"])?;
     cluster.settle()?;
     Ok(outage)
+}
+
+fn other_than(cluster: &Cluster, host: &str) -> String {
+    cluster.names().into_iter().find(|name| name != host).unwrap_or_default()
+}
+
+/// The same move with the agents run by hand one after the other, there and back, while the manager looks away:
+/// mean of both outages.
+fn moved_by_hand(cluster: &Cluster, log: &Log) -> io::Result<f64> {
+    let host = served(log, now(), "the website", |_| true)?;
+    let target = other_than(cluster, &host);
+    cluster.property("maintenance-mode", "true")?;
+    cluster.settle()?;
+    let mut sum = 0.0;
+    for (from, to) in [(&host, &target), (&target, &host)] {
+        let begun = now();
+        agent(cluster, from, "apache", &SITE, "stop")?;
+        agent(cluster, from, "IPaddr2", &ADDRESS, "stop")?;
+        agent(cluster, to, "IPaddr2", &ADDRESS, "start")?;
+        agent(cluster, to, "apache", &SITE, "start")?;
+        served(log, begun, "the website elsewhere", |now| now == to)?;
+        sum += log.outage_since(begun);
+    }
+    cluster.property("maintenance-mode", "false")?;
+    cluster.settle()?;
+    Ok(sum / 2.0)
+}
+
+/// Runs an agent as a manager would.
+fn agent(
+    cluster: &Cluster,
+    host: &str,
+    kind: &str,
+    parameters: &[(&str, &str)],
+    action: &str,
+) -> io::Result<()> {
+    let mut command = cluster.hosts.command(host, &format!("/usr/lib/ocf/resource.d/heartbeat/{kind}"))?;
+    command.arg(action).env("OCF_ROOT", "/usr/lib/ocf").env("OCF_RESOURCE_TYPE", kind);
+    command.env("OCF_RESOURCE_INSTANCE", if kind == "apache" { "site" } else { "vip" });
+    command.env("OCF_RESOURCE_PROVIDER", "heartbeat").env("OCF_RA_VERSION_MAJOR", "1");
+    command.env("OCF_RESKEY_CRM_meta_timeout", "20000");
+    for (name, value) in parameters {
+        command.env(format!("OCF_RESKEY_{name}"), value);
+    }
+    // what an agent leaves behind keeps its output open: only its own end is waited for
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{kind} {action} on {host}: {status}"))),
+    }
 }
 
 fn power_lost(cluster: &mut Cluster, log: &Log) -> io::Result<f64> {
