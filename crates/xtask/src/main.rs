@@ -79,9 +79,13 @@ fn main() -> ExitCode {
         },
         Some((&"golden", [])) => golden(false),
         Some((&"golden", ["--reference"])) => golden(true),
-        // clients of the live tests and the lab, which run in a namespace of their own
+        // clients of the live tests and the lab and bad cables, in a namespace of their own
         Some((&"poll", [address, path])) => client(live::client::poll, address, path),
         Some((&"write", [address, path])) => client(lab::writer::write, address, path),
+        Some((&"relay", words)) => match live::hosts::relay::run(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => usage(&message),
+        },
         Some((&"compare", options)) => match compare::Options::parse(options) {
             Ok(options) => compare::run(&test::workspace_root(), &options),
             Err(message) => usage(&message),

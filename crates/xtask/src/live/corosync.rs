@@ -1,8 +1,8 @@
 //! Corosync on hosts made on this machine: its configuration, its start.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::process::{Command, Stdio};
+use std::io::{self, Read};
+use std::process::Stdio;
 
 use super::hosts::Hosts;
 
@@ -59,21 +59,4 @@ pub fn start(hosts: &mut Hosts, name: &str) -> io::Result<()> {
     let child = command.arg("-f").stdin(Stdio::null()).stdout(console).stderr(errors).spawn()?;
     hosts.keep(child);
     Ok(())
-}
-
-/// When a host's Corosync formed its memberships, by its log: seconds since 1970.
-pub fn memberships(hosts: &Hosts, name: &str) -> Vec<f64> {
-    let log = fs::read_to_string(hosts.disk(name).join("var/log/corosync/corosync.log")).unwrap_or_default();
-    // Nov 27 12:47:10.123 [4711] node1 corosync notice  [TOTEM ] A new membership (1.23) was formed.
-    let times = log.lines().filter(|line| line.contains("A new membership"));
-    let times: Vec<&str> = times.filter_map(|line| Some(line.split_once(" [")?.0)).collect();
-    seconds_of(&times).unwrap_or_default()
-}
-
-/// Local times in seconds since 1970, as `date` reads them.
-fn seconds_of(times: &[&str]) -> io::Result<Vec<f64>> {
-    let mut list = tempfile::NamedTempFile::new()?;
-    list.write_all(times.join("\n").as_bytes())?;
-    let told = Command::new("date").arg("-f").arg(list.path()).arg("+%s.%N").output()?;
-    Ok(String::from_utf8_lossy(&told.stdout).lines().filter_map(|line| line.parse().ok()).collect())
 }

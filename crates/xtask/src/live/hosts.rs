@@ -3,6 +3,12 @@
 //! Host `nodeK` is 10.77.0.K on a bridge that lives in a namespace of its own, so nothing leaves the
 //! machine. A host's disk outlives a power loss; its `/run`, `/tmp` and processes do not. Needs root.
 
+// with their paths, since tests of the engines take in this file from another place
+#[path = "hosts/links.rs"]
+mod links;
+#[path = "hosts/relay.rs"]
+pub mod relay;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -66,6 +72,8 @@ struct Host {
     number: usize,
     launcher: Option<Child>,
     init: Option<u32>,
+    /// What hands frames on while the cable is bad.
+    relay: Option<Child>,
 }
 
 impl Hosts {
@@ -87,7 +95,13 @@ impl Hosts {
         hosts.in_lan(&["ip", "addr", "add", "10.77.0.254/24", "dev", "br0"])?;
         hosts.in_lan(&["ip", "link", "set", "br0", "up"])?;
         for number in 1..=count {
-            hosts.hosts.push(Host { name: format!("node{number}"), number, launcher: None, init: None });
+            hosts.hosts.push(Host {
+                name: format!("node{number}"),
+                number,
+                launcher: None,
+                init: None,
+                relay: None,
+            });
             hosts.power_on(&format!("node{number}"))?;
         }
         Ok(hosts)
@@ -163,7 +177,7 @@ impl Hosts {
         self.in_lan(&[
             "ip", "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &namespace,
         ])?;
-        self.in_lan(&["ip", "link", "set", &port, "master", "br0", "up"])?;
+        self.in_lan(&["ip", "link", "set", &port, "master", &self.bridge(name)?, "up"])?;
         let address = format!("10.77.0.{}/24", self.hosts[index].number);
         run("ip", &["-n", &namespace, "addr", "add", &address, "dev", "eth0"])?;
         run("ip", &["-n", &namespace, "link", "set", "eth0", "up"])?;
@@ -213,50 +227,6 @@ impl Hosts {
         }
         let _ = run("ip", &["netns", "del", &self.namespace(name)]);
         Ok(())
-    }
-
-    /// Takes a host's cable out: nothing gets through in either direction, and the carrier stays up.
-    pub fn cut(&self, name: &str) -> io::Result<()> {
-        let port = self.port(name)?;
-        self.in_lan(&["ip", "link", "set", &port, "nomaster"])
-    }
-
-    /// Undoes [`Hosts::cut`].
-    pub fn heal(&self, name: &str) -> io::Result<()> {
-        let port = self.port(name)?;
-        self.in_lan(&["ip", "link", "set", &port, "master", "br0"])
-    }
-
-    /// Makes the way to a host bad, in `tc netem`'s words (`loss 100%`, `delay 50ms 20ms`); the way from it
-    /// stays good.
-    pub fn worsen(&self, name: &str, how: &[&str]) -> io::Result<()> {
-        let port = self.port(name)?;
-        let mut words = vec!["tc", "qdisc", "replace", "dev", port.as_str(), "root", "netem"];
-        words.extend(how);
-        self.in_lan(&words).map_err(|error| match error.to_string().contains("qdisc kind is unknown") {
-            true => io::Error::new(io::ErrorKind::Unsupported, "this kernel has no netem"),
-            false => error,
-        })
-    }
-
-    /// From now on nothing reaches a host, and what it sends gets through: its port of the bridge forgets
-    /// that the host is there, and gets no frames for hosts that are nowhere.
-    pub fn deafen(&self, name: &str) -> io::Result<()> {
-        let port = self.port(name)?;
-        let mut words = vec!["ip", "link", "set", "dev", port.as_str(), "type", "bridge_slave"];
-        words.extend(["learning", "off", "flood", "off", "mcast_flood", "off", "bcast_flood", "off"]);
-        self.in_lan(&words)?;
-        self.in_lan(&["ip", "link", "set", "dev", &port, "type", "bridge_slave", "fdb_flush"])
-    }
-
-    /// Undoes [`Hosts::worsen`].
-    pub fn mend(&self, name: &str) -> io::Result<()> {
-        let port = self.port(name)?;
-        self.in_lan(&["tc", "qdisc", "del", "dev", &port, "root"])
-    }
-
-    fn port(&self, name: &str) -> io::Result<String> {
-        Ok(format!("p{}", self.hosts[self.index(name)?].number))
     }
 
     /// A path inside a host, as seen from outside; only while the host is on.
@@ -346,6 +316,7 @@ impl Drop for Hosts {
             let _ = client.wait();
         }
         for name in self.names() {
+            let _ = self.mend(&name);
             let _ = self.power_off(&name);
             let _ = fs::remove_dir(self.cgroup(&name));
         }

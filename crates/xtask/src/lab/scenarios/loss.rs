@@ -1,12 +1,14 @@
 //! Hosts that are taken away from a cluster with fencing, and how long each part of the way back takes.
 
-use std::io;
+use std::fs;
+use std::io::{self, Write};
+use std::process::Command;
 use std::time::Duration;
 
 use super::super::cluster::{Cluster, Stack, wait_up_to};
 use super::{Figure, place_with_fencing};
 use crate::live::client::now;
-use crate::live::corosync;
+use crate::live::hosts::Hosts;
 
 /// Words for what is measured: the whole, Corosync's part of it, and what is neither Corosync's nor the agents'.
 struct Words {
@@ -40,7 +42,7 @@ impl Timeline {
     /// What the hosts' logs and the agents' notes say; all by the clock of this machine.
     fn read(cluster: &Cluster, victim: &str, lost: f64) -> Option<Timeline> {
         let survivors = cluster.names().into_iter().filter(|name| name != victim);
-        let seen = survivors.flat_map(|name| corosync::memberships(&cluster.hosts, &name));
+        let seen = survivors.flat_map(|name| memberships(&cluster.hosts, &name));
         let noted = |what: &str| Some(cluster.agents.noted(&cluster.hosts, what, lost)? - lost);
         Some(Timeline {
             membership: seen.filter(|time| *time > lost).min_by(f64::total_cmp)? - lost,
@@ -143,4 +145,21 @@ pub fn corosync_killed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 
 pub fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     corosync_lost(cluster, "-STOP", "Corosync frozen to running elsewhere")
+}
+
+/// When a host's Corosync formed its memberships, by its log: seconds since 1970.
+fn memberships(hosts: &Hosts, name: &str) -> Vec<f64> {
+    let log = fs::read_to_string(hosts.disk(name).join("var/log/corosync/corosync.log")).unwrap_or_default();
+    // Nov 27 12:47:10.123 [4711] node1 corosync notice  [TOTEM ] A new membership (1.23) was formed.
+    let times = log.lines().filter(|line| line.contains("A new membership"));
+    let times: Vec<&str> = times.filter_map(|line| Some(line.split_once(" [")?.0)).collect();
+    seconds_of(&times).unwrap_or_default()
+}
+
+/// Local times in seconds since 1970, as `date` reads them.
+fn seconds_of(times: &[&str]) -> io::Result<Vec<f64>> {
+    let mut list = tempfile::NamedTempFile::new()?;
+    list.write_all(times.join("\n").as_bytes())?;
+    let told = Command::new("date").arg("-f").arg(list.path()).arg("+%s.%N").output()?;
+    Ok(String::from_utf8_lossy(&told.stdout).lines().filter_map(|line| line.parse().ok()).collect())
 }

@@ -1,6 +1,7 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
 mod kills;
+mod links;
 mod load;
 mod loss;
 mod quorum;
@@ -27,7 +28,7 @@ pub struct Scenario {
 /// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 29] = [
+pub const ALL: [Scenario; 31] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
@@ -44,7 +45,9 @@ pub const ALL: [Scenario; 29] = [
     three("minority", true, loss::minority),
     three("merge", true, merge),
     three("one-way", false, loss::one_way),
-    three("slow-links", false, slow_links),
+    three("slow-links", true, links::slow),
+    three("lossy-links", true, links::lossy),
+    three("replayed", true, links::replayed),
     three("daemon-killed", true, kills::each_process),
     three("corosync-killed", true, loss::corosync_killed),
     three("corosync-frozen", false, loss::corosync_frozen),
@@ -194,36 +197,6 @@ fn merge(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Err(io::Error::other("the change of the majority did not reach the host that came back"));
     }
     Ok(vec![("cable back to all online and at rest", begun.elapsed().as_secs_f64())])
-}
-
-/// Bad links that Corosync bears: nobody is lost, nothing moves.
-fn slow_links(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    place_with_fencing(cluster, "node2", "")?;
-    for name in cluster.names() {
-        cluster.hosts.worsen(&name, &["delay", "20ms", "5ms", "loss", "1%"])?;
-    }
-    let begun = Instant::now();
-    for round in 0..5 {
-        cluster.replace(
-            "resources",
-            &format!(
-                "{}{}{}",
-                dummy("d1", "10s"),
-                dummy(&format!("x{round}"), "10s"),
-                cluster.fence_device("")
-            ),
-        )?;
-        cluster.settle()?;
-    }
-    let took = begun.elapsed().as_secs_f64() / 5.0;
-    let undisturbed = cluster.places("d1") == ["node2"];
-    for name in cluster.names() {
-        cluster.hosts.mend(&name)?;
-    }
-    if !undisturbed {
-        return Err(io::Error::other("d1 was moved"));
-    }
-    Ok(vec![("a change with 20 ms of delay and 1 % loss, to rest", took)])
 }
 
 /// The disk with the configuration is full on one node: nothing is disturbed, the node has every change in

@@ -1,0 +1,79 @@
+//! Bad cables that Corosync bears: nobody is lost, nothing moves, every change is made.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::super::cluster::{Cluster, dummy};
+use super::{Figure, place_with_fencing};
+use crate::live::hosts::relay::Cable;
+
+/// Changes that are made over bad cables.
+const CHANGES: usize = 5;
+
+/// Every host on such a cable; between two hosts a frame takes two of them.
+fn on_bad_cables(
+    cluster: &mut Cluster,
+    cable: Cable,
+    play: impl FnOnce(&mut Cluster) -> io::Result<()>,
+) -> io::Result<()> {
+    place_with_fencing(cluster, "node2", "")?;
+    let names = cluster.names();
+    names.iter().try_for_each(|name| cluster.hosts.worsen(name, cable))?;
+    let played = play(cluster);
+    names.iter().try_for_each(|name| cluster.hosts.mend(name))?;
+    played?;
+    match &cluster.places("d1")[..] {
+        [place] if place == "node2" => Ok(()),
+        places => Err(io::Error::other(format!("d1 was moved to {places:?}"))),
+    }
+}
+
+/// Adds resources one after the other; gives the seconds that each took to rest.
+fn change(cluster: &Cluster) -> io::Result<f64> {
+    let begun = Instant::now();
+    for round in 0..CHANGES {
+        let another = dummy(&format!("x{round}"), "10s");
+        let all = [cluster.agents.timed("d1"), another, cluster.fence_device("")].concat();
+        cluster.replace("resources", &all)?;
+        cluster.settle()?;
+    }
+    cluster.wait_online(cluster.names().len())?;
+    Ok(begun.elapsed().as_secs_f64() / CHANGES as f64)
+}
+
+fn changes_on(cluster: &mut Cluster, cable: Cable, what: &'static str) -> io::Result<Vec<Figure>> {
+    let mut taken = 0.0;
+    on_bad_cables(cluster, cable, |cluster| {
+        taken = change(cluster)?;
+        Ok(())
+    })?;
+    Ok(vec![(what, taken)])
+}
+
+pub fn slow(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let cable = Cable { delay: 10, jitter: 5, ..Cable::default() };
+    changes_on(cluster, cable, "a change with 20 to 30 ms of delay between hosts, to rest")
+}
+
+pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let cable = Cable { loss: 3, ..Cable::default() };
+    changes_on(cluster, cable, "a change with 6 % of frames lost between hosts, to rest")
+}
+
+/// Frames that come once more two seconds later, also to a host that was started anew meanwhile, and cut off
+/// copies of them: Corosync keeps them out, or the manager does.
+pub fn replayed(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    let cable = Cable { replay: 50, ..Cable::default() };
+    on_bad_cables(cluster, cable, |cluster| {
+        change(cluster)?;
+        cluster.power_off("node3")?;
+        cluster.wait_online_on("node1", 2)?;
+        cluster.settle()?;
+        cluster.bring_back("node3")?;
+        // what was sent before and while it came back
+        std::thread::sleep(Duration::from_secs(3));
+        change(cluster)?;
+        Ok(())
+    })?;
+    Ok(Vec::new())
+}
