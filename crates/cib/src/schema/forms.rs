@@ -4,6 +4,7 @@
 use xml::Element;
 
 use super::Validator;
+use super::table::Number;
 
 /// A check of one element, after its attributes and children have been checked one by one.
 pub(super) type Form = for<'v, 'a> fn(&'v mut Validator<'a>, Element<'a>);
@@ -23,9 +24,7 @@ pub(super) fn name_value_set<'a>(validator: &mut Validator<'a>, element: Element
     if count(element, "rule") > 1 {
         validator.error(element, format!("{} may hold only one rule", element.name()));
     }
-    if validator.schema >= (4, 0) {
-        forbidden_names(validator, element);
-    }
+    forbidden_names(validator, element);
     repeated_names(validator, element);
 }
 
@@ -42,31 +41,155 @@ fn reference_or_id<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
             let message = format!("{} with 'id-ref' must be empty", element.name());
             validator.error(element, message);
         }
+        (false, true) if element.attributes().count() > 1 => {
+            let message = format!("{} with 'id-ref' can have no other attribute", element.name());
+            validator.error(element, message);
+        }
         _ => {}
     }
 }
 
-fn forbidden_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
-    let parent = element.parent().map_or("", Element::name);
-    let forbidden: &[&str] = match (element.name(), parent) {
-        ("cluster_property_set", _) => &[
+/// Names that went with a schema: since when, and whether a set of this element in this parent is meant.
+struct Forbidden {
+    since: Number,
+    until: Number,
+    applies: fn(&str, &str) -> bool,
+    names: &'static [&'static str],
+}
+
+const FORBIDDEN: &[Forbidden] = &[
+    Forbidden {
+        since: (3, 0),
+        until: (u8::MAX, 0),
+        applies: |set, _| set == "cluster_property_set",
+        names: &[
+            "cluster_recheck_interval",
+            "dc_deadtime",
+            "default-action-timeout",
+            "default_action_timeout",
+            "default-migration-threshold",
+            "default_migration_threshold",
+            "default-resource-failure-stickiness",
+            "default_resource_failure_stickiness",
+            "default-resource-stickiness",
+            "default_resource_stickiness",
+            "election_timeout",
+            "expected-quorum-votes",
+            "is-managed-default",
+            "is_managed_default",
+            "no_quorum_policy",
+            "notification-agent",
+            "notification-recipient",
+            "remove_after_stop",
+            "shutdown_escalation",
+            "startup_fencing",
+            "stonith_action",
+            "stonith_enabled",
+            "stop_orphan_actions",
+            "stop_orphan_resources",
+            "symmetric_cluster",
+            "transition_idle_timeout",
+        ],
+    },
+    Forbidden {
+        since: (3, 0),
+        until: (u8::MAX, 0),
+        applies: |set, parent| set == "meta_attributes" && matches!(parent, "primitive" | "template"),
+        names: &["isolation", "isolation-host", "isolation-instance", "isolation-wrapper"],
+    },
+    Forbidden {
+        since: (3, 0),
+        until: (u8::MAX, 0),
+        applies: |set, parent| (set, parent) == ("meta_attributes", "op"),
+        names: &["requires"],
+    },
+    Forbidden {
+        since: (3, 0),
+        until: (3, 0),
+        applies: |set, parent| set == "instance_attributes" && matches!(parent, "primitive" | "template"),
+        names: &[
+            "pcmk_arg_map",
+            "pcmk_list_cmd",
+            "pcmk_monitor_cmd",
+            "pcmk_off_cmd",
+            "pcmk_on_cmd",
+            "pcmk_reboot_cmd",
+            "pcmk_status_cmd",
+        ],
+    },
+    Forbidden {
+        since: (3, 0),
+        until: (3, 0),
+        applies: |set, parent| (set, parent) == ("instance_attributes", "op"),
+        names: &[
+            "interval-origin",
+            "start-delay",
+            "enabled",
+            "on-fail",
+            "record-pending",
+            "role",
+            "timeout",
+            "requires",
+        ],
+    },
+    Forbidden {
+        since: (4, 0),
+        until: (u8::MAX, 0),
+        applies: |set, _| set == "cluster_property_set",
+        names: &[
             "crmd-finalization-timeout",
             "crmd-integration-timeout",
             "crmd-transition-delay",
             "remove-after-stop",
         ],
-        ("meta_attributes", "op" | "op_defaults") => &["can_fail", "role_after_failure"],
-        ("meta_attributes", _) => &["restart-type"],
-        _ => &[],
-    };
+    },
+    Forbidden {
+        since: (4, 0),
+        until: (u8::MAX, 0),
+        applies: |set, parent| set == "meta_attributes" && !matches!(parent, "op" | "op_defaults"),
+        names: &["restart-type"],
+    },
+    Forbidden {
+        since: (4, 0),
+        until: (u8::MAX, 0),
+        applies: |set, parent| set == "meta_attributes" && matches!(parent, "op" | "op_defaults"),
+        names: &["can_fail", "role_after_failure"],
+    },
+];
+
+/// Cluster stacks that schema 3.0 knows no more.
+const OLD_STACKS: [&str; 5] =
+    ["heartbeat", "openais", "classic openais", "classic openais (with plugin)", "cman"];
+
+fn forbidden_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
+    let parent = element.parent().map_or("", Element::name);
+    let schema = validator.schema;
+    let rows: Vec<&Forbidden> = FORBIDDEN
+        .iter()
+        .filter(|row| (row.since..=row.until).contains(&schema) && (row.applies)(element.name(), parent))
+        .collect();
+    let is_properties = element.name() == "cluster_property_set";
     for pair in element.children_named("nvpair") {
         let name = pair.attr("name").unwrap_or("");
-        if forbidden.contains(&name) {
-            validator.error(pair, format!("option '{name}' no longer exists in schema pacemaker-4.0"));
+        if let Some(row) = rows.iter().find(|row| row.names.contains(&name)) {
+            let (major, minor) = row.since;
+            validator
+                .error(pair, format!("option '{name}' no longer exists in schema pacemaker-{major}.{minor}"));
         }
-        let is_poweroff = name == "stonith-action" && pair.attr("value") == Some("poweroff");
-        if is_poweroff && element.name() == "cluster_property_set" {
+        let value = pair.attr("value");
+        if is_properties && schema >= (4, 0) && name == "stonith-action" && value == Some("poweroff") {
             validator.error(pair, "stonith-action='poweroff' no longer exists; use 'off'");
+        }
+        if is_properties && schema >= (3, 0) && name == "cluster-infrastructure" {
+            match value {
+                None => validator.error(pair, "cluster-infrastructure needs a value"),
+                Some(stack) if OLD_STACKS.contains(&stack) => {
+                    let message =
+                        format!("cluster-infrastructure='{stack}' no longer exists in schema pacemaker-3.0");
+                    validator.error(pair, message);
+                }
+                Some(_) => {}
+            }
         }
     }
 }
@@ -85,9 +208,17 @@ fn repeated_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
 
 pub(super) fn name_value_pair<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     if has(element, "id-ref") {
-        if validator.schema >= (4, 0) && (has(element, "id") || has(element, "name") || has(element, "value"))
-        {
-            validator.error(element, "nvpair with 'id-ref' can have no other attribute");
+        let may_have_name = validator.schema < (4, 0);
+        let set = element.parent();
+        let place = set.and_then(Element::parent).map_or("", Element::name);
+        let is_option = matches!(place, "crm_config" | "rsc_defaults" | "op_defaults");
+        let since = if is_option { (3, 0) } else { (1, 3) };
+        if validator.schema < since {
+            let message = format!("nvpair with 'id-ref' needs schema pacemaker-{}.{} here", since.0, since.1);
+            validator.error(element, message);
+        } else if has(element, "id") || has(element, "value") || has(element, "name") && !may_have_name {
+            let besides = if may_have_name { " but 'name'" } else { "" };
+            validator.error(element, format!("nvpair with 'id-ref' can have no other attribute{besides}"));
         }
         return;
     }
@@ -157,7 +288,7 @@ pub(super) fn bundle<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     if engines != 1 {
         validator.error(element, "bundle needs exactly one of docker, podman");
     }
-    let engine = element.child("docker").or_else(|| element.child("podman"));
+    let engine = element.children().find(|child| matches!(child.name(), "docker" | "podman" | "rkt"));
     if let Some(engine) = engine
         && has(engine, "masters")
         && has(engine, "promoted-max")
@@ -187,24 +318,10 @@ pub(super) fn operation<'a>(validator: &mut Validator<'a>, element: Element<'a>)
     if has(element, "start-delay") && has(element, "interval-origin") {
         validator.error(element, "op can have 'start-delay' or 'interval-origin', not both");
     }
-    if validator.schema < (3, 4) && element.attr("on-fail") == Some("demote") {
-        validator.error(element, "on-fail='demote' needs schema pacemaker-3.4");
-    }
-    new_role_names(validator, element, &["role"]);
 }
 
-/// Roles got their present names with schema 3.7.
-fn new_role_names<'a>(validator: &mut Validator<'a>, element: Element<'a>, attributes: &[&str]) {
-    if validator.schema >= (3, 7) {
-        return;
-    }
-    for attribute in attributes {
-        if let Some(role @ ("Promoted" | "Unpromoted")) = element.attr(attribute) {
-            let message =
-                format!("{attribute}='{role}' needs schema pacemaker-3.7; upgrade the document first");
-            validator.error(element, message);
-        }
-    }
+fn is_in(element: Element<'_>, name: &str) -> bool {
+    std::iter::successors(element.parent(), |one| one.parent()).any(|one| one.name() == name)
 }
 
 pub(super) fn rule<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
@@ -212,28 +329,45 @@ pub(super) fn rule<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     if has(element, "score") && has(element, "score-attribute") {
         validator.error(element, "rule can have 'score' or 'score-attribute', not both");
     }
-    if !has(element, "id-ref") && element.children().next().is_none() {
+    if has(element, "id-ref") {
+        return;
+    }
+    if element.children().next().is_none() {
         validator.error(element, "rule needs at least one expression");
+    }
+    let is_new = |child: &Element<'_>| matches!(child.name(), "rsc_expression" | "op_expression");
+    if validator.schema < (3, 5) && is_in(element, "constraints") && element.children().any(|it| is_new(&it))
+    {
+        validator.error(element, "such rules in constraints need schema pacemaker-3.5");
+    }
+    if validator.schema < (3, 9) && !has(element, "score") && !has(element, "score-attribute") {
+        validator.error(element, "rule needs a 'score' or 'score-attribute' before schema pacemaker-3.9");
     }
 }
 
 pub(super) fn date_expression<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     let (start, end) = (has(element, "start"), has(element, "end"));
-    let duration = element.child("duration").is_some();
-    let missing = match element.attr("operation").unwrap_or("in_range") {
-        "in_range" if !start && !end => Some("'start' or 'end'"),
-        "in_range" if duration && !start => Some("'start' beside its duration"),
-        "gt" if !start => Some("'start'"),
-        "lt" if !end => Some("'end'"),
-        "date_spec" if element.child("date_spec").is_none() => Some("an element date_spec"),
+    let (duration, spec) = (element.child("duration").is_some(), element.child("date_spec").is_some());
+    let Some(operation) = element.attr("operation") else {
+        return validator.error(element, "date_expression needs an attribute 'operation'");
+    };
+    let open_end = validator.schema >= (3, 9);
+    let problem = match operation {
+        "in_range" if !start && !end => Some("needs 'start' or 'end'"),
+        "in_range" if duration && !start => Some("needs 'start' beside its duration"),
+        "in_range" if duration && end => Some("can have 'end' or a duration, not both"),
+        "in_range" if !end && !duration && !open_end => Some("needs 'end' or a duration before schema 3.9"),
+        "in_range" if spec => Some("can have no date_spec"),
+        "gt" if !start => Some("needs 'start'"),
+        "gt" if end || duration || spec => Some("can have 'start' only"),
+        "lt" if !end => Some("needs 'end'"),
+        "lt" if start || duration || spec => Some("can have 'end' only"),
+        "date_spec" if !spec => Some("needs an element date_spec"),
+        "date_spec" if start || end || duration => Some("can have its date_spec only"),
         _ => None,
     };
-    if let Some(missing) = missing {
-        let operation = element.attr("operation").unwrap_or("in_range");
-        validator.error(element, format!("date_expression with operation {operation} needs {missing}"));
-    }
-    if validator.schema >= (4, 0) && !has(element, "operation") {
-        validator.error(element, "date_expression needs an attribute 'operation'");
+    if let Some(problem) = problem {
+        validator.error(element, format!("date_expression with operation {operation} {problem}"));
     }
 }
 
@@ -246,39 +380,56 @@ pub(super) fn location<'a>(validator: &mut Validator<'a>, element: Element<'a>) 
         let message = "rsc_location needs exactly one of 'rsc', 'rsc-pattern' and resource sets";
         validator.error(element, message);
     }
-    let rules = count(element, "rule") + count(element, "lifetime");
+    if sets > 0 && has(element, "role") {
+        validator.error(element, "rsc_location with resource sets can have no 'role'; the sets may have one");
+    }
+    let rules = count(element, "rule");
     if has(element, "node") {
         if !has(element, "score") {
             validator.error(element, "rsc_location with 'node' needs a 'score'");
         }
-        if count(element, "rule") > 0 {
+        if rules > 0 {
             validator.error(element, "rsc_location can have 'node' or a rule, not both");
         }
     } else if rules == 0 {
         validator.error(element, "rsc_location needs 'node' and 'score', or a rule");
+    } else if has(element, "score") {
+        validator.error(element, "rsc_location with a rule has its 'score' there");
     } else if rules > 1 && validator.schema >= (4, 0) {
         validator.error(element, "rsc_location may hold only one rule");
     }
-    new_role_names(validator, element, &["role"]);
 }
 
 pub(super) fn colocation<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
-    pair_or_sets(validator, element, "rsc", "with-rsc");
-    new_role_names(validator, element, &["rsc-role", "with-rsc-role"]);
+    let of_pairs = ["node-attribute", "rsc-role", "with-rsc-role"];
+    pair_or_sets(validator, element, ["rsc", "with-rsc"], &of_pairs);
+    let scores = ["score", "score-attribute", "score-attribute-mangle"];
+    if scores.iter().filter(|name| has(element, name)).count() > 1 {
+        validator.error(element, "rsc_colocation can have only one score");
+    }
 }
 
 pub(super) fn order<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
-    pair_or_sets(validator, element, "first", "then");
+    pair_or_sets(validator, element, ["first", "then"], &["first-action", "then-action"]);
     if has(element, "score") && has(element, "kind") {
         validator.error(element, "rsc_order can have 'kind' or 'score', not both");
     }
 }
 
-fn pair_or_sets<'a>(validator: &mut Validator<'a>, element: Element<'a>, one: &str, other: &str) {
+/// Two names, with further attributes of theirs, or resource sets.
+fn pair_or_sets<'a>(
+    validator: &mut Validator<'a>,
+    element: Element<'a>,
+    [one, other]: [&str; 2],
+    of_pairs: &[&str],
+) {
     let name = element.name();
     let sets = count(element, "resource_set") > 0;
+    if let Some(attribute) = of_pairs.iter().find(|attribute| sets && has(element, attribute)) {
+        validator.error(element, format!("{name} with resource sets can have no '{attribute}'"));
+    }
     match (has(element, one), has(element, other)) {
-        (true, true) if sets => {
+        (true, _) | (_, true) if sets => {
             validator
                 .error(element, format!("{name} can have '{one}' and '{other}' or resource sets, not both"));
         }
@@ -301,7 +452,9 @@ pub(super) fn ticket<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     if has(element, "rsc") == (count(element, "resource_set") > 0) {
         validator.error(element, "rsc_ticket needs either 'rsc' or resource sets");
     }
-    new_role_names(validator, element, &["rsc-role"]);
+    if has(element, "rsc-role") && !has(element, "rsc") {
+        validator.error(element, "rsc_ticket can have 'rsc-role' only beside 'rsc'");
+    }
 }
 
 pub(super) fn resource_set<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
@@ -316,7 +469,9 @@ pub(super) fn resource_set<'a>(validator: &mut Validator<'a>, element: Element<'
             validator.warn(member, format!("resource_set names '{id}' twice"));
         }
     }
-    new_role_names(validator, element, &["role"]);
+    if has(element, "score") && has(element, "kind") {
+        validator.error(element, "resource_set can have 'kind' or 'score', not both");
+    }
 }
 
 pub(super) fn fencing_level<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
@@ -356,8 +511,8 @@ pub(super) fn acl_permission<'a>(validator: &mut Validator<'a>, element: Element
 
 /// `read`, `write` and `deny` before schema 2.0.
 pub(super) fn old_permission<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
-    if ["xpath", "ref", "tag"].iter().filter(|name| has(element, name)).count() != 1 {
-        let message = format!("{} needs exactly one of 'xpath', 'ref' and 'tag'", element.name());
+    if has(element, "xpath") == (has(element, "ref") || has(element, "tag")) {
+        let message = format!("{} needs either 'xpath', or 'ref' or 'tag' or both", element.name());
         validator.error(element, message);
     }
 }

@@ -158,7 +158,7 @@ impl<'a> Validator<'a> {
             return;
         }
         self.attributes(element, row.attributes);
-        self.children(element, row.children);
+        self.children(element, row);
         if let Some(form) = row.form {
             form(self, element);
         }
@@ -173,7 +173,9 @@ impl<'a> Validator<'a> {
 
     fn attributes(&mut self, element: Element<'a>, known: &'static [Attribute]) {
         for (name, value) in element.attributes() {
-            match known.iter().find(|attribute| attribute.name == name) {
+            let rows = || known.iter().filter(|attribute| attribute.name == name);
+            let fits = |row: &&Attribute| (row.since..=row.until).contains(&self.schema);
+            match rows().find(fits).or_else(|| rows().next()) {
                 Some(attribute) => {
                     self.age(element, &format!("attribute {name}"), attribute.since, attribute.until);
                     self.value(element, attribute, value);
@@ -185,7 +187,8 @@ impl<'a> Validator<'a> {
             }
         }
         for attribute in known.iter().filter(|attribute| attribute.required) {
-            if element.attr(attribute.name).is_none() {
+            let applies = (attribute.since..=attribute.until).contains(&self.schema);
+            if applies && element.attr(attribute.name).is_none() {
                 self.error(element, format!("{} needs an attribute '{}'", element.name(), attribute.name));
             }
         }
@@ -197,7 +200,7 @@ impl<'a> Validator<'a> {
             Kind::Text => return,
             Kind::Id => return self.id(element, value),
             Kind::Reference => return self.reference(element, name, value),
-            Kind::Boolean if matches!(value, "true" | "false" | "1" | "0") => return,
+            Kind::Boolean if matches!(value.trim(), "true" | "false" | "1" | "0") => return,
             Kind::Boolean => "true or false".to_owned(),
             Kind::Integer if value.trim().parse::<i64>().is_ok() => return,
             Kind::Integer => "a whole number".to_owned(),
@@ -273,12 +276,24 @@ impl<'a> Validator<'a> {
 
     // ---- children
 
-    fn children(&mut self, element: Element<'a>, known: &'static [table::Child]) {
+    fn children(&mut self, element: Element<'a>, row: &'static table::Element) {
+        let known = row.children;
         let mut counts = vec![0usize; known.len()];
+        let mut latest = 0;
         for child in element.children() {
             match known.iter().position(|row| row.name == child.name()) {
                 Some(index) => {
                     counts[index] += 1;
+                    if index < latest && self.schema <= row.ordered_until {
+                        let message = format!(
+                            "{} must stand before {} in {}",
+                            child.name(),
+                            known[latest].name,
+                            element.name()
+                        );
+                        self.error(child, message);
+                    }
+                    latest = latest.max(index);
                     self.age(
                         child,
                         &format!("element {}", child.name()),

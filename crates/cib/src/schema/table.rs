@@ -10,6 +10,8 @@ const FIRST: Number = (1, 0);
 /// The last schema before the clean-up of 4.0.
 const V3: Number = (3, 10);
 const LAST: Number = (u8::MAX, u8::MAX);
+/// Before every schema.
+const NEVER: Number = (0, 0);
 
 /// What values an attribute takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attribute {
     pub(super) name: &'static str,
+    /// An attribute whose values changed has a row for each time.
     pub(super) kind: Kind,
     pub(super) required: bool,
     pub(super) since: Number,
@@ -67,6 +70,8 @@ pub(super) struct Element {
     pub(super) form: Option<Form>,
     /// Anything may stand inside.
     pub(super) open: bool,
+    /// Up to this schema, children stand in the order of their rows.
+    pub(super) ordered_until: Number,
 }
 
 impl Attribute {
@@ -107,7 +112,7 @@ const fn child(name: &'static str, count: Count) -> Child {
 }
 
 const fn row(name: &'static str, attributes: &'static [Attribute], children: &'static [Child]) -> Element {
-    Element { name, attributes, children, form: None, open: false }
+    Element { name, attributes, children, form: None, open: false, ordered_until: NEVER }
 }
 
 const fn with_form(element: Element, form: Form) -> Element {
@@ -118,26 +123,34 @@ const ID: Attribute = must("id", Kind::Id);
 const OPTIONAL_ID: Attribute = may("id", Kind::Id);
 const ID_REF: Attribute = may("id-ref", Kind::Reference);
 const DESCRIPTION: Attribute = may("description", Kind::Text);
+/// Where it came late.
+const NEW_DESCRIPTION: Attribute = DESCRIPTION.since(3, 10);
 
 const ROLES: Kind = Kind::Words(&["Stopped", "Started", "Promoted", "Unpromoted", "Master", "Slave"]);
+const OLD_ROLES: Kind = Kind::Words(&["Stopped", "Started", "Master", "Slave"]);
 const ACTIONS: Kind = Kind::Words(&["start", "promote", "demote", "stop"]);
 const KINDS: Kind = Kind::Words(&["Optional", "Mandatory", "Serialize"]);
 const CLASSES: Kind =
     Kind::Words(&["ocf", "lsb", "heartbeat", "stonith", "service", "systemd", "upstart", "nagios"]);
+const OLD_CLASSES: Kind = Kind::Words(&["ocf", "lsb", "heartbeat", "stonith", "upstart"]);
+const ON_FAIL: Kind =
+    Kind::Words(&["ignore", "block", "demote", "stop", "restart", "standby", "fence", "restart-container"]);
 
 const SETS: [Child; 3] = [
     child("instance_attributes", Count::Any),
     child("meta_attributes", Count::Any),
-    child("utilization", Count::Any).since(1, 1),
+    child("utilization", Count::Any).since(1, 2),
 ];
 const ATTRIBUTE_SETS: &[Child] = &[SETS[0], SETS[1]];
 const NODE_SETS: &[Child] = &[SETS[0], SETS[2]];
 const META_SETS: &[Child] = &[SETS[1]];
-const TEMPLATE_CHILDREN: &[Child] = &[SETS[0], SETS[1], SETS[2], child("operations", Count::Any)];
+const TEMPLATE_CHILDREN: &[Child] = &[SETS[0], SETS[1], SETS[2], child("operations", Count::Optional)];
+/// Utilization of what holds primitives.
+const UTILIZATION: Child = SETS[2].since(3, 10);
 
 const NVSET_ATTRIBUTES: &[Attribute] = &[OPTIONAL_ID, ID_REF, may("score", Kind::Score)];
 const NVSET_CHILDREN: &[Child] =
-    &[child("rule", Count::Any), child("nvpair", Count::Any), child("attributes", Count::Any).until(1, 3)];
+    &[child("rule", Count::Any), child("nvpair", Count::Any), child("attributes", Count::Any).until(1, 0)];
 
 const fn nvset(name: &'static str) -> Element {
     with_form(row(name, NVSET_ATTRIBUTES, NVSET_CHILDREN), forms::name_value_set)
@@ -154,7 +167,8 @@ const BUNDLE_ENGINE: &[Attribute] = &[
     may("options", Kind::Text),
 ];
 
-const ACL_MEMBER: &[Attribute] = &[must("id", Kind::Text), may("name", Kind::Text).since(3, 8), DESCRIPTION];
+const ACL_MEMBER: &[Attribute] =
+    &[must("id", Kind::Text), may("name", Kind::Text).since(3, 8), NEW_DESCRIPTION];
 
 /// Permissions before schema 2.0 are elements of their own.
 const OLD_PERMISSION: &[Attribute] = &[
@@ -167,7 +181,11 @@ const OLD_PERMISSION: &[Attribute] = &[
 
 /// All elements by name.
 pub(super) const ELEMENTS: &[Element] = &[
-    row("acl_group", &[ID, may("name", Kind::Text).since(3, 8), DESCRIPTION], &[child("role", Count::Any)]),
+    row(
+        "acl_group",
+        &[ID, may("name", Kind::Text).since(3, 8), NEW_DESCRIPTION],
+        &[child("role", Count::Any)],
+    ),
     with_form(
         row(
             "acl_permission",
@@ -186,7 +204,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     ),
     row(
         "acl_role",
-        &[ID, DESCRIPTION],
+        &[ID, DESCRIPTION.since(2, 0)],
         &[
             child("acl_permission", Count::Any).since(2, 0),
             child("read", Count::Any).until(1, 3),
@@ -197,7 +215,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     row("acl_target", ACL_MEMBER, &[child("role", Count::Any)]),
     row(
         "acl_user",
-        &[ID, DESCRIPTION],
+        &[ID],
         &[
             child("role_ref", Count::Any),
             child("read", Count::Any),
@@ -219,8 +237,9 @@ pub(super) const ELEMENTS: &[Element] = &[
     row(
         "alert",
         &[ID, must("path", Kind::Text), DESCRIPTION],
-        &[SETS[0], SETS[1], child("select", Count::Optional).since(2, 9), child("recipient", Count::Any)],
-    ),
+        &[SETS[0], SETS[1], child("select", Count::Optional).since(2, 10), child("recipient", Count::Any)],
+    )
+    .ordered_until(2, 9),
     row("alerts", &[], &[child("alert", Count::Any)]),
     row("attribute", &[ID, must("name", Kind::Text)], &[]),
     Element { open: true, ..row("attributes", &[], &[]) },
@@ -231,9 +250,9 @@ pub(super) const ELEMENTS: &[Element] = &[
             &[
                 SETS[0],
                 SETS[1],
-                SETS[2],
+                UTILIZATION,
                 child("docker", Count::Optional),
-                child("podman", Count::Optional).since(3, 1),
+                child("podman", Count::Optional).since(3, 2),
                 child("rkt", Count::Optional).since(2, 10).until(3, 10),
                 child("network", Count::Optional),
                 child("storage", Count::Optional),
@@ -254,15 +273,16 @@ pub(super) const ELEMENTS: &[Element] = &[
             may("no-quorum-panic", Kind::Boolean),
             may("dc-uuid", Kind::Text),
             may("cib-last-written", Kind::Text),
-            may("update-origin", Kind::Text),
-            may("update-client", Kind::Text),
-            may("update-user", Kind::Text),
+            may("update-origin", Kind::Text).since(1, 2),
+            may("update-client", Kind::Text).since(1, 2),
+            may("update-user", Kind::Text).since(1, 2),
             may("remote-tls-port", Kind::NonNegative),
             may("remote-clear-port", Kind::NonNegative),
             may("execution-date", Kind::Text),
         ],
         &[child("configuration", Count::One), child("status", Count::One)],
-    ),
+    )
+    .ordered_until(LAST.0, LAST.1),
     with_form(
         row(
             "clone",
@@ -270,7 +290,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             &[
                 SETS[0],
                 SETS[1],
-                SETS[2],
+                UTILIZATION,
                 child("primitive", Count::Optional),
                 child("group", Count::Optional),
             ],
@@ -288,7 +308,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             child("constraints", Count::One),
             child("rsc_defaults", Count::Optional),
             child("op_defaults", Count::Optional),
-            child("fencing-topology", Count::Optional),
+            child("fencing-topology", Count::Optional).since(1, 2),
             child("tags", Count::Optional).since(1, 3),
             child("alerts", Count::Optional).since(2, 5),
             child("acls", Count::Optional).since(1, 2),
@@ -301,7 +321,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             child("rsc_location", Count::Any),
             child("rsc_colocation", Count::Any),
             child("rsc_order", Count::Any),
-            child("rsc_ticket", Count::Any).since(1, 1),
+            child("rsc_ticket", Count::Any).since(1, 2),
         ],
     ),
     row("crm_config", &[], &[child("cluster_property_set", Count::Any)]),
@@ -326,12 +346,13 @@ pub(super) const ELEMENTS: &[Element] = &[
             may("months", Kind::Text),
             may("monthdays", Kind::Text),
             may("hours", Kind::Text),
-            may("minutes", Kind::Text),
-            may("seconds", Kind::Text),
-            may("yeardays", Kind::Text),
+            may("minutes", Kind::Text).since(3, 9),
+            may("seconds", Kind::Text).since(3, 9),
+            may("yeardays", Kind::Text).since(3, 9),
             may("weekyears", Kind::Text),
             may("weeks", Kind::Text),
             may("weekdays", Kind::Text),
+            may("yearsdays", Kind::Text).until(V3.0, V3.1),
             may("moon", Kind::Text).until(V3.0, V3.1),
         ],
         &[],
@@ -345,12 +366,12 @@ pub(super) const ELEMENTS: &[Element] = &[
             may("years", Kind::Text),
             may("months", Kind::Text),
             may("weeks", Kind::Text),
-            may("days", Kind::Text),
+            may("days", Kind::Text).since(3, 9),
             may("hours", Kind::Text),
-            may("minutes", Kind::Text),
-            may("seconds", Kind::Text),
+            may("minutes", Kind::Text).since(3, 9),
+            may("seconds", Kind::Text).since(3, 9),
             may("monthdays", Kind::Text).until(V3.0, V3.1),
-            may("yeardays", Kind::Text).until(V3.0, V3.1),
+            may("yearsdays", Kind::Text).until(V3.0, V3.1),
             may("weekdays", Kind::Text).until(V3.0, V3.1),
             may("weekyears", Kind::Text).until(V3.0, V3.1),
             may("moon", Kind::Text).until(V3.0, V3.1),
@@ -364,8 +385,9 @@ pub(super) const ELEMENTS: &[Element] = &[
             must("attribute", Kind::Text),
             must("operation", Kind::Words(&["lt", "gt", "lte", "gte", "eq", "ne", "defined", "not_defined"])),
             may("value", Kind::Text),
-            may("type", Kind::Words(&["string", "integer", "number", "version"])),
-            may("value-source", Kind::Words(&["literal", "param", "meta"])).since(2, 6),
+            may("type", Kind::Words(&["string", "number", "version"])).until(3, 4),
+            may("type", Kind::Words(&["string", "integer", "number", "version"])).since(3, 5),
+            may("value-source", Kind::Words(&["literal", "param", "meta"])).since(2, 9),
         ],
         &[],
     ),
@@ -386,9 +408,9 @@ pub(super) const ELEMENTS: &[Element] = &[
         forms::fencing_level,
     ),
     row("fencing-topology", &[], &[child("fencing-level", Count::Any)]),
-    row("group", &[ID, DESCRIPTION], &[SETS[0], SETS[1], SETS[2], child("primitive", Count::Some)]),
+    row("group", &[ID, DESCRIPTION], &[SETS[0], SETS[1], UTILIZATION, child("primitive", Count::Some)]),
     nvset("instance_attributes"),
-    row("lifetime", &[], &[child("rule", Count::Any)]),
+    row("lifetime", &[], &[child("rule", Count::Some)]),
     with_form(
         row(
             "master",
@@ -396,7 +418,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             &[
                 SETS[0],
                 SETS[1],
-                SETS[2],
+                UTILIZATION,
                 child("primitive", Count::Optional),
                 child("group", Count::Optional),
             ],
@@ -411,7 +433,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             may("control-port", Kind::Integer),
             may("host-interface", Kind::Text),
             may("host-netmask", Kind::Integer),
-            may("add-host", Kind::Boolean),
+            may("add-host", Kind::Boolean).since(3, 0),
         ],
         &[child("port-mapping", Count::Any)],
     ),
@@ -420,8 +442,11 @@ pub(super) const ELEMENTS: &[Element] = &[
         &[
             must("id", Kind::Text),
             must("uname", Kind::Text),
-            may("type", Kind::Words(&["member", "remote", "normal", "ping"])),
-            may("score", Kind::Score),
+            must("type", Kind::Words(&["normal", "member", "ping"])).until(1, 0),
+            may("type", Kind::Words(&["normal", "member", "ping"])).since(1, 2).until(1, 2),
+            may("type", Kind::Words(&["normal", "member", "ping", "remote"])).since(1, 3).until(2, 10),
+            may("type", Kind::Words(&["member", "ping", "remote"])).since(3, 0),
+            may("score", Kind::Score).since(1, 2),
             DESCRIPTION,
         ],
         NODE_SETS,
@@ -444,23 +469,30 @@ pub(super) const ELEMENTS: &[Element] = &[
                 may("interval-origin", Kind::Text),
                 may("enabled", Kind::Boolean),
                 may("record-pending", Kind::Boolean),
-                may("role", ROLES),
+                may("role", OLD_ROLES).until(3, 6),
+                may("role", ROLES).since(3, 7),
+                may("on-fail", Kind::Words(&["ignore", "block", "stop", "restart", "standby", "fence"]))
+                    .until(1, 0),
                 may(
                     "on-fail",
                     Kind::Words(&[
                         "ignore",
                         "block",
-                        "demote",
                         "stop",
                         "restart",
                         "standby",
                         "fence",
                         "restart-container",
                     ]),
-                ),
+                )
+                .since(1, 2)
+                .until(3, 3),
+                may("on-fail", ON_FAIL).since(3, 4),
                 DESCRIPTION,
-                may("requires", Kind::Text).until(V3.0, V3.1),
-                may("prereq", Kind::Text).until(V3.0, V3.1),
+                may("requires", Kind::Words(&["nothing", "quorum", "fencing"])).until(1, 2),
+                may("requires", Kind::Words(&["nothing", "quorum", "fencing", "unfencing"]))
+                    .since(1, 3)
+                    .until(2, 10),
             ],
             ATTRIBUTE_SETS,
         ),
@@ -468,7 +500,7 @@ pub(super) const ELEMENTS: &[Element] = &[
     ),
     row("op_defaults", &[], META_SETS),
     row("op_expression", &[ID, must("name", Kind::Text), may("interval", Kind::Text)], &[]),
-    row("operations", &[OPTIONAL_ID, ID_REF, DESCRIPTION], &[child("op", Count::Any)]),
+    row("operations", &[OPTIONAL_ID, ID_REF, NEW_DESCRIPTION], &[child("op", Count::Any)]),
     row("podman", BUNDLE_ENGINE, &[]),
     with_form(
         row(
@@ -488,7 +520,8 @@ pub(super) const ELEMENTS: &[Element] = &[
             "primitive",
             &[
                 ID,
-                may("class", CLASSES),
+                may("class", OLD_CLASSES).until(1, 0),
+                may("class", CLASSES).since(1, 2),
                 may("provider", Kind::Text),
                 may("type", Kind::Text),
                 may("template", Kind::Reference).since(1, 2),
@@ -508,12 +541,13 @@ pub(super) const ELEMENTS: &[Element] = &[
                 OPTIONAL_ID,
                 ID_REF,
                 may("sequential", Kind::Boolean),
-                may("require-all", Kind::Boolean),
-                may("ordering", Kind::Words(&["group", "listed"])),
+                may("require-all", Kind::Boolean).since(1, 2),
+                may("ordering", Kind::Words(&["group", "listed"])).since(2, 1),
                 may("action", ACTIONS),
-                may("role", ROLES),
+                may("role", OLD_ROLES).until(3, 6),
+                may("role", ROLES).since(3, 7),
                 may("score", Kind::Score),
-                may("kind", KINDS),
+                may("kind", KINDS).since(3, 0),
             ],
             &[child("resource_ref", Count::Any)],
         ),
@@ -528,34 +562,39 @@ pub(super) const ELEMENTS: &[Element] = &[
             child("group", Count::Any),
             child("clone", Count::Any),
             child("master", Count::Any).until(V3.0, V3.1),
-            child("bundle", Count::Any).since(2, 7),
+            child("bundle", Count::Any).since(2, 8),
         ],
     ),
     row("rkt", BUNDLE_ENGINE, &[]),
     row("role", &[must("id", Kind::Reference)], &[]).formed(forms::role),
     row("role_ref", &[must("id", Kind::Reference)], &[]).formed(forms::role),
-    row("rsc_colocation", COLOCATION, &[child("resource_set", Count::Any), OLD_LIFETIME])
+    row("rsc_colocation", COLOCATION, &[OLD_LIFETIME, child("resource_set", Count::Any)])
+        .ordered_until(V3.0, V3.1)
         .formed(forms::colocation),
     row("rsc_defaults", &[], META_SETS),
     row(
         "rsc_expression",
-        &[ID, may("class", CLASSES), may("provider", Kind::Text), may("type", Kind::Text)],
+        &[ID, may("class", Kind::Text), may("provider", Kind::Text), may("type", Kind::Text)],
         &[],
     ),
     row(
         "rsc_location",
         LOCATION,
-        &[child("resource_set", Count::Any), child("rule", Count::Any), OLD_LIFETIME],
+        &[child("resource_set", Count::Any).since(1, 2), child("rule", Count::Any), OLD_LIFETIME],
     )
+    .ordered_until(V3.0, V3.1)
     .formed(forms::location),
-    row("rsc_order", ORDER, &[child("resource_set", Count::Any), OLD_LIFETIME]).formed(forms::order),
+    row("rsc_order", ORDER, &[OLD_LIFETIME, child("resource_set", Count::Any)])
+        .ordered_until(V3.0, V3.1)
+        .formed(forms::order),
     row(
         "rsc_ticket",
         &[
             ID,
             must("ticket", Kind::Text),
             may("rsc", Kind::Reference),
-            may("rsc-role", ROLES),
+            may("rsc-role", OLD_ROLES).until(3, 6),
+            may("rsc-role", ROLES).since(3, 7),
             may("loss-policy", Kind::Words(&["stop", "demote", "fence", "freeze"])),
         ],
         &[child("resource_set", Count::Any)],
@@ -608,11 +647,18 @@ pub(super) const ELEMENTS: &[Element] = &[
         &[],
     )
     .formed(forms::storage_mapping),
-    row("tag", &[ID, DESCRIPTION], &[child("obj_ref", Count::Some)]),
+    row("tag", &[ID, NEW_DESCRIPTION], &[child("obj_ref", Count::Some)]),
     row("tags", &[], &[child("tag", Count::Any)]),
     row(
         "template",
-        &[ID, may("class", CLASSES), may("provider", Kind::Text), may("type", Kind::Text), DESCRIPTION],
+        &[
+            ID,
+            may("class", OLD_CLASSES).until(2, 7),
+            may("class", CLASSES).since(2, 8),
+            may("provider", Kind::Text),
+            may("type", Kind::Text),
+            DESCRIPTION,
+        ],
         TEMPLATE_CHILDREN,
     )
     .formed(forms::primitive),
@@ -626,7 +672,8 @@ const LOCATION: &[Attribute] = &[
     ID,
     may("rsc", Kind::Reference),
     may("rsc-pattern", Kind::Text).since(2, 6),
-    may("role", ROLES),
+    may("role", OLD_ROLES).since(1, 2).until(3, 6),
+    may("role", ROLES).since(3, 7),
     may("node", Kind::Text),
     may("score", Kind::Score),
     may("resource-discovery", Kind::Words(&["always", "never", "exclusive"])).since(2, 2),
@@ -637,12 +684,14 @@ const COLOCATION: &[Attribute] = &[
     may("score", Kind::Score),
     may("score-attribute", Kind::Text).until(2, 10),
     may("score-attribute-mangle", Kind::Text).until(2, 10),
-    may("influence", Kind::Boolean).since(3, 5),
+    may("influence", Kind::Text).since(3, 6),
     may("rsc", Kind::Reference),
     may("with-rsc", Kind::Reference),
     may("node-attribute", Kind::Text),
-    may("rsc-role", ROLES),
-    may("with-rsc-role", ROLES),
+    may("rsc-role", OLD_ROLES).until(3, 6),
+    may("rsc-role", ROLES).since(3, 7),
+    may("with-rsc-role", OLD_ROLES).until(3, 6),
+    may("with-rsc-role", ROLES).since(3, 7),
 ];
 
 const ORDER: &[Attribute] = &[
@@ -654,10 +703,14 @@ const ORDER: &[Attribute] = &[
     may("score", Kind::Score),
     may("kind", KINDS),
     may("symmetrical", Kind::Boolean),
-    may("require-all", Kind::Boolean),
+    may("require-all", Kind::Boolean).since(2, 3),
 ];
 
 impl Element {
+    const fn ordered_until(self, major: u8, minor: u8) -> Element {
+        Element { ordered_until: (major, minor), ..self }
+    }
+
     const fn formed(self, form: Form) -> Element {
         with_form(self, form)
     }

@@ -176,7 +176,7 @@ fn features_need_their_schema() {
     assert_eq!(found, []);
     let podman = "<bundle id='u'><podman image='i'/></bundle>";
     let found = validate(&document("pacemaker-3.0", "", podman, "<constraints/>"));
-    assert!(found[0].message.contains("needs schema pacemaker-3.1"), "{found:?}");
+    assert!(found[0].message.contains("needs schema pacemaker-3.2"), "{found:?}");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn documents_of_old_schemas_are_checked_by_their_schema() {
         ),
         [
             "acl_user can have roles or permissions of its own, not both",
-            "read needs exactly one of 'xpath', 'ref' and 'tag'",
+            "read needs either 'xpath', or 'ref' or 'tag' or both",
             "role 'r' is a read, not an acl_role",
         ]
     );
@@ -247,4 +247,52 @@ fn documents_of_old_schemas_are_checked_by_their_schema() {
     assert_eq!(errors("pacemaker-2.4", &with("on-fail='fence'"), ""), [""; 0]);
     assert_eq!(errors("pacemaker-2.4", &with("on-fail='demote'"), "").len(), 1);
     assert_eq!(errors("pacemaker-2.4", &with("timeot='3'"), "").len(), 1);
+}
+
+/// Schemas of the probes, oldest first.
+const PROBED: &[&str] = &[
+    "1.0", "1.2", "1.3", "2.0", "2.3", "2.4", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "3.0", "3.1", "3.4",
+    "3.5", "3.6", "3.7", "3.8", "3.9",
+];
+
+/// Whether a list such as `1.2-2.10,3.9` (or `none`) names the schema.
+fn names(list: &str, schema: &str) -> bool {
+    let at = |name: &str| PROBED.iter().position(|one| *one == name);
+    list.split(',').any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        range != "none" && at(first) <= at(schema) && at(schema) <= at(last)
+    })
+}
+
+/// Each line of the table has the schemas in which the reference's grammar accepts a form, where the form stands, and
+/// the form.
+#[test]
+fn forms_are_accepted_by_the_schemas_that_know_them() {
+    let mut wrong = Vec::new();
+    for line in include_str!("probes.tsv").lines() {
+        let [accepted, place, form] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let at = |name: &str| if place == name { form } else { "" };
+        for schema in PROBED {
+            // nodes needed a type once
+            let kind = if *schema == "1.0" { " type='normal'" } else { "" };
+            let text = format!(
+                "<cib admin_epoch='0' epoch='1' num_updates='0' validate-with='pacemaker-{schema}'><configuration>\
+                 <crm_config>{}</crm_config><nodes><node id='1' uname='n1'{kind}/>{}</nodes><resources>\
+                 <primitive id='A' class='ocf' provider='p' type='D'/><primitive id='B' class='lsb' type='D'/>{}\
+                 </resources><constraints>{}</constraints>{}</configuration><status/></cib>",
+                at("crm_config"),
+                at("nodes"),
+                at("resources"),
+                at("constraints"),
+                at("configuration"),
+            );
+            let found = validate(&Document::parse(&text).expect("a form of the table"));
+            let error = found.iter().find(|it| it.severity == Severity::Error);
+            if error.is_none() != names(accepted, schema) {
+                let said = error.map_or("accepted", |error| &error.message);
+                wrong.push(format!("{schema}: {form}: {said}, but it is right in {accepted}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are judged otherwise:\n{}", wrong.len(), wrong.join("\n"));
 }
