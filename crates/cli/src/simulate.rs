@@ -142,7 +142,7 @@ struct Arguments {
     /// Accepted: pending operations are always shown
     #[arg(short = 'j', long)]
     pending: bool,
-    /// Draw action numbers
+    /// Draw action numbers; also tell what crm_verify finds in the configuration (a terminal is told anyway)
     #[arg(short = 'V', long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -197,7 +197,10 @@ fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
     let mut outcome = simulate(document, &Options { last: true, ..options(arguments, words) });
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
-    for warning in &outcome.warnings {
+    // scripts that verify the configuration elsewhere are not told of it here again
+    let thorough = arguments.verbose > 0 || std::io::stderr().is_terminal();
+    let remarks = outcome.remarks.iter().filter(|_| thorough);
+    for warning in outcome.warnings.iter().chain(remarks) {
         eprintln!("warning: {warning}");
     }
     match outcome.report.take() {

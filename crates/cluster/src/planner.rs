@@ -119,10 +119,11 @@ impl Planner for SchedulerPlanner {
 
 /// How bad what the scheduler says is for the saved input.
 fn severity(severity: scheduler::model::Severity) -> Severity {
+    use scheduler::model::Severity as Found;
     match severity {
-        scheduler::model::Severity::Info | scheduler::model::Severity::Notice => Severity::Info,
-        scheduler::model::Severity::Warning => Severity::Warning,
-        scheduler::model::Severity::Error | scheduler::model::Severity::ConfigurationError => Severity::Error,
+        Found::Info | Found::Notice => Severity::Info,
+        Found::Warning | Found::ConfigurationWarning => Severity::Warning,
+        Found::Error | Found::ConfigurationError => Severity::Error,
     }
 }
 

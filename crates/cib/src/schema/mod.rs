@@ -227,10 +227,7 @@ impl<'a> Validator<'a> {
     }
 
     fn score_size(&mut self, element: Element<'a>, name: &str, value: &str) {
-        let number = value.trim().parse::<i64>().unwrap_or(0);
-        if number.unsigned_abs() > 1_000_000 {
-            let message =
-                format!("{} has {name}='{value}'; scores end at 1000000, which is INFINITY", element.name());
+        if let Some(message) = out_of_range(element.name(), name, value) {
             self.warn(element, message);
         }
     }
@@ -361,4 +358,23 @@ fn are_devices(text: &str) -> bool {
         !device.is_empty()
             && device.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     })
+}
+
+/// What to say of a score beyond INFINITY.
+fn out_of_range(element: &str, name: &str, value: &str) -> Option<String> {
+    let number = value.trim().parse::<i64>().ok()?;
+    let beyond = number.unsigned_abs() > 1_000_000;
+    beyond.then(|| format!("{element} has {name}='{value}'; scores end at 1000000, which is INFINITY"))
+}
+
+/// Scores of constraints that are beyond INFINITY, with their lines.
+pub fn scores_out_of_range(document: &Document) -> Vec<(String, u32)> {
+    let configuration = document.child(document.root(), "configuration");
+    let constraints = configuration.and_then(|it| document.child(it, "constraints"));
+    let elements = constraints.into_iter().flat_map(|constraints| document.descendants(constraints));
+    let found = elements.filter_map(|id| {
+        let text = out_of_range(document.name(id), "score", document.attribute(id, "score")?)?;
+        Some((text, document.line(id)))
+    });
+    found.collect()
 }

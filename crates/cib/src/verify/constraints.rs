@@ -38,9 +38,7 @@ impl<'c> Check<'c> {
                 self.fail(&at, text);
             }
         }
-        if let Some(node) = constraint.node.as_ref().filter(|node| !self.known.has_node(node)) {
-            let text = format!("Constraint '{}' is for node '{node}', which is not known", constraint.id);
-            let text = text + &hint(closest(self.known.nodes.iter().map(String::as_str), node));
+        if let Some(text) = unknown_node(&self.known, constraint) {
             self.note(&at, text);
         }
         if let Some(ScoreText::Invalid(score)) = &constraint.score {
@@ -190,6 +188,13 @@ impl<'c> Check<'c> {
     fn note(&mut self, at: &At<'_>, text: String) {
         self.notices.push(Notice::new(Severity::Note, at.place(), text));
     }
+}
+
+/// What to say if the constraint is for a node that is not known.
+pub(super) fn unknown_node(known: &Known<'_>, constraint: &LocationConstraint) -> Option<String> {
+    let node = constraint.node.as_ref().filter(|node| !known.has_node(node))?;
+    let hint = hint(closest(known.nodes.iter().map(String::as_str), node));
+    Some(format!("Constraint '{}' is for node '{node}', which is not known{hint}", constraint.id))
 }
 
 struct At<'a> {

@@ -11,7 +11,7 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{Configuration, FencingTarget, NodeKind, Resource, ResourceKind};
+use crate::config::{Configuration, Constraint, FencingTarget, NodeKind, Resource, ResourceKind};
 use crate::iso8601::DateTime;
 use crate::notice::{Notice, Place, Severity};
 use crate::nvpair::{Block, Pair};
@@ -19,6 +19,7 @@ use crate::options::{self, ClusterOptions, OptionInfo, closest};
 use crate::rule::RuleInput;
 use crate::text::Text;
 use crate::typed::Cib;
+use crate::value::{HealthScores, Score, ScoreText};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a configuration. `now` decides which rules on cluster options apply. The notices of
@@ -58,6 +59,26 @@ pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
     check.all_constraints();
     check.order_cycles();
     check.notices.into_iter().map(|notice| notice.text).collect()
+}
+
+/// Constraints that wish for a node which is not known, and so do nothing. One that bans a resource from such a
+/// node cannot be broken.
+pub fn idle_wishes(cib: &Cib) -> Vec<Notice> {
+    let locations = cib.configuration.constraints.iter().filter_map(|constraint| match constraint {
+        Constraint::Location(location) => Some(location),
+        _ => None,
+    });
+    let known = Known::of(&cib.configuration);
+    let is_ban =
+        |score: &ScoreText| score.resolve(&HealthScores::default()).is_some_and(|it| it < Score::ZERO);
+    let wishes = locations.filter(|location| !location.score.as_ref().is_some_and(is_ban));
+    let idle = wishes.filter_map(|location| {
+        let text = constraints::unknown_node(&known, location)?;
+        let place =
+            Place { element: "rsc_location".into(), id: Some(location.id.clone()), line: location.line };
+        Some(Notice::new(Severity::Warning, place, text))
+    });
+    idle.collect()
 }
 
 /// True if a notice makes tools report an invalid or doubtful configuration.

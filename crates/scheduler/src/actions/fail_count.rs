@@ -1,7 +1,7 @@
 //! Clearing of fail counts and of stale shutdown locks (rules 3.13.8, 3.14.12).
 
 use super::fencing;
-use super::request::{self};
+use super::request;
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Side, Task};
 
 /// Clears the fail counts of `resource` on `node`: once per pair, required.
@@ -13,10 +13,8 @@ pub fn clear_fail_count(model: &mut Model<'_>, resource: ResourceId, node: NodeI
 
 /// Whether the fail counts of `resource` on `node` are being cleared by this run.
 pub fn fail_count_is_being_cleared(model: &Model<'_>, resource: ResourceId, node: NodeId) -> bool {
-    model.resources[resource].actions.iter().any(|id| {
-        let action = &model.actions[*id];
-        action.task == Task::ClearFailcount && action.node.is_none_or(|on| on == node)
-    })
+    request::of_task(model, resource, &Task::ClearFailcount, 0)
+        .any(|clear| model.actions[clear].node.is_none_or(|on| on == node))
 }
 
 /// Lets a clearing for a connection with reconnect interval wait for the fencing of its remote node.

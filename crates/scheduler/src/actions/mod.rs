@@ -26,7 +26,7 @@ pub use fail_count::{
     clear_fail_count, clear_shutdown_lock, fail_count_is_being_cleared, order_after_fencing,
 };
 pub use history::parameters_changed_since_failure;
-pub use request::{find, find_all, pseudo, pseudo_of_resource, request, request_because, require};
+pub use request::{find, find_all, of_task, pseudo, pseudo_of_resource, request, request_because, require};
 pub use runnable::adapt_to_no_node;
 
 use crate::model::{ActionId, Attributes, Index, Model, Name, NodeId, ResourceId, Task};
@@ -40,6 +40,8 @@ mod tests;
 pub struct Extra<'a> {
     /// Settings by operation; they do not depend on the node but for fence devices.
     settings: Index<(ResourceId, Task, u32), Rc<settings::Settings>>,
+    /// Actions of resources, oldest first.
+    by_purpose: Index<request::Purpose, Vec<ActionId>>,
     /// Actions without a resource, by lower-case key.
     by_key: Index<Name, ActionId>,
     /// Shared by all actions whose operation has no parameters of its own.

@@ -1,6 +1,6 @@
 //! Recurring actions, and cancelling them (rules 3.10, 3.11).
 
-use super::request::{find_all, request, request_cancel};
+use super::request::{find_all, of_task, request, request_cancel};
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Side, Task};
 use crate::state;
 use cib::config::Operation;
@@ -74,11 +74,9 @@ fn configured(model: &Model<'_>, resource: ResourceId) -> Vec<Recurring> {
 
 /// Actions of this operation that are known to be on `node` already.
 fn active(model: &Model<'_>, resource: ResourceId, it: &Recurring, node: NodeId) -> Vec<ActionId> {
-    let is_there = |id: &&ActionId| {
-        let action = &model.actions[**id];
-        action.is(&it.task, it.interval) && action.node == Some(node)
-    };
-    model.resources[resource].actions.iter().filter(is_there).copied().collect()
+    of_task(model, resource, &it.task, it.interval)
+        .filter(|action| model.actions[*action].node == Some(node))
+        .collect()
 }
 
 /// Rule 3.10.3.

@@ -3,6 +3,7 @@
 use super::{runnable, settings};
 use crate::model::{Action, ActionId, Cause, Model, Name, NodeId, Properties, Requires, ResourceId, Task};
 use cib::value::Score;
+use smallvec::SmallVec;
 use std::rc::Rc;
 
 /// The action `RESOURCE_TASK_INTERVAL` on `node`, created if it does not exist. A request never turns a
@@ -29,8 +30,7 @@ pub fn request_because(
     optional: bool,
     cause: Cause,
 ) -> ActionId {
-    let existing = existing(model, resource, node, |action| action.is(&task, interval));
-    let action = match existing {
+    let action = match find(model, resource, &task, interval, node) {
         Some(action) => action,
         None => create(model, resource, task, interval, node, optional, cause),
     };
@@ -62,7 +62,7 @@ pub(super) fn request_cancel(
     node: NodeId,
 ) -> ActionId {
     let cause = usual_cause(resource, task, interval, Some(node));
-    let id = match existing(model, resource, Some(node), |action| action.is(task, interval)) {
+    let id = match find(model, resource, task, interval, Some(node)) {
         Some(id) => id,
         None => {
             let key = format!("{}_{}_{interval}", model.resources[resource].id, task.name());
@@ -86,8 +86,9 @@ pub(super) fn request_notification(
     optional: bool,
     cause: Cause,
 ) -> ActionId {
-    let existing = existing(model, resource, node, |action| action.key.eq_ignore_ascii_case(key));
-    let action = match existing {
+    let purpose = Purpose { resource, task: task.clone(), interval: 0 };
+    let existing = on_node(model, &purpose, node, |action| action.key.eq_ignore_ascii_case(key));
+    let action = match existing.first().copied() {
         Some(action) => action,
         None => {
             let settings = settings::of_notification(model, resource, key);
@@ -107,28 +108,26 @@ fn usual_cause(resource: ResourceId, task: &Task, interval: u32, node: Option<No
     }
 }
 
-/// The oldest action of `resource` that matches and is on `node`. Matches without a node are bound to
-/// `node`, all of them (rule 3.2.6).
-fn existing(
-    model: &mut Model<'_>,
+/// What actions are found by. It never changes: a cancel keeps that of the action which it cancels.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Purpose {
     resource: ResourceId,
-    node: Option<NodeId>,
-    matches: impl Fn(&Action) -> bool,
-) -> Option<ActionId> {
-    let mut oldest = None;
-    for &id in &model.resources[resource].actions {
-        let action = &mut model.actions[id];
-        if !matches(action) {
-            continue;
-        }
-        if node.is_some() && action.node.is_none() {
-            action.node = node;
-        }
-        if node.is_none() || action.node == node {
-            oldest = oldest.or(Some(id));
-        }
-    }
-    oldest
+    task: Task,
+    /// Milliseconds.
+    interval: u32,
+}
+
+/// All actions `RESOURCE_TASK_INTERVAL`, oldest first; those without a node as well.
+pub fn of_task<'m>(
+    model: &'m Model<'_>,
+    resource: ResourceId,
+    task: &Task,
+    interval: u32,
+) -> impl Iterator<Item = ActionId> + 'm {
+    let purpose = Purpose { resource, task: task.clone(), interval };
+    let found = model.actions_extra.by_purpose.get(&purpose).into_iter().flatten().copied();
+    // notifications are told apart by their keys (rule 3.2.2)
+    found.filter(|action| !model.actions[*action].is_notification())
 }
 
 /// The oldest action of `resource` with this task on `node` (any node if `None`); like [`request`] it binds
@@ -140,7 +139,7 @@ pub fn find(
     interval: u32,
     node: Option<NodeId>,
 ) -> Option<ActionId> {
-    existing(model, resource, node, |action| action.is(task, interval))
+    find_all(model, resource, task, interval, node).first().copied()
 }
 
 /// All actions of `resource` with this task, oldest first; with a `node` those on it (binding what has no
@@ -151,11 +150,26 @@ pub fn find_all(
     task: &Task,
     interval: u32,
     node: Option<NodeId>,
-) -> Vec<ActionId> {
-    let mut found = Vec::new();
-    for &id in &model.resources[resource].actions {
+) -> Actions {
+    let purpose = Purpose { resource, task: task.clone(), interval };
+    on_node(model, &purpose, node, |action| !action.is_notification())
+}
+
+/// Mostly one action, or a few.
+type Actions = SmallVec<[ActionId; 4]>;
+
+/// The actions of this purpose that match, oldest first; with a `node` those on it. Matches without a node are
+/// bound to `node`, all of them (rule 3.2.6).
+fn on_node(
+    model: &mut Model<'_>,
+    purpose: &Purpose,
+    node: Option<NodeId>,
+    matches: impl Fn(&Action) -> bool,
+) -> Actions {
+    let mut found = Actions::new();
+    for &id in model.actions_extra.by_purpose.get(purpose).into_iter().flatten() {
         let action = &mut model.actions[id];
-        if !action.is(task, interval) {
+        if !matches(action) {
             continue;
         }
         if node.is_some() && action.node.is_none() {
@@ -220,10 +234,14 @@ fn blank(
 }
 
 fn add(model: &mut Model<'_>, action: Action, cause: Cause) -> ActionId {
-    let resource = action.resource;
+    let purpose = action.resource.map(|resource| {
+        let (task, interval) = (action.key_task().clone(), action.interval);
+        Purpose { resource, task, interval }
+    });
     let id = model.actions.push(action);
-    if let Some(resource) = resource {
-        model.resources[resource].actions.push(id);
+    if let Some(purpose) = purpose {
+        model.resources[purpose.resource].actions.push(id);
+        model.actions_extra.by_purpose.entry(purpose).or_default().push(id);
     }
     model.reasons.action(id, cause);
     id

@@ -125,9 +125,18 @@ pub enum Severity {
     Info,
     Notice,
     Warning,
+    /// A doubtful configuration, as verifying it tells as well.
+    ConfigurationWarning,
     Error,
     /// A configuration error that makes part of the configuration ignored.
     ConfigurationError,
+}
+
+impl Severity {
+    /// Whether verifying the configuration tells the same, without a plan.
+    pub fn is_of_configuration(self) -> bool {
+        matches!(self, Severity::ConfigurationWarning | Severity::ConfigurationError)
+    }
 }
 
 impl Model<'_> {

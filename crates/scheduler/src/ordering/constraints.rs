@@ -143,7 +143,7 @@ fn unpack_simple(model: &mut Model<'_>, constraint: &OrderConstraint, common: &C
     }
     let Some((first_inverse, then_inverse)) = inverse(&first_task).zip(inverse(&then_task)) else {
         let text = format!("Cannot invert ordering constraint '{}': use 'symmetrical=false'", common.id);
-        model.notice(Severity::Warning, text, Some(common.line));
+        model.notice(Severity::ConfigurationWarning, text, Some(common.line));
         return;
     };
     let backward = properties(common.kind, &then_inverse, Symmetry::Inverse);

@@ -42,7 +42,7 @@ fn waits_for_own_guest(
         "Invalid ordering constraint between {} and {}: the first runs inside the second",
         model.actions[input].key, model.resources[launcher].id
     );
-    model.notice(Severity::Warning, text, None);
+    model.notice(Severity::ConfigurationWarning, text, None);
     true
 }
 

@@ -378,12 +378,12 @@ fn completed_instead(model: &Model<'_>, first: ActionId, then: ActionId) -> Opti
 fn completed_action(model: &Model<'_>, resource: ResourceId, task: &Task) -> Option<ActionId> {
     let collective = &model.resources[resource];
     let notifies = collective.notify && (collective.is_clone() || model.bundle_of(resource).is_some());
-    let mut actions = collective.actions.iter().copied();
     if notifies {
         let key = format!("{}_confirmed-post_notify_{}_0", collective.id, task.name());
+        let mut actions = collective.actions.iter().copied();
         return actions.find(|action| model.actions[*action].key.eq_ignore_ascii_case(&key));
     }
-    actions.find(|action| model.actions[*action].is(task, 0))
+    crate::actions::of_task(model, resource, task, 0).next()
 }
 
 /// Rule 3.24.10.

@@ -1,69 +1,29 @@
 //! From ordering rules to relations (rule 3.22).
 
 use super::relate_because;
-use crate::model::{ActionId, Id, Model, OrderingRule, Properties, ResourceId, Side, Task};
+use crate::model::{ActionId, Model, OrderingRule, Properties, ResourceId, Side, Task};
 use cib::value::Role;
 
 /// Makes the relations of all rules, in creation order. Placeholders made on the way do not add rules.
 pub(super) fn relate_all(model: &mut Model<'_>) {
-    let mut finder = Finder::default();
     for index in 0..model.orderings.len() {
         let rule = model.orderings[index].clone();
-        relate_rule(model, &rule, &mut finder);
+        relate_rule(model, &rule);
     }
 }
 
-fn relate_rule(model: &mut Model<'_>, rule: &OrderingRule, finder: &mut Finder) {
-    for first in firsts(model, rule, finder) {
+fn relate_rule(model: &mut Model<'_>, rule: &OrderingRule) {
+    for first in firsts(model, rule) {
         let properties = properties_from(model, rule, first);
-        for then in finder.actions_of(model, &rule.then) {
+        for then in actions_of(model, &rule.then) {
             relate_because(model, first, then, properties, rule.cause);
         }
     }
 }
 
-/// Finds the actions of sides. Almost all actions are probes and almost no side means them, so the others
-/// are kept apart by resource.
-#[derive(Default)]
-struct Finder {
-    others: Vec<Others>,
-}
-
-/// The actions of a resource that are no probes, oldest first.
-#[derive(Clone, Default)]
-struct Others {
-    /// How many of the resource's actions have been looked at.
-    seen: usize,
-    actions: Vec<ActionId>,
-}
-
-impl Finder {
-    fn actions_of(&mut self, model: &Model<'_>, side: &Side) -> Vec<ActionId> {
-        match side {
-            Side::Key { resource, task, interval } if (task, *interval) != (&Task::Monitor, 0) => {
-                let others = self.others_of(model, *resource).iter().copied();
-                others.filter(|action| model.actions[*action].is(task, *interval)).collect()
-            }
-            side => actions_of(model, side),
-        }
-    }
-
-    fn others_of(&mut self, model: &Model<'_>, resource: ResourceId) -> &[ActionId] {
-        if self.others.len() <= resource.index() {
-            self.others.resize(model.resources.len(), Others::default());
-        }
-        let others = &mut self.others[resource.index()];
-        let all = &model.resources[resource].actions;
-        let new = all[others.seen..].iter().filter(|action| !model.actions[**action].is_probe());
-        others.actions.extend(new);
-        others.seen = all.len();
-        &others.actions
-    }
-}
-
 /// The first actions, oldest first; a placeholder if there is none (rule 3.22.3).
-fn firsts(model: &mut Model<'_>, rule: &OrderingRule, finder: &mut Finder) -> Vec<ActionId> {
-    let found = finder.actions_of(model, &rule.first);
+fn firsts(model: &mut Model<'_>, rule: &OrderingRule) -> Vec<ActionId> {
+    let found = actions_of(model, &rule.first);
     if !found.is_empty() {
         return found;
     }
@@ -98,8 +58,8 @@ fn properties_from(model: &Model<'_>, rule: &OrderingRule, first: ActionId) -> P
 pub(super) fn actions_of(model: &Model<'_>, side: &Side) -> Vec<ActionId> {
     match side {
         Side::Action(action) => vec![*action],
-        Side::Key { resource, task, interval } => (model.resources[*resource].actions.iter().copied())
-            .filter(|action| model.actions[*action].is(task, *interval))
-            .collect(),
+        Side::Key { resource, task, interval } => {
+            crate::actions::of_task(model, *resource, task, *interval).collect()
+        }
     }
 }

@@ -61,7 +61,11 @@ pub(super) fn create<'a>(
         settings.node_max = 1;
         settings.max = settings.max.min(nodes);
         let text = format!("Treating clone '{}' as anonymous because its agent cannot be unique", clone.id);
-        model.notice(Severity::Warning, text, Some(model.state.definitions[plan.definition].line));
+        model.notice(
+            Severity::ConfigurationWarning,
+            text,
+            Some(model.state.definitions[plan.definition].line),
+        );
     }
     clone.meta.entry("resource-stickiness".into()).or_insert_with(|| "1".into());
     clone.meta.insert("globally-unique".into(), if clone.unique { "true".into() } else { "false".into() });

@@ -176,7 +176,7 @@ fn tags(cib: &cib::Cib) -> Vec<Tag> {
 fn severity(severity: cib::Severity) -> Severity {
     match severity {
         cib::Severity::Note => Severity::Info,
-        cib::Severity::Warning => Severity::Warning,
+        cib::Severity::Warning => Severity::ConfigurationWarning,
         cib::Severity::Error => Severity::ConfigurationError,
     }
 }

@@ -8,6 +8,7 @@ use xml::Document;
 
 use super::event::Event;
 use super::history::{self, Agent, Record};
+use super::index::Histories;
 use super::spec::OperationSpec;
 
 /// What the execution is told.
@@ -33,6 +34,7 @@ pub(super) fn run(
         failures: settings.failures.iter().filter_map(|text| OperationSpec::parse(text).ok()).collect(),
         clock: settings.clock,
         fatal_starts: graph.failed_start_infinite,
+        histories: Histories::default(),
         events,
     };
     let mut walker = Walker::new(graph);
@@ -51,6 +53,7 @@ struct Execution<'l> {
     failures: Vec<OperationSpec>,
     clock: Timestamp,
     fatal_starts: bool,
+    histories: Histories,
     events: &'l mut Vec<Event>,
 }
 
@@ -85,6 +88,7 @@ impl Execution<'_> {
             let state = history::node_state(document, &node.name, &node.id);
             history::set_membership(document, state, false, false);
             history::forget(document, state);
+            self.histories = Histories::default();
         }
     }
 
@@ -138,14 +142,14 @@ impl Execution<'_> {
             provider: primitive.provider.as_deref(),
             kind: primitive.kind.as_deref().unwrap_or_default(),
         };
-        let entry = history::resource(document, state, &agent);
+        let entry = history::resource(document, &mut self.histories, state, &agent);
         if let Some(status) = failure {
             self.events.push(Event::Failure { action: action.id, status });
             let said = history::count_failure(document, state, &primitive.id, &record, self.fatal_starts);
             self.events.extend(said);
         }
         if let Some(entry) = entry {
-            history::record(document, entry, &record);
+            history::record(document, &mut self.histories, entry, &record);
         }
         if failure.is_some() { Outcome::Failed } else { Outcome::Done }
     }

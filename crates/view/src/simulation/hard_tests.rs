@@ -12,7 +12,7 @@ fn managed(document: Document) -> String {
     assert_eq!(outcome.exit, 0, "{}{}", outcome.errors, outcome.text);
     assert!(!outcome.errors.contains("terminated"), "{}", outcome.errors);
     assert!(outcome.text.contains("Resource action: z               start"), "{}", outcome.text);
-    outcome.errors + &outcome.warnings.join("\n")
+    outcome.errors + &outcome.warnings.join("\n") + &outcome.remarks.join("\n")
 }
 
 fn with_z(resources: &str, constraints: &str, history: &str) -> Document {
@@ -96,8 +96,9 @@ fn the_summary_says_what_will_not_happen_and_warnings_are_told_once() {
     };
     assert!(line("a").ends_with("blocked") && line("b").ends_with("blocked"), "{}", outcome.text);
     assert!(!line("z").contains("blocked"), "{}", outcome.text);
-    let about = |text: &str| outcome.warnings.iter().filter(|warning| warning.contains(text)).count();
-    assert_eq!((about("Left out of the plan"), about("gone")), (1, 1), "{:?}", outcome.warnings);
+    let about = |told: &[String], text| told.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(about(&outcome.warnings, "Left out of the plan"), 1, "{:?}", outcome.warnings);
+    assert_eq!(about(&outcome.remarks, "gone"), 1, "{:?}", outcome.remarks);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Edits the status of a CIB the way a running cluster would (rules 3.52.5, 3.54).
 
 use super::event::Event;
+use super::index::Histories;
 use cib::value::Timestamp;
 use xml::{Document, NodeId};
 
@@ -123,19 +124,23 @@ pub(super) fn forget(document: &mut Document, node: NodeId) {
 }
 
 /// The history of a resource on a node, found under either name, else made.
-pub(super) fn resource(document: &mut Document, node: NodeId, agent: &Agent<'_>) -> Option<NodeId> {
+pub(super) fn resource(
+    document: &mut Document,
+    histories: &mut Histories,
+    node: NodeId,
+    agent: &Agent<'_>,
+) -> Option<NodeId> {
     let node_id = document.attribute(node, "id").unwrap_or_default().to_owned();
     let lrm = child_or_new(document, node, "lrm");
     if document.attribute(lrm, "id").is_none() {
         document.set_attribute(lrm, "id", &node_id);
     }
     let resources = child_or_new(document, lrm, "lrm_resources");
+    let known = histories.resources(document, resources);
     for name in [agent.instance, agent.id] {
-        let mut named =
-            document.children(resources).filter(|child| document.attribute(*child, "id") == Some(name));
         // several of one name count as none
-        if let (Some(found), None) = (named.next(), named.next()) {
-            return Some(found);
+        if let Some([found]) = known.get(name).map(Vec::as_slice) {
+            return Some(*found);
         }
     }
     if agent.class.is_empty() || agent.kind.is_empty() {
@@ -148,11 +153,17 @@ pub(super) fn resource(document: &mut Document, node: NodeId, agent: &Agent<'_>)
         document.set_attribute(entry, "provider", provider);
     }
     document.set_attribute(entry, "type", agent.kind);
+    known.entry(agent.id.to_owned()).or_default().push(entry);
     Some(entry)
 }
 
 /// Writes a result into a resource's history (rule 3.54.2).
-pub(super) fn record(document: &mut Document, resource: NodeId, result: &Record<'_>) {
+pub(super) fn record(
+    document: &mut Document,
+    histories: &mut Histories,
+    resource: NodeId,
+    result: &Record<'_>,
+) {
     let name = document.attribute(resource, "id").unwrap_or_default().to_owned();
     let task = match result.task {
         "reload" | "reload-agent" if !result.failed() => "start",
@@ -171,9 +182,13 @@ pub(super) fn record(document: &mut Document, resource: NodeId, result: &Record<
     } else {
         ids.push(last);
     }
-    let call = next_call(document, resource);
+    let known = histories.entries(document, resource);
+    known.last_call = known.last_call.saturating_add(1);
+    let call = known.last_call;
     for id in ids {
-        write(document, resource, &id, &key, task, call, result);
+        let entry =
+            *known.by_id.entry(id.clone()).or_insert_with(|| document.append_element(resource, "lrm_rsc_op"));
+        write(document, entry, &id, &key, task, call, result);
     }
 }
 
@@ -184,27 +199,15 @@ fn operation_key(name: &str, task: &str, result: &Record<'_>) -> String {
     }
 }
 
-/// One above the highest call id in the history of the resource.
-fn next_call(document: &Document, resource: NodeId) -> i64 {
-    let calls = document
-        .children(resource)
-        .filter_map(|entry| document.attribute(entry, "call-id")?.parse::<i64>().ok());
-    calls.max().unwrap_or(0).max(0) + 1
-}
-
 fn write(
     document: &mut Document,
-    resource: NodeId,
+    entry: NodeId,
     id: &str,
     key: &str,
     task: &str,
     call: i64,
     result: &Record<'_>,
 ) {
-    let entry = match find_by(document, resource, "lrm_rsc_op", "id", id) {
-        Some(entry) => entry,
-        None => document.append_element(resource, "lrm_rsc_op"),
-    };
     let status = if task == "notify" { 0 } else { result.status };
     let transition_key = format!("{call}:-1:{}:{FAKE_UUID}", result.expected);
     let mut set = |name: &str, value: &str| document.set_attribute(entry, name, value);

@@ -7,6 +7,7 @@ use xml::Document;
 
 use super::event::{Event, NodeChange, TicketChange};
 use super::history::{self, Agent, Record};
+use super::index::Histories;
 use super::spec::{OperationSpec, SpecError};
 
 /// What to change.
@@ -172,8 +173,9 @@ fn operation(
         provider: agent.provider.as_deref(),
         kind: &agent.kind,
     };
-    if let Some(entry) = history::resource(document, node, &agent) {
-        history::record(document, entry, &record);
+    let histories = &mut Histories::default();
+    if let Some(entry) = history::resource(document, histories, node, &agent) {
+        history::record(document, histories, entry, &record);
     }
     Ok(())
 }

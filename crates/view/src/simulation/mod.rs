@@ -8,6 +8,7 @@ mod execute;
 #[cfg(test)]
 mod hard_tests;
 mod history;
+mod index;
 mod inject;
 mod spec;
 #[cfg(test)]
@@ -106,8 +107,10 @@ pub struct Outcome {
     pub text: String,
     /// For the standard error.
     pub errors: String,
-    /// What the scheduler says of the input and of the plan; no part of the compatible answer.
+    /// What is not done as it was asked for; no part of the compatible answer.
     pub warnings: Vec<String>,
+    /// What verifying the configuration tells as well.
+    pub remarks: Vec<String>,
     /// Exit status (rule 3.55.2).
     pub exit: i32,
     /// The upgraded CIB with the injections, as it was when the plan was made; this and what follows only as
@@ -163,6 +166,7 @@ impl Run<'_> {
             return Ok(());
         }
         let (cib, _) = Cib::from_document(&document);
+        self.outcome.warnings = vain(&document, &cib);
         // of no use beside the plan unless it is carried out, and large
         let document = Some(document).filter(|_| self.options.executes());
         let (graph, names) = self.plan(cib);
@@ -301,7 +305,12 @@ impl Run<'_> {
     /// Makes the plan and shows what was asked for of it. Returns the graph and the names of resources.
     fn plan(&mut self, cib: Cib) -> (transition::Graph, BTreeSet<String>) {
         let plan = scheduler::plan(&cib, self.now, self.plan_options());
-        self.outcome.warnings = plan.warnings().into_iter().map(ToString::to_string).collect();
+        for notice in plan.warnings() {
+            let of_configuration = notice.severity.is_of_configuration();
+            let outcome = &mut self.outcome;
+            let told = if of_configuration { &mut outcome.remarks } else { &mut outcome.warnings };
+            told.push(notice.to_string());
+        }
         self.show_scores(&plan.model.score_lines);
         let changes = &plan.model.actions_extra.summary;
         if let Some(report) = self.outcome.report.as_mut().filter(|_| !self.options.quiet) {
@@ -382,6 +391,13 @@ impl Run<'_> {
             self.show_status(document, "Revised Cluster Status", false);
         }
     }
+}
+
+/// What the configuration asks for in vain: wishes for unknown nodes, scores out of range.
+fn vain(document: &Document, cib: &Cib) -> Vec<String> {
+    let wishes = cib::verify::idle_wishes(cib).into_iter().map(|notice| (notice.text, notice.place.line));
+    let scores = cib::schema::scores_out_of_range(document);
+    wishes.chain(scores).map(|(text, line)| format!("{text} (line {line})")).collect()
 }
 
 /// Said once on the standard error when the input switches validation off (rule 3.55.3).

@@ -196,6 +196,26 @@ fn a_loop_is_told_and_left_out_and_the_rest_is_done() {
     assert!(part(&outcome, "Executing").contains(&"Resource action: c start on n1".to_owned()));
 }
 
+/// What crm_verify tells is a remark; what the plan passes over in silence is told in any case.
+#[test]
+fn what_is_asked_for_in_vain_is_told() {
+    let constraints = "<rsc_location id='away' rsc='a' node='n7' score='2000000'/>\
+        <rsc_location id='ban' rsc='a' node='n8' score='-INFINITY'/>\
+        <rsc_location id='gone' rsc='b' node='n1' score='1'/>";
+    let outcome = execute(cluster(&primitive("a"), constraints, ""));
+    assert_eq!(
+        outcome.warnings,
+        [
+            "Constraint 'away' is for node 'n7', which is not known (did you mean 'n1'?) (line 1)",
+            "rsc_location has score='2000000'; scores end at 1000000, which is INFINITY (line 1)"
+        ]
+    );
+    assert_eq!(
+        outcome.remarks,
+        ["Ignoring constraint 'gone' because 'b' is not a valid resource or tag (line 1)"]
+    );
+}
+
 /// Propagation is a recursion in the rules; here it must not use the stack.
 #[test]
 fn a_chain_of_thousands_is_no_deeper_than_one() {
