@@ -14,7 +14,7 @@ use std::fmt;
 
 use crate::document::{Document, NodeId, NodeKind};
 pub use apply::apply;
-pub use path::{find, find_all, path_of};
+pub use path::{Finder, find, find_all, path_of};
 
 /// One step of a patch. Positions count sibling elements and comments from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,8 +196,8 @@ impl<'a> Differ<'a> {
     }
 }
 
-/// Child elements and comments.
-fn structure(doc: &Document, id: NodeId) -> Vec<NodeId> {
+/// Child elements and comments: what has positions.
+pub fn structure(doc: &Document, id: NodeId) -> Vec<NodeId> {
     doc.nodes(id).filter(|child| doc.kind(*child) != NodeKind::Text).collect()
 }
 

@@ -525,7 +525,7 @@ impl Document {
     }
 
     /// As [`import`](Self::import), before a given child; without that to the end.
-    pub(crate) fn import_before(
+    pub fn import_before(
         &mut self,
         parent: NodeId,
         before: Option<NodeId>,

@@ -10,7 +10,7 @@ mod tests;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use xml::diff::{self, AttributeChange, AttributeOrder, Change};
+use xml::diff::{self, AttributeChange, AttributeOrder, Change, Finder};
 use xml::xpath::XPath;
 use xml::{Document, Element, NodeId, NodeKind};
 
@@ -98,8 +98,17 @@ pub fn check_change(old: &Document, new: &Document, user: &User, exempt: Exempt)
         return Ok(());
     }
     let permissions = Permissions::of(old, user);
-    let check =
-        Check { old, new, old_modes: permissions.modes(old), new_modes: permissions.modes(new), exempt };
+    let mut check = Check {
+        old,
+        new,
+        old_modes: permissions.modes(old),
+        new_modes: permissions.modes(new),
+        exempt,
+        old_paths: Finder::default(),
+        new_paths: Finder::default(),
+        children: FxHashMap::default(),
+        writable: FxHashMap::default(),
+    };
     diff::diff(old, new, AttributeOrder::Ignored).iter().try_for_each(|change| check.change(change))
 }
 
@@ -132,20 +141,22 @@ fn restore_below(old: &Document, new: &mut Document, modes: &Modes, before: Node
             }
         }
     }
-    let mut next_position = 0;
+    let mut twins: FxHashMap<(String, Option<String>), NodeId> = FxHashMap::default();
+    for candidate in new.children(after) {
+        let id = new.attribute(candidate, "id").map(str::to_owned);
+        twins.entry((new.name(candidate).to_owned(), id)).or_insert(candidate);
+    }
+    let mut last = None;
     for child in old.children(before) {
-        let twin = new.children(after).find(|candidate| {
-            new.name(*candidate) == old.name(child)
-                && new.attribute(*candidate, "id") == old.attribute(child, "id")
-        });
-        match twin {
+        let key = (old.name(child).to_owned(), old.attribute(child, "id").map(str::to_owned));
+        match twins.get(&key) {
             Some(twin) => {
-                restore_below(old, new, modes, child, twin);
-                next_position = new.position(twin) + 1;
+                restore_below(old, new, modes, child, *twin);
+                last = Some(*twin);
             }
             None if is_hidden(old, modes, child) => {
-                new.import(after, Some(next_position), old, child);
-                next_position += 1;
+                let next = last.map_or(new.first_node(after), |last| new.next_sibling(last));
+                last = Some(new.import_before(after, next, old, child));
             }
             None => {}
         }
@@ -297,10 +308,16 @@ struct Check<'a> {
     old_modes: Modes,
     new_modes: Modes,
     exempt: Exempt,
+    old_paths: Finder,
+    new_paths: Finder,
+    /// What has positions below an element of the new document.
+    children: FxHashMap<NodeId, Vec<NodeId>>,
+    /// What was found out about paths: many changes have the same, or the same parent.
+    writable: FxHashMap<String, bool>,
 }
 
 impl Check<'_> {
-    fn change(&self, change: &Change) -> Result<(), Refusal> {
+    fn change(&mut self, change: &Change) -> Result<(), Refusal> {
         match change {
             Change::Delete { path, position: None } => self.need_write(path, "deleting"),
             // a comment belongs to its parent
@@ -315,13 +332,23 @@ impl Check<'_> {
         }
     }
 
-    fn need_write(&self, path: &str, doing: &str) -> Result<(), Refusal> {
-        // a path may mean several twins: the user needs all of them
-        let nodes = diff::find_all(self.old, path);
-        if !nodes.is_empty() && nodes.iter().all(|node| self.old_modes.of(*node) == Mode::Writable) {
+    fn need_write(&mut self, path: &str, doing: &str) -> Result<(), Refusal> {
+        if self.is_writable(path) {
             return Ok(());
         }
         Err(denied(&format!("{doing} this element is not permitted")).at_path(path))
+    }
+
+    fn is_writable(&mut self, path: &str) -> bool {
+        if let Some(known) = self.writable.get(path) {
+            return *known;
+        }
+        // a path may mean several twins: the user needs all of them
+        let nodes = self.old_paths.find_all(self.old, path);
+        let writable =
+            !nodes.is_empty() && nodes.iter().all(|node| self.old_modes.of(*node) == Mode::Writable);
+        self.writable.insert(path.to_owned(), writable);
+        writable
     }
 
     fn is_exempt(&self, path: &str, changes: &[AttributeChange]) -> bool {
@@ -334,10 +361,11 @@ impl Check<'_> {
             })
     }
 
-    fn create(&self, path: &str, position: usize) -> Result<(), Refusal> {
-        let parent = diff::find(self.new, path);
+    fn create(&mut self, path: &str, position: usize) -> Result<(), Refusal> {
+        let parent = self.new_paths.find_all(self.new, path).first().copied();
         let created = parent.and_then(|parent| {
-            self.new.nodes(parent).filter(|node| self.new.kind(*node) != NodeKind::Text).nth(position)
+            let children = self.children.entry(parent).or_insert_with(|| diff::structure(self.new, parent));
+            children.get(position).copied()
         });
         let (Some(parent), Some(created)) = (parent, created) else {
             return Err(denied("creating this element is not permitted").at_path(path));

@@ -201,3 +201,23 @@ fn parents_of_paths() {
     assert_eq!(parent_path("/cib/a[@id='x']/b[@id='y/z']"), "/cib/a[@id='x']");
     assert_eq!(parent_path("/cib/a[@id='x/y']/comment"), "/cib/a[@id='x/y']");
 }
+
+#[test]
+fn hidden_twins_all_come_back_in_their_places() {
+    let parse = |inside: &str| {
+        let head = "<cib><configuration><crm_config><cluster_property_set id='o'>\
+            <nvpair id='e' name='enable-acl' value='true'/></cluster_property_set></crm_config><acls>\
+            <acl_role id='R'><acl_permission id='x' kind='read' xpath='//b'/></acl_role>\
+            <acl_target id='alice'><role id='R'/></acl_target></acls>";
+        Document::parse(&format!("{head}<tags>{inside}</tags></configuration></cib>")).expect("sample")
+    };
+    let old = parse("<h n='1'/><b id='1'/><h n='2'/><h n='2'/><b id='2'/><h n='3'/>");
+    let mut new = parse("<b id='1'/><new/><b id='2'/>");
+    restore_hidden(&old, &mut new, &alice());
+    let tags = new.root_element().descendants().find(|it| it.name() == "tags").expect("there");
+    let shown: Vec<String> = tags
+        .children()
+        .map(|it| format!("{}{}", it.name(), it.attr("n").or(it.attr("id")).unwrap_or("")))
+        .collect();
+    assert_eq!(shown.join(" "), "h1 b1 h2 h2 new b2 h3");
+}

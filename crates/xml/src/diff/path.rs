@@ -33,9 +33,10 @@ pub fn find_all(doc: &Document, path: &str) -> Vec<NodeId> {
     Finder::default().find_all(doc, path).to_vec()
 }
 
-/// Finds many paths in one document. Parents that many paths go through get an index of their children.
+/// Finds many paths in one document, which must not change meanwhile. Parents that many paths go through get an
+/// index of their children.
 #[derive(Default)]
-pub(super) struct Finder {
+pub struct Finder {
     parents: BTreeMap<NodeId, Parent>,
     /// What was found without an index.
     found: Vec<NodeId>,
@@ -60,7 +61,7 @@ const SEARCHES_WITHOUT_INDEX: u32 = 4;
 
 impl Finder {
     /// All candidates for the last step; of each step before only the first counts.
-    pub(super) fn find_all(&mut self, doc: &Document, path: &str) -> &[NodeId] {
+    pub fn find_all(&mut self, doc: &Document, path: &str) -> &[NodeId] {
         let Some(steps) = steps(path) else { return &[] };
         let Some((last, above)) = steps.split_last() else { return &[] };
         let mut parent = None;
