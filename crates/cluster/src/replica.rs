@@ -48,6 +48,8 @@ pub struct Changed {
     /// Of a dry run: the document that would be.
     pub would_be: Option<String>,
     pub warnings: Vec<String>,
+    /// Attributes of the root changed: no new epoch, but what is on disk is old.
+    pub root: bool,
 }
 
 impl Replica {
@@ -176,14 +178,14 @@ impl Replica {
         if change.dry_run {
             let mut copy = self.document.clone();
             copy.apply(&change.operation, &origin).map_err(refusal)?;
-            return Ok(Changed { would_be: Some(copy.to_file()), warnings: Vec::new() });
+            return Ok(Changed { would_be: Some(copy.to_file()), ..Changed::default() });
         }
         let applied = self.document.apply(&change.operation, &origin).map_err(refusal)?;
         if applied.changed() {
             self.forget(true);
         }
         let warnings = applied.warnings.iter().map(ToString::to_string).collect();
-        Ok(Changed { would_be: None, warnings })
+        Ok(Changed { would_be: None, warnings, root: applied.touched.root })
     }
 
     /// Names and values in the configuration that are probably mistakes.

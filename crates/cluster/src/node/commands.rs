@@ -137,6 +137,7 @@ impl Node {
             Ok(changed) if change.dry_run => Reply::Xml(changed.would_be.unwrap_or_default()),
             Ok(changed) => {
                 let mut warnings = changed.warnings;
+                self.cib_file.stale |= changed.root;
                 let after = self.replica.version();
                 let configuration = self.after_own_change(before);
                 if after != before {

@@ -177,3 +177,26 @@ fn a_cleanup_ends_a_monitor_that_has_not_answered_yet() {
     active(&world, "a", &[&place]);
     assert_eq!(world.node(&place).status().recurring, 1, "{}", world.timeline_text());
 }
+
+#[test]
+fn attributes_of_the_root_survive_a_restart_of_the_whole_cluster() {
+    let mut world = configured(58, &dummies(&["a"], ""));
+    let before = world.node("node1").status().cib_version;
+    let epoch = |version: &str| version.rsplit_once('.').map(|(epoch, _)| epoch.to_owned());
+    let root = "<cib remote-tls-port='3121' validate-with='pacemaker-3.9'/>";
+    change(&mut world, "node2", modify(root));
+    world.run(1000);
+    let after = world.node("node1").status().cib_version;
+    assert!(after != before && epoch(&after) == epoch(&before), "{before} {after}");
+    for node in ["node1", "node2", "node3"] {
+        world.kill(node);
+    }
+    for node in ["node1", "node2", "node3"] {
+        world.start(node);
+    }
+    settled(&mut world, 60_000);
+    let text = world.node("node3").cib_text();
+    assert!(text.contains("remote-tls-port=\"3121\"") && text.contains("pacemaker-3.9"), "{text}");
+    active(&world, "a", &[&world.active_on("a")[0].clone()]);
+    simulator::invariants::replicas_agree(&world).expect("equal replicas");
+}
