@@ -20,7 +20,9 @@ pub mod remote;
 mod rules;
 pub(crate) mod summary;
 
-use crate::model::{ActionId, Cause, Index, Model, OrderingRule, Properties, Relation, ResourceId, Side};
+use crate::model::{
+    ActionId, Cause, Index, Model, NodeId, OrderingRule, Properties, Relation, ResourceId, Side,
+};
 
 /// What only this stage keeps in the model.
 #[derive(Default)]
@@ -30,8 +32,8 @@ pub struct Extra {
     between: Index<(ActionId, ActionId), Properties>,
     /// Counts changes of states, so that summaries of large collectives are made again only after one.
     changes: u64,
-    /// Summaries by action, with the count of changes they belong to.
-    summaries: Vec<Option<(u64, summary::States)>>,
+    /// Summaries by action and node, with the count of changes they belong to; kept while states propagate.
+    summaries: Option<Index<(ActionId, Option<NodeId>), (u64, summary::States)>>,
     /// Actions whose states never settle, by index: they are blocked and not visited again.
     unsettled: std::collections::BTreeSet<ActionId>,
 }
@@ -94,10 +96,10 @@ pub fn apply(model: &mut Model<'_>) {
         propagate::block_colocated(model, *action);
     }
     probes::order(model);
-    model.ordering.summaries = vec![None; model.actions.len()];
+    model.ordering.summaries = Some(Index::default());
     for action in newest_first {
         propagate::visit(model, action);
     }
-    model.ordering.summaries.clear();
+    model.ordering.summaries = None;
     invalid::disable(model);
 }

@@ -1,7 +1,7 @@
 //! The state of an action as ordering sees it: its own for primitives, a summary over members or
 //! instances for collectives (rules 3.24.1, 3.35.1, 3.35.2).
 
-use crate::model::{ActionId, Id, Model, NodeId, ResourceId, ResourceKind, Task};
+use crate::model::{ActionId, Model, NodeId, ResourceId, ResourceKind, Task};
 
 /// The states that ordering compares and changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,31 +31,31 @@ pub(crate) fn own(model: &Model<'_>, action: ActionId) -> States {
 /// The states for ordering against something on `node`. A clone counts members on that node for
 /// "required", but stays runnable if it is so anywhere.
 pub(crate) fn for_ordering(model: &mut Model<'_>, action: ActionId, node: Option<NodeId>) -> States {
-    let anywhere = remembered(model, action);
+    let anywhere = remembered(model, action, None);
     let is_clone =
         model.actions[action].resource.is_some_and(|resource| model.resources[resource].is_clone());
     if node.is_none() || !is_clone {
         return anywhere;
     }
-    let mut there = of(model, action, node);
+    let mut there = remembered(model, action, node);
     there.runnable |= anywhere.runnable;
     there
 }
 
-/// The summary without regard to nodes; the last one, if no state has changed since.
-fn remembered(model: &mut Model<'_>, action: ActionId) -> States {
+/// The summary; the last one, if no state has changed since.
+fn remembered(model: &mut Model<'_>, action: ActionId, node: Option<NodeId>) -> States {
     let is_collective = |resource: ResourceId| model.resources[resource].is_collective();
     if !model.actions[action].resource.is_some_and(is_collective) {
         return own(model, action);
     }
-    let known = model.ordering.summaries.get(action.index()).copied().flatten();
+    let known = model.ordering.summaries.as_ref().and_then(|all| all.get(&(action, node)).copied());
     if let Some((_, states)) = known.filter(|(changes, _)| *changes == model.ordering.changes) {
         return states;
     }
-    let states = of(model, action, None);
+    let states = of(model, action, node);
     let now = model.ordering.changes;
-    if let Some(slot) = model.ordering.summaries.get_mut(action.index()) {
-        *slot = Some((now, states));
+    if let Some(summaries) = &mut model.ordering.summaries {
+        summaries.insert((action, node), (now, states));
     }
     states
 }
