@@ -357,3 +357,20 @@ fn what_a_clone_resets_its_child_keeps() {
     let status = Scenario { resource, ..Default::default() }.status();
     assert_eq!(status.counts.disabled, 2);
 }
+
+/// A clone that sets a target role decides, whatever its primitive says.
+#[test]
+fn a_clone_limits_its_instances_only_if_its_own_target_role_does() {
+    for (role, shown) in [("Promoted", "Unpromoted: [ n1 ]"), ("Slave", "Unpromoted (target-role): [ n1 ]")] {
+        let resource = format!(
+            "<clone id='c'><meta_attributes id='m1'><nvpair id='p' name='promotable' value='true'/>\
+             <nvpair id='d' name='target-role' value='{role}'/></meta_attributes>\
+             <primitive id='vm' class='ocf' provider='p' type='t'><meta_attributes id='m2'>\
+             <nvpair id='t' name='target-role' value='Unpromoted'/></meta_attributes></primitive></clone>"
+        );
+        let history = [vec![entry("start", 0, 1)], Vec::new()];
+        let status = Scenario { resource: resource.leak(), history, ..Default::default() }.status();
+        let text = super::text::cluster_status(&status, "Status", false);
+        assert!(text.contains(shown), "{text}");
+    }
+}

@@ -522,10 +522,14 @@ fn is_shown_in_full(it: &CloneStatus, instance: &InstanceStatus, options: Option
                 || instance.location_lost))
 }
 
-/// The target role of the clone, else of its first instance.
+/// How the target role of the clone, else of its first instance, limits it.
 fn configured_target(it: &CloneStatus) -> Option<&TargetRole> {
-    let first = || it.instances.first().and_then(|instance| instance.resource.common().target_role.as_ref());
-    it.common.target_role.as_ref().or_else(first)
+    let own = it.common.configured_target_role.as_deref().and_then(Role::parse);
+    let decides = match own.filter(|role| *role != Role::Unknown) {
+        Some(_) => Some(&it.common),
+        None => it.instances.first().map(|instance| instance.resource.common()),
+    };
+    decides?.target_role.as_ref()
 }
 
 fn started_title(it: &CloneStatus) -> &'static str {
