@@ -201,6 +201,12 @@ impl CibDocument {
         Ok(Applied { before, after, touched, warnings: Vec::new() })
     }
 
+    /// The coordinator writes `have-quorum` often and rightly; of others it is checked.
+    fn quorum_is_boolean(&self) -> bool {
+        let value = self.document.attribute(self.document.root(), "have-quorum");
+        matches!(value, None | Some("0" | "1" | "true" | "false"))
+    }
+
     fn carry_out(
         &mut self,
         old: &Document,
@@ -232,7 +238,7 @@ impl CibDocument {
                 self.write_origin(origin);
             }
             warnings = self.validated()?;
-        } else if touched.root {
+        } else if touched.root || touched.version && !self.quorum_is_boolean() {
             warnings = self.validated()?;
         }
         if self.document.is_sparse() {

@@ -151,6 +151,7 @@ fn attributes_of_the_root_make_no_new_epoch_but_are_checked() {
     assert_eq!(applied(&mut cib, &modify(r#"<cib have-quorum="1"/>"#, false)), "0.7.4");
     assert_eq!(applied(&mut cib, &modify(r#"<cib remote-tls-port="1"/>"#, false)), "0.7.5");
     assert_eq!(refused(&mut cib, &modify(r#"<cib remote-tls-port="x"/>"#, false)), RefusalCode::Schema);
+    assert_eq!(refused(&mut cib, &modify(r#"<cib have-quorum="maybe"/>"#, false)), RefusalCode::Schema);
     assert_eq!(
         refused(&mut cib, &modify(r#"<cib validate-with="pacemaker-9.9"/>"#, false)),
         RefusalCode::Schema

@@ -121,6 +121,14 @@ impl Session {
         parse(text)
     }
 
+    /// Makes a change, and prints its warnings in the name of the tool that asks for it.
+    pub fn change_and_tell(&mut self, change: &api::CibChange) -> Result<(), Problem> {
+        for warning in self.change_cib(change)?.warnings {
+            eprintln!("{}: {warning}", change.client);
+        }
+        Ok(())
+    }
+
     /// Applies `edit` to a copy of the CIB and writes the result; nothing is written if it fails or changes nothing.
     pub fn edit<T, E: From<Problem>>(
         &mut self,

@@ -89,7 +89,7 @@ struct Arguments {
     #[arg(short = 'N', long, default_value_t = 1)]
     repeat: u32,
     /// Assume this time
-    #[arg(short = 't', long, value_name = "DATE")]
+    #[arg(short = 't', long, alias = "set-datetime", value_name = "DATE")]
     set_date: Option<String>,
     /// Bring a node up
     #[arg(short = 'u', long, value_name = "NODE")]

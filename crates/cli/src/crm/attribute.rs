@@ -473,17 +473,9 @@ fn create(session: &mut Session, subject: &Subject, name: &str, value: &str) -> 
 fn send(session: &mut Session, mut change: CibChange, name: &str, value: &str) -> Result<(), Problem> {
     change.score_arithmetic = true;
     change.client = "crm_attribute".to_owned();
-    let changed = session
-        .change_cib(&change)
-        .map_err(|problem| Problem::new(problem.code, format!("Error setting {name}={value}: {problem}")))?;
-    tell(&changed.warnings);
-    Ok(())
-}
-
-fn tell(warnings: &[String]) {
-    for warning in warnings {
-        eprintln!("crm_attribute: {warning}");
-    }
+    session
+        .change_and_tell(&change)
+        .map_err(|problem| Problem::new(problem.code, format!("Error setting {name}={value}: {problem}")))
 }
 
 fn delete(session: &mut Session, subject: &Subject, out: &mut Output) -> Result<u8, Problem> {
@@ -502,7 +494,7 @@ fn delete(session: &mut Session, subject: &Subject, out: &mut Output) -> Result<
         let mut change = CibChange::new(CibOperation::Delete);
         change.xpath = Some(format!("{}//nvpair[@id={}]", subject.place(), literal(&pair.id)));
         change.client = "crm_attribute".to_owned();
-        tell(&session.change_cib(&change)?.warnings);
+        session.change_and_tell(&change)?;
         out.info(format!("Deleted {} attribute: id={} name={}", subject.section.name(), pair.id, pair.name));
     }
     Ok(0)

@@ -62,13 +62,14 @@ pub struct Table {
 }
 
 /// What every tool understands.
-const COMMON: [Opt; 6] = [
+const COMMON: [Opt; 7] = [
     flag('V', "verbose", "Say more (may be given several times)"),
     value(NO_SHORT, "output-as", "FORMAT", "Format of the answer: text or xml"),
     value(NO_SHORT, "output-to", "DEST", "File for the answer, '-' for standard output"),
     old_flag(NO_SHORT, "text-fancy", "text-fancy"),
     flag('$', "version", "Show the version and exit"),
     flag('h', "help", "Show this help and exit"),
+    old_flag('?', "help", "help"),
 ];
 
 /// A command line, understood.

@@ -265,12 +265,9 @@ fn commit(given: &Given, out: &mut Output) -> Result<u8, Problem> {
         change.section = Some("configuration".to_owned());
         change.xml = Some(shadow.element_to_string(configuration));
     }
-    let changed = Session::original()?.change_cib(&change).map_err(|problem| {
+    Session::original()?.change_and_tell(&change).map_err(|problem| {
         Problem::new(problem.code, format!("Could not commit shadow instance '{name}' to the CIB: {problem}"))
     })?;
-    for warning in changed.warnings {
-        eprintln!("crm_shadow: {warning}");
-    }
     leave(name, out);
     Ok(0)
 }

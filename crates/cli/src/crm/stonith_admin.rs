@@ -8,7 +8,7 @@ use client::Client;
 use cluster::RegisteredDevice;
 use view::api::{FenceDevice, Fencing, Operation};
 
-use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, value};
+use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, old_value, value};
 use super::output::Output;
 use super::{tool, usage};
 use crate::fencing::{Fences, history};
@@ -51,6 +51,9 @@ const TABLE: Table = Table {
         flag('q', "quiet", "Say less"),
         flag('?', "help", "Show this help and exit"),
         old_flag(NO_SHORT, "unfencing", "unfence"),
+        old_flag(NO_SHORT, "html-cgi", "html-cgi"),
+        old_value(NO_SHORT, "html-stylesheet", "html-stylesheet"),
+        old_value(NO_SHORT, "html-title", "html-title"),
     ],
     examples: &[
         "stonith_admin --reboot node2",

@@ -204,6 +204,29 @@ fn every_tool_says_who_may_use_the_cluster() {
     none_wrong(wrong);
 }
 
+/// Spellings that the field has used: none is unknown. An option that there is not ends each line.
+const OLD_SPELLINGS: &[&str] = &[
+    "cibadmin -?",
+    "crm_mon -?",
+    "crm_shadow -?",
+    "crm_mon -1 --as-html=page.html",
+    "crm_resource --clear -e",
+    "stonith_admin --html-cgi --html-stylesheet=a --html-title=b",
+];
+
+#[test]
+fn old_spellings_of_options_are_known() {
+    let host = prepared();
+    let found = OLD_SPELLINGS.iter().filter_map(|line| {
+        let line = format!("{line} --no-such-option");
+        judge(&line, 64, "Unknown option --no-such-option", &host.run(&line))
+    });
+    none_wrong(found.collect());
+    let page = host.run("crm_mon --as-html=page.html; cat page.html");
+    assert!(page.code == 0 && page.out.contains("<html"), "{page:?}");
+    assert_eq!(host.run("crm_simulate -L --set-datetime 2026-01-01").code, 0);
+}
+
 #[test]
 fn what_is_not_there_or_no_value_is_told() {
     let host = prepared();

@@ -69,6 +69,7 @@ const OPTIONS: &[Opt] = &[
     old_value('x', "xml-file", "xml-file"),
     old_flag('N', "disable-ncurses", "disable-ncurses"),
     old_flag('w', "web-cgi", "web-cgi"),
+    old_value(NO_SHORT, "as-html", "as-html"),
 ];
 
 const TABLE: Table = Table {
@@ -146,7 +147,7 @@ impl<'g> Monitor<'g> {
                 .map(Duration::from_millis)
                 .ok_or_else(|| usage(format!("Invalid value for -i: '{text}' is no time such as 10s")))?,
         };
-        let destination = given.value("output-to").filter(|to| *to != "-");
+        let destination = given.value("output-to").or(given.value("as-html")).filter(|to| *to != "-");
         if given.has("daemonize") && destination.is_none() && !given.has("external-agent") {
             return Err(usage(
                 "--daemonize requires at least one of --output-to (not stdout) and --external-agent",
@@ -291,7 +292,7 @@ fn format(given: &Given) -> Result<Format, Problem> {
     if given.has("as-xml") {
         return Ok(Format::LegacyXml);
     }
-    if given.has("web-cgi") {
+    if given.has("web-cgi") || given.has("as-html") {
         return Ok(Format::Html);
     }
     let once = given.has("one-shot") || given.has("output-to") || given.has("disable-ncurses");

@@ -51,7 +51,7 @@ const OPTIONS: &[Opt] = &[
     flag('U', "clear", "Remove what --move and --ban made"),
     value('u', "lifetime", "DURATION", "How long --move or --ban shall hold"),
     flag(NO_SHORT, "promoted", "Only the promoted role"),
-    flag(NO_SHORT, "expired", "With --clear: only what is over"),
+    flag('e', "expired", "With --clear: only what is over"),
     flag('C', "cleanup", "Forget failures and probe again"),
     flag('R', "refresh", "Forget the whole history and probe again"),
     value('n', "operation", "OP", "With --cleanup: only failures of this operation"),

@@ -363,8 +363,6 @@ pub fn delete_resource(call: &mut Call<'_>) -> Result<u8, Problem> {
     change.section = Some("resources".to_owned());
     change.xml = Some(document.to_string());
     change.client = "crm_resource".to_owned();
-    for warning in call.session.change_cib(&change)?.warnings {
-        eprintln!("crm_resource: {warning}");
-    }
+    call.session.change_and_tell(&change)?;
     Ok(0)
 }
