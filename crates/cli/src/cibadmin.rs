@@ -19,7 +19,7 @@ const TABLE: Table = Table {
         flag('M', "modify", "Merge into an existing element"),
         flag('R', "replace", "Put an element in the place of an existing one"),
         flag('D', "delete", "Remove the first element that matches"),
-        flag('d', "delete-all", "With --xpath: remove all that match"),
+        flag('d', "delete-all", "With --xpath: remove all that match (dangerous: needs --force)"),
         flag('P', "patch", "Apply a patchset"),
         flag('E', "erase", "Empty the configuration (dangerous: needs --force)"),
         flag('u', "upgrade", "Bring the configuration to the newest schema (dangerous: needs --force)"),
@@ -260,18 +260,19 @@ fn operation(given: &Given) -> Result<Option<CibOperation>, Problem> {
     let mut asked: Vec<CibOperation> =
         known.into_iter().filter(|(name, _)| given.has(name)).map(|(_, operation)| operation).collect();
     asked.dedup();
+    let is_dangerous = ["erase", "upgrade", "delete-all"].iter().any(|name| given.has(name));
     match asked.as_slice() {
         [] => Ok(None),
         [_] if given.has("query") => {
             Err(Problem::new(exit::USAGE, "more than one command given; only one is possible"))
         }
-        [CibOperation::Erase | CibOperation::Upgrade] if !given.has("force") => Err(Problem::new(
-            exit::UNSAFE,
-            "The supplied command is considered dangerous. To prevent accidental destruction of the cluster, the --force flag is required in order to proceed.",
-        )),
         [CibOperation::Delete] if given.has("delete-all") && !given.has("xpath") => {
             Err(Problem::new(exit::USAGE, "--delete-all needs --xpath"))
         }
+        [_] if is_dangerous && !given.has("force") => Err(Problem::new(
+            exit::UNSAFE,
+            "The supplied command is considered dangerous. To prevent accidental destruction of the cluster, the --force flag is required in order to proceed.",
+        )),
         [one] => Ok(Some(*one)),
         _ => Err(Problem::new(exit::USAGE, "more than one command given; only one is possible")),
     }

@@ -47,6 +47,9 @@ const MISTAKES: &[(&str, i32, &str)] = &[
     // options
     ("cibadmin --querry", 64, "did you mean --query?"),
     ("cibadmin -Q -x", 64, "Missing argument for -x"),
+    ("cibadmin -d -A //primitive", 107, "the --force flag is required"),
+    ("cibadmin -E", 107, "the --force flag is required"),
+    ("cibadmin -d", 64, "--delete-all needs --xpath"),
     ("cibadmin -R", 64, "requires input via --xml-file"),
     ("crm_node", 64, "crm_node"),
     ("pcs --no-such-option", 1, "option --no-such-option not recognized"),
