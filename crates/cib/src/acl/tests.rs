@@ -221,3 +221,30 @@ fn hidden_twins_all_come_back_in_their_places() {
         .collect();
     assert_eq!(shown.join(" "), "h1 b1 h2 h2 new b2 h3");
 }
+
+#[test]
+fn rule_5c_10_2_what_a_permission_selects() {
+    for (selection, expected) in [
+        ("xpath=\"//primitive[@id='b']/@type\"", "b"),
+        ("xpath='/'", "a a-m! a-p b"),
+        ("reference='a-m'", "a! a-m! a-p"),
+        ("object-type='primitive' attribute='type'", "a a-m! a-p b"),
+        ("object-type='nvpair' attribute='name'", "a! a-m! a-p"),
+        ("object-type='primitive' attribute='template'", "Denied"),
+        ("reference='nowhere'", "Denied"),
+    ] {
+        let permission = format!("<acl_permission id='p' kind='read' {selection}/>");
+        assert_eq!(visible(&cib(&permission), &alice()), expected, "{selection}");
+    }
+}
+
+#[test]
+fn rule_5c_10_3_a_read_mark_does_not_hide_a_write_mark_above() {
+    let both = permission("write", "//resources") + &permission("read", "//primitive");
+    let update = modify("<primitive id='b' description='x'/>");
+    assert_eq!(change(&mut cib(&both), &update), Ok("0.8.0".to_owned()));
+    let only = permission("read", "//primitive");
+    assert_eq!(change(&mut cib(&only), &update), Err(RefusalCode::Denied));
+    let denied = both + "<acl_permission id='d' kind='deny' reference='b'/>";
+    assert_eq!(change(&mut cib(&denied), &update), Err(RefusalCode::Denied));
+}
