@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
@@ -19,6 +17,14 @@ pub const MAX_OUTPUT: usize = 10 << 20;
 
 /// Time after which a killed process that still exists is reported.
 const KILL_GRACE: Duration = Duration::from_secs(5);
+
+/// Pauses between two looks at a child's output. Most children write next to nothing before they end, and being
+/// woken for each piece, and for the end of each output, would cost more than the rest of a short run. One that
+/// writes much is read as fast as it writes.
+const LOOK: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(100);
+
+/// The pause before the first look.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
 
 /// What to run and how.
 #[derive(Debug, Clone)]
@@ -135,11 +141,16 @@ async fn supervise(
     let mut cancelled = control.cancelled;
     let mut killed = None;
     let mut deadline = tokio::time::Instant::from_std(began + spec.timeout);
+    let mut pause = FIRST_LOOK;
+    let mut look = tokio::time::Instant::from_std(began + pause);
     let status = loop {
         tokio::select! {
             status = child.wait() => break status,
-            () = stdout.read(), if stdout.open => {}
-            () = stderr.read(), if stderr.open => {}
+            () = tokio::time::sleep_until(look) => {
+                let much = stdout.take_all() | stderr.take_all();
+                pause = if much { *LOOK.start() } else { (pause * 2).min(*LOOK.end()) };
+                look = tokio::time::Instant::now() + pause;
+            }
             () = tokio::time::sleep_until(deadline) => {
                 if killed.is_none() {
                     killed = Some(Killed::TimedOut);
@@ -160,8 +171,8 @@ async fn supervise(
         }
     };
     guard.0 = None;
-    stdout.drain();
-    stderr.drain();
+    stdout.take_all();
+    stderr.take_all();
     Ended { end: end(status, killed), stdout: stdout.bytes, stderr: stderr.bytes, executed: began.elapsed() }
 }
 
@@ -235,52 +246,36 @@ pub fn kill(pid: u32, group: bool) {
 
 /// One output of a child.
 struct Capture {
-    pipe: pipe::Receiver,
+    /// Our end, which never blocks.
+    pipe: io::PipeReader,
     bytes: Vec<u8>,
-    open: bool,
 }
 
 impl Capture {
     fn new() -> io::Result<(Capture, Stdio)> {
-        let (reader, writer) = io::pipe()?;
-        let pipe = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok((Capture { pipe, bytes: Vec::new(), open: true }, writer.into()))
+        let (pipe, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&pipe, true)?;
+        Ok((Capture { pipe, bytes: Vec::new() }, writer.into()))
     }
 
-    /// Waits for output and takes what is there. Cancel-safe: only waiting is asynchronous.
-    async fn read(&mut self) {
-        match self.pipe.readable().await {
-            Ok(()) => {
-                self.take();
-            }
-            Err(_) => self.open = false,
-        }
-    }
-
-    /// Takes one piece of what is there; whether there was any.
-    fn take(&mut self) -> bool {
+    /// Takes what is there; whether it was so much that the child may be waiting for room. At most a pipe's
+    /// content and a bit: a descendant that holds the pipe may go on writing for ever.
+    fn take_all(&mut self) -> bool {
         let mut piece = [0; 16384];
-        match self.pipe.try_read(&mut piece) {
-            Ok(0) => self.open = false,
-            Ok(length) => {
-                let room = MAX_OUTPUT - self.bytes.len();
-                self.bytes.extend_from_slice(&piece[..length.min(room)]);
-                return true;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.open = false,
-        }
-        false
-    }
-
-    /// Takes what the child wrote before it ended. At most a pipe's content and a bit: a descendant that
-    /// holds the pipe may go on writing for ever.
-    fn drain(&mut self) {
+        let mut much = false;
         for _ in 0..128 {
-            if !self.open || !self.take() {
-                return;
+            match self.pipe.read(&mut piece) {
+                Ok(length) if length > 0 => {
+                    let room = MAX_OUTPUT - self.bytes.len();
+                    self.bytes.extend_from_slice(&piece[..length.min(room)]);
+                    much |= length == piece.len();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // its end, nothing now, or nothing ever
+                _ => break,
             }
         }
+        much
     }
 }
 

@@ -118,11 +118,16 @@ fn write_entries(document: &mut Document, resource: NodeId, entries: &[Attribute
 /// The element gets these attributes and no others.
 fn assign(document: &mut Document, node: NodeId, attributes: &Attributes<'_>) -> bool {
     let mut changed = false;
-    for (name, value) in attributes {
-        if document.attribute(node, name) != Some(&**value) {
-            document.set_attribute(node, name, value);
-            changed = true;
-        }
+    for (position, (name, value)) in attributes.iter().enumerate() {
+        // nearly always they stand in this order already
+        changed |= match document.attribute_at(node, position) {
+            Some((standing, _)) if standing == *name => document.set_attribute_at(node, position, value),
+            _ if document.attribute(node, name) == Some(&**value) => false,
+            _ => {
+                document.set_attribute(node, name, value);
+                true
+            }
+        };
     }
     if document.attributes(node).len() != attributes.len() {
         let wanted = |name: &str| attributes.iter().any(|(known, _)| *known == name);
@@ -137,9 +142,7 @@ fn assign(document: &mut Document, node: NodeId, attributes: &Attributes<'_>) ->
 }
 
 fn find(document: &Document, parent: NodeId, name: &str, id: &str) -> Option<NodeId> {
-    document
-        .children(parent)
-        .find(|child| document.attribute(*child, "id") == Some(id) && document.name(*child) == name)
+    document.children_with(parent, "id", id).find(|child| document.name(*child) == name)
 }
 
 fn with_id(document: &mut Document, parent: NodeId, name: &str, id: &str, changed: &mut bool) -> NodeId {

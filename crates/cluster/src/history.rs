@@ -117,7 +117,7 @@ impl Entry {
         }
     }
 
-    fn attributes<'a>(&'a self, slot: &'a str) -> Attributes<'a> {
+    fn attributes<'a>(&'a self, slot: Cow<'a, str>) -> Attributes<'a> {
         let number = |number: i64| Cow::Owned(number.to_string());
         let unsigned = |number: u64| Cow::Owned(number.to_string());
         let mut all = Vec::with_capacity(21);
@@ -128,7 +128,7 @@ impl Entry {
             ("crm-debug-origin", Cow::Borrowed("executor")),
             ("crm_feature_set", printable(&self.feature_set)),
             ("transition-key", printable(&self.transition_key)),
-            ("transition-magic", Cow::Owned(printable(&self.magic()).into_owned())),
+            ("transition-magic", printable(self.magic())),
             ("exit-reason", printable(&self.exit_reason)),
             ("on_node", printable(&self.on_node)),
             ("call-id", number(self.call_id)),
@@ -237,38 +237,6 @@ impl ResourceHistory {
         self.entries.values().any(|entry| entry.is_failure() && !found(entry))
     }
 
-    /// The `lrm_resource` with the pending entries on top of the confirmed ones.
-    fn element(&self, resource: &str, pending: &[&Entry]) -> HistoryElement<'static> {
-        let owned = |attributes: Attributes<'_>| -> Attributes<'static> {
-            attributes.into_iter().map(|(name, value)| (name, Cow::Owned(value.into_owned()))).collect()
-        };
-        let slots = self.slots(resource, pending);
-        HistoryElement {
-            attributes: owned(self.attributes(resource)),
-            entries: slots.iter().map(|(slot, entry)| owned(entry.attributes(slot))).collect(),
-        }
-    }
-
-    fn slots<'a>(&'a self, resource: &str, pending: &[&'a Entry]) -> BTreeMap<Cow<'a, str>, &'a Entry> {
-        let mut slots: BTreeMap<Cow<'a, str>, &Entry> =
-            self.entries.iter().map(|(slot, entry)| (Cow::Borrowed(slot.as_str()), entry)).collect();
-        for entry in pending {
-            for slot in entry.slots(resource) {
-                slots.insert(Cow::Owned(slot), entry);
-            }
-        }
-        slots
-    }
-
-    fn attributes<'a>(&'a self, resource: &'a str) -> Attributes<'a> {
-        let mut all = vec![("id", printable(resource)), ("class", printable(&self.agent.class))];
-        all.extend(self.agent.provider.as_deref().map(|provider| ("provider", printable(provider))));
-        all.push(("type", printable(&self.agent.agent_type)));
-        all.extend(self.container.as_deref().map(|container| ("container", printable(container))));
-        all.extend(self.shutdown_lock.map(|lock| ("shutdown-lock", Cow::Owned(lock.to_string()))));
-        all
-    }
-
     /// As the scheduler reads it, confirmed entries only.
     #[must_use]
     pub fn typed(&self, resource: &str) -> status::ResourceHistory {
@@ -355,34 +323,20 @@ impl History {
         self.in_flight.range(from..).take_while(move |(key, _)| key.node == node && key.resource == resource)
     }
 
-    /// What the CIB has to show of a resource on a node.
+    /// What the CIB has to show of a resource on a node: what is confirmed, with what is pending on top of it.
     #[must_use]
-    pub fn change(&self, node: NodeId, resource: &str) -> HistoryChange<'static> {
-        let pending = self.recorded_pending(node, resource);
-        let element = self.shown(node, resource, &pending).map(|history| {
-            let entries: Vec<&Entry> = pending.iter().map(|operation| &operation.entry).collect();
-            history.element(resource, &entries)
+    pub fn change<'a>(&'a self, node: NodeId, resource: &'a str) -> HistoryChange<'a> {
+        let (confirmed, pending) = (self.resource(node, resource), self.recorded_pending(node, resource));
+        let agent = confirmed.map(|history| &history.agent).or(pending.first().map(|one| &one.agent));
+        let element = agent.map(|agent| HistoryElement {
+            attributes: resource_attributes(resource, agent, confirmed),
+            entries: entries(resource, confirmed, &pending),
         });
-        HistoryChange {
-            node: Cow::Owned(node.to_string()),
-            resource: Cow::Owned(printable(resource).into_owned()),
-            element,
-        }
+        HistoryChange { node: Cow::Owned(node.to_string()), resource: printable(resource), element }
     }
 
     fn recorded_pending(&self, node: NodeId, resource: &str) -> Vec<&InFlight> {
         self.pending(node, resource).map(|(_, operation)| operation).filter(|one| one.recorded).collect()
-    }
-
-    /// What is confirmed, or nothing yet where something is pending.
-    fn shown<'a>(
-        &'a self,
-        node: NodeId,
-        resource: &str,
-        pending: &[&InFlight],
-    ) -> Option<Cow<'a, ResourceHistory>> {
-        let confirmed = self.resource(node, resource).map(Cow::Borrowed);
-        confirmed.or_else(|| Some(Cow::Owned(ResourceHistory::new(pending.first()?.agent.clone()))))
     }
 
     /// The resources of which something is known on a node, or is under way there.
@@ -395,6 +349,38 @@ impl History {
         names.dedup();
         names
     }
+}
+
+/// The attributes of an `lrm_resource`.
+fn resource_attributes<'a>(
+    resource: &'a str,
+    agent: &'a AgentName,
+    confirmed: Option<&'a ResourceHistory>,
+) -> Attributes<'a> {
+    let mut all = vec![("id", printable(resource)), ("class", printable(&agent.class))];
+    all.extend(agent.provider.as_deref().map(|provider| ("provider", printable(provider))));
+    all.push(("type", printable(&agent.agent_type)));
+    let container = confirmed.and_then(|history| history.container.as_deref());
+    all.extend(container.map(|container| ("container", printable(container))));
+    let lock = confirmed.and_then(|history| history.shutdown_lock);
+    all.extend(lock.map(|lock| ("shutdown-lock", Cow::Owned(lock.to_string()))));
+    all
+}
+
+/// The attributes of each `lrm_rsc_op`, by slot.
+fn entries<'a>(
+    resource: &str,
+    confirmed: Option<&'a ResourceHistory>,
+    pending: &[&'a InFlight],
+) -> Vec<Attributes<'a>> {
+    let confirmed = confirmed.into_iter().flat_map(|history| &history.entries);
+    let mut slots: BTreeMap<Cow<'a, str>, &'a Entry> =
+        confirmed.map(|(slot, entry)| (Cow::Borrowed(slot.as_str()), entry)).collect();
+    for operation in pending {
+        let of = operation.entry.slots(resource).into_iter();
+        slots.extend(of.map(|slot| (Cow::Owned(slot), &operation.entry)));
+    }
+    slots.into_iter().map(|(slot, entry)| entry.attributes(slot)).collect()
 }
 
 /// Digests of an operation's parameters with what the agent's metadata say of them (rule 4.29.4).

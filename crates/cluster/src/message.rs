@@ -25,13 +25,16 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
+
+/// What every message begins with, whatever its protocol; the number of the protocol follows.
+const MARK: &[u8] = b"systole";
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageError {
     /// Another protocol version.
-    Protocol(u64),
+    Protocol(u16),
     /// Not readable; what was found.
     Malformed(String),
 }
@@ -56,24 +59,23 @@ impl Message {
     /// The bytes to send.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("messages have string keys only")
+        postcard::to_extend(self, MARK.to_vec()).expect("memory grows, and every list knows its length")
     }
 
     /// Reads what [`Message::encode`] wrote; never panics, whatever the bytes.
     pub fn decode(bytes: &[u8]) -> Result<Message, MessageError> {
-        #[derive(Deserialize)]
-        struct Head {
-            protocol: u64,
+        let malformed = |error: postcard::Error| MessageError::Malformed(error.to_string());
+        let Some(content) = bytes.strip_prefix(MARK) else {
+            return Err(MessageError::Malformed("it is not of this program".to_owned()));
+        };
+        // what another protocol says after its number may well not be understood
+        match postcard::take_from_bytes(content).map_err(malformed)?.0 {
+            PROTOCOL => {}
+            protocol => return Err(MessageError::Protocol(protocol)),
         }
-        let malformed = |error: serde_json::Error| MessageError::Malformed(error.to_string());
-        let message: Result<Message, _> = serde_json::from_slice(bytes);
-        match message {
-            Ok(message) if message.protocol == PROTOCOL => Ok(message),
-            // what another protocol says may well not be understood
-            other => match serde_json::from_slice::<Head>(bytes).map_err(malformed)?.protocol {
-                protocol if protocol != u64::from(PROTOCOL) => Err(MessageError::Protocol(protocol)),
-                _ => other.map_err(malformed),
-            },
+        match postcard::take_from_bytes(content).map_err(malformed)? {
+            (message, []) => Ok(message),
+            (_, rest) => Err(MessageError::Malformed(format!("{} bytes more than it has", rest.len()))),
         }
     }
 }
@@ -221,8 +223,10 @@ mod tests {
         };
         let mut bytes = message.encode();
         assert_eq!(Message::decode(&bytes), Ok(message));
-        assert_eq!(Message::decode(b"{\"protocol\":7,\"new\":{}}"), Err(MessageError::Protocol(7)));
-        bytes.pop();
+        assert_eq!(Message::decode(b"systole\x07news"), Err(MessageError::Protocol(7)));
+        bytes.push(0);
+        assert!(matches!(Message::decode(&bytes), Err(MessageError::Malformed(_))));
+        bytes.truncate(bytes.len() - 2);
         assert!(matches!(Message::decode(&bytes), Err(MessageError::Malformed(_))));
     }
 
@@ -230,6 +234,13 @@ mod tests {
         #[test]
         fn any_bytes_are_refused_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(Message::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn any_bytes_of_this_protocol_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let content = [MARK, &[PROTOCOL as u8], &bytes].concat();
+            // some of them mean something
+            let _ = Message::decode(&content);
         }
     }
 }

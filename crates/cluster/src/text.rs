@@ -75,8 +75,9 @@ impl Fragment {
 
 /// A value without the characters that XML cannot hold: agents may print anything.
 #[must_use]
-pub fn printable(value: &str) -> Cow<'_, str> {
-    if value.contains(is_no_xml) { Cow::Owned(value.replace(is_no_xml, "?")) } else { Cow::Borrowed(value) }
+pub fn printable<'a>(value: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let value = value.into();
+    if value.contains(is_no_xml) { Cow::Owned(value.replace(is_no_xml, "?")) } else { value }
 }
 
 fn is_no_xml(character: char) -> bool {

@@ -187,6 +187,12 @@ impl Document {
             .map(|slot| (self.names.get(slot.name), self.heap_text(slot.start, slot.length)))
     }
 
+    /// The attribute at this position, counted from 0 in document order.
+    pub fn attribute_at(&self, id: NodeId, position: usize) -> Option<(&str, &str)> {
+        let slot = self.attribute_slots(id).get(position)?;
+        Some((self.names.get(slot.name), self.heap_text(slot.start, slot.length)))
+    }
+
     /// Sets an attribute; an existing one keeps its position. No effect on text and comments.
     pub fn set_attribute(&mut self, id: NodeId, name: &str, value: &str) {
         if self.kind(id) != NodeKind::Element {
@@ -197,14 +203,7 @@ impl Document {
         let (start, count) = (node.start as usize, node.count as usize);
         match self.attribute_slots(id).iter().position(|slot| slot.name == name) {
             Some(position) => {
-                let old = self.attributes[start + position];
-                if self.heap_text(old.start, old.length) == value {
-                    return;
-                }
-                self.wasted_text += old.length as usize;
-                let (text_start, length) = self.push_text(value);
-                self.attributes[start + position] = Attribute { name, start: text_start, length };
-                self.tidy_heap();
+                self.set_attribute_at(id, position, value);
             }
             None => {
                 let (text_start, length) = self.push_text(value);
@@ -212,6 +211,23 @@ impl Document {
                 self.push_attribute(id, Attribute { name, start: text_start, length });
             }
         }
+    }
+
+    /// Gives the attribute at this position, counted from 0 in document order, another value. Whether anything
+    /// changed.
+    pub fn set_attribute_at(&mut self, id: NodeId, position: usize, value: &str) -> bool {
+        let Some(&Attribute { name, start, length }) = self.attribute_slots(id).get(position) else {
+            return false;
+        };
+        if self.heap_text(start, length) == value {
+            return false;
+        }
+        self.wasted_text += length as usize;
+        let (text_start, length) = self.push_text(value);
+        let first = self.node(id).start as usize;
+        self.attributes[first + position] = Attribute { name, start: text_start, length };
+        self.tidy_heap();
+        true
     }
 
     /// Removes an attribute; returns whether it was there.
@@ -302,6 +318,20 @@ impl Document {
     /// Child elements in document order.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes(id).filter(|child| self.kind(*child) == NodeKind::Element)
+    }
+
+    /// Child elements of which an attribute has this value, in document order.
+    pub fn children_with<'a>(
+        &'a self,
+        id: NodeId,
+        attribute: &str,
+        value: &'a str,
+    ) -> impl Iterator<Item = NodeId> + 'a {
+        let name = self.names.find(attribute);
+        let has = move |slot: &Attribute| {
+            Some(slot.name) == name && self.heap_text(slot.start, slot.length) == value
+        };
+        self.children(id).filter(move |child| self.attribute_slots(*child).iter().any(has))
     }
 
     /// All child nodes: elements, comments and text.

@@ -24,7 +24,7 @@ const PURE: [(&str, &[&str]); 7] = [
             "serde",
         ],
     ),
-    ("cluster", &["xml", "cib", "transition", "scheduler", "md-5", "serde", "serde_json"]),
+    ("cluster", &["xml", "cib", "transition", "scheduler", "md-5", "serde", "postcard"]),
     (
         "view",
         &[

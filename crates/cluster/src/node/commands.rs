@@ -326,25 +326,20 @@ impl Node {
                 changed.push((node, resource));
             }
         }
-        self.show_histories(&changed);
+        self.show_histories(changed.iter().map(|(node, resource)| (*node, resource.as_str())));
     }
 
-    /// Makes the CIB show what is known of these resources on these nodes.
-    fn show_histories(&mut self, of: &[(NodeId, String)]) {
+    /// Makes the CIB show what is known of these resources on these nodes, as one step.
+    pub(super) fn show_histories<'a>(&mut self, of: impl IntoIterator<Item = (NodeId, &'a str)>) {
+        let before = self.replica.version();
         let changes: Vec<HistoryChange<'_>> =
-            of.iter().map(|(node, resource)| self.history.change(*node, resource)).collect();
-        self.write_histories(&changes);
+            of.into_iter().map(|(node, resource)| self.history.change(node, resource)).collect();
+        self.replica.write_histories(&changes);
+        self.after_own_change(before);
     }
 
     fn show_history(&mut self, node: NodeId, resource: &str) {
-        let change = self.history.change(node, resource);
-        self.write_histories(&[change]);
-    }
-
-    fn write_histories(&mut self, changes: &[HistoryChange<'_>]) {
-        let before = self.replica.version();
-        self.replica.write_histories(changes);
-        self.after_own_change(before);
+        self.show_histories([(node, resource)]);
     }
 
     fn journal_start(&mut self, transition: u64, item: &Work, out: &mut Outbox) {
@@ -472,18 +467,18 @@ impl Node {
             let plain = resource.split(':').next().unwrap_or(resource);
             wanted.as_ref().is_none_or(|ids| ids.iter().any(|id| id == resource || id == plain))
         };
-        let mut changes = Vec::new();
+        let mut forgotten = Vec::new();
         let mut names = Vec::new();
         for (id, name, resources) in self.replica.histories(meant) {
             if what.node.as_deref().is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != id) {
                 continue;
             }
             let member = self.member_id(&name);
-            for resource in &resources {
+            for resource in resources {
                 let counters =
-                    self.failure_attributes(&name, resource, what.operation.as_deref(), what.interval);
+                    self.failure_attributes(&name, &resource, what.operation.as_deref(), what.interval);
                 let failed = member
-                    .and_then(|node| self.history.resource(node, resource))
+                    .and_then(|node| self.history.resource(node, &resource))
                     .is_some_and(crate::history::ResourceHistory::has_failure);
                 if what.only_failed && counters.is_empty() && !(failed && what.operation.is_none()) {
                     continue;
@@ -492,11 +487,19 @@ impl Node {
                     self.attributes.update(&AttributeUpdate::delete(&name, &counter), &name);
                     names.push(counter);
                 }
-                changes.push(self.forget_history(&id, member, resource, out));
+                self.forget_history(member, &resource, out);
+                forgotten.push((id.clone(), member, resource));
             }
         }
-        let any = !changes.is_empty();
-        self.write_histories(&changes);
+        let any = !forgotten.is_empty();
+        let before = self.replica.version();
+        let shown = forgotten.iter().map(|(id, member, resource)| match member {
+            Some(node) if *id == node.to_string() => self.history.change(*node, resource),
+            _ => HistoryChange { node: id.into(), resource: resource.into(), element: None },
+        });
+        let changes: Vec<HistoryChange<'_>> = shown.collect();
+        self.replica.write_histories(&changes);
+        self.after_own_change(before);
         if any && what.by_administrator {
             self.write_own(&[set_property("last-lrm-refresh", &at.to_string())], at);
         }
@@ -509,17 +512,9 @@ impl Node {
         self.on_forgotten_as_dc(from, what);
     }
 
-    /// Forgets a resource's confirmed history on a node; what the CIB still has to show of it.
-    fn forget_history(
-        &mut self,
-        id: &str,
-        member: Option<NodeId>,
-        resource: &str,
-        out: &mut Outbox,
-    ) -> HistoryChange<'static> {
-        let gone =
-            HistoryChange { node: id.to_owned().into(), resource: resource.to_owned().into(), element: None };
-        let Some(node) = member else { return gone };
+    /// Forgets a resource's confirmed history on a node.
+    fn forget_history(&mut self, member: Option<NodeId>, resource: &str, out: &mut Outbox) {
+        let Some(node) = member else { return };
         if let Some(all) = self.history.nodes.get_mut(&node) {
             all.remove(resource);
         }
@@ -527,7 +522,6 @@ impl Node {
             let finished = self.executor.forget(resource, out);
             self.tell_results(finished, out);
         }
-        if id == node.to_string() { self.history.change(node, resource) } else { gone }
     }
 
     /// The attributes that count failures of a resource on a node.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use cib::live::HistoryChange;
-
 use super::coordination::Coordinator;
 use super::{Member, Node};
 use crate::attributes::Attributes;
@@ -241,13 +239,14 @@ impl Node {
             let text = format!("the join could not be written into the CIB: {problem}");
             self.notice(Severity::Error, text, out);
         }
-        self.replica.write_histories(&self.join_histories(&decision));
         self.after_own_change(before);
+        let shown = self.join_histories(&decision);
+        self.show_histories(shown.iter().map(|(node, resource)| (*node, resource.as_str())));
         self.finish_round(&decision, dc, &hellos, out);
     }
 
-    /// What the CIB has to show of the members' histories. Most of it, it shows already.
-    fn join_histories(&self, decision: &Decision) -> Vec<HistoryChange<'static>> {
+    /// The resources of whose histories the CIB has to show something, or to show it no more.
+    fn join_histories(&self, decision: &Decision) -> Vec<(NodeId, String)> {
         let mut shown: BTreeMap<String, Vec<String>> =
             self.replica.histories(|_| true).into_iter().map(|(id, _, resources)| (id, resources)).collect();
         let of_member = |id: &NodeId| {
@@ -255,7 +254,7 @@ impl Node {
             resources.extend(shown.remove(&id.to_string()).unwrap_or_default());
             resources.sort();
             resources.dedup();
-            resources.into_iter().map(|resource| self.history.change(*id, &resource)).collect::<Vec<_>>()
+            resources.into_iter().map(|resource| (*id, resource)).collect::<Vec<_>>()
         };
         decision.members.iter().flat_map(of_member).collect()
     }
