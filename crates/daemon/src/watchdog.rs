@@ -69,10 +69,12 @@ fn setting(text: &str, name: &str) -> Option<String> {
     text.lines().filter_map(value).next_back().map(|value| value.trim_matches(['"', '\'']).to_owned())
 }
 
+/// Whether sbd runs here: the process that its file names, else any of that name (rule 4.60.2).
 fn sbd_runs() -> bool {
-    let pid = std::fs::read_to_string("/run/sbd.pid").ok().and_then(|text| text.trim().parse::<u32>().ok());
-    pid.and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok())
-        .is_some_and(|program| program.file_name().is_some_and(|name| name == "sbd"))
+    let named = std::fs::read_to_string("/run/sbd.pid").unwrap_or_default();
+    let program = std::fs::read_link(format!("/proc/{}/exe", named.trim()));
+    program.is_ok_and(|program| program.file_name().is_some_and(|name| name == "sbd"))
+        || messaging::corosync::process_runs("sbd")
 }
 
 /// The node's word that all is well, and the thread that feeds on it.

@@ -212,7 +212,8 @@ fn quorum(details: messaging::QuorumDetails) -> api::Quorum {
             (true, false) => "alive, does not vote for this partition",
             (false, _) => "does not answer",
         };
-        format!("quorum device {} with {} votes: {state}", device.name, device.votes)
+        let votes = if device.votes == 1 { "vote" } else { "votes" };
+        format!("quorum device {} with {} {votes}: {state}", device.name, device.votes)
     });
     api::Quorum {
         expected_votes: details.expected_votes,

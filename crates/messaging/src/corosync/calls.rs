@@ -20,6 +20,10 @@ impl Calls {
         self.0.fetch_add(1, Ordering::SeqCst);
         answer
     }
+
+    pub fn is_under_way(&self) -> bool {
+        self.0.load(Ordering::SeqCst) % 2 == 1
+    }
 }
 
 /// Looks at a thread's calls from outside.

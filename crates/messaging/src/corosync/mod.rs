@@ -4,13 +4,15 @@
 //!  node ──queue──▶ ┌────────────┐ ──▶ libcpg      one thread for each connection: a library call
 //!  node ◀─events── │ CPG thread │ ◀──             blocks for as long as Corosync is frozen
 //!                  └────────────┘ ◀─board─ quorum thread ◀── libquorum, libvotequorum
-//!                    ▲ watch thread: a call that does not return for [`SILENCE`] is the loss of Corosync
+//!                    ▲ watch thread: a call that does not return, and no new client taken for [`SILENCE`], is
+//!                      the loss of Corosync
 //! ```
 //!
 //! `views` says how Corosync's ring, group and quorum become one view; `fragments` how large messages travel.
 
 mod calls;
 mod configuration;
+mod diagnosis;
 mod ffi;
 mod fragments;
 mod group;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 use cluster::Peer;
 use tokio::sync::mpsc;
 
+pub use diagnosis::process_runs;
 pub use ffi::MissingLibrary;
 
 use self::calls::{Calls, Waker, Watched};
@@ -42,9 +45,11 @@ use crate::{Engine, Event, MAX_MESSAGE, QuorumDetails, SendError};
 /// Interval at which Corosync is asked something if nothing else is said.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
-/// Looks of the watch, and how many of them one call may take.
+/// Looks of the watch; how many of them one call may take before it is suspicious, and how many a new client
+/// then waits to be taken.
 const LOOK: Duration = Duration::from_millis(250);
-const SILENCE: u32 = 20;
+const SUSPICIOUS: u32 = 4;
+const SILENCE: u32 = 16;
 
 /// How long to wait for a Corosync that is just starting. Without one the daemon ends, and is started again
 /// by whoever looks after it.
@@ -65,7 +70,7 @@ pub enum CorosyncError {
         /// What the library said.
         reason: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// It does not answer at all.
     #[error("Corosync does not answer: it is stopped or frozen; see 'systemctl status corosync'")]
@@ -83,11 +88,17 @@ pub enum CorosyncError {
 
 impl CorosyncError {
     fn connection(what: &'static str, code: Code) -> CorosyncError {
-        let advice = match code {
-            Code::ACCESS | Code::SECURITY => {
-                "run as root, or allow this user with a file in /etc/corosync/uidgid.d"
+        let advice = match (code, diagnosis::configuration_error()) {
+            (Code::ACCESS | Code::SECURITY, _) => {
+                "run as root, or allow this user with a file in /etc/corosync/uidgid.d".to_owned()
             }
-            _ => "start it with 'systemctl start corosync', and see its log if it does not stay up",
+            (_, Some(wrong)) => format!(
+                "its configuration is wrong: {wrong}. Mend it ('corosync -t' checks it), then start Corosync with \
+                 'systemctl start corosync'"
+            ),
+            (_, None) => {
+                "start it with 'systemctl start corosync', and see its log if it does not stay up".to_owned()
+            }
         };
         CorosyncError::Connection { what, reason: code.to_string(), advice }
     }
@@ -225,7 +236,10 @@ impl Patience<'_> {
 
     fn is_over(&mut self, code: Code) -> bool {
         if !std::mem::replace(&mut self.said, true) {
-            tracing::info!("waiting for Corosync");
+            match diagnosis::configuration_error() {
+                Some(wrong) => tracing::warn!("waiting for Corosync, whose configuration is wrong: {wrong}"),
+                None => tracing::info!("waiting for Corosync"),
+            }
         }
         // the opener has gone
         let gone = self.ready.send(Connecting::Trying).is_err();
@@ -247,7 +261,7 @@ fn connect(
     let cfg = patience.until("cfg", || Ok(shutdown::Connection::open(libraries.cfg)?))?;
     let quorum =
         patience.until("quorum", || quorum::Connection::open(libraries.quorum, libraries.votes, local))?;
-    listen(shared, quorum, cfg, events)?;
+    listen(libraries.cmap, shared, quorum, cfg, events)?;
     patience.until("cpg", || Ok(cpg.join()?))?;
     let member = Member::new(
         cpg,
@@ -263,6 +277,7 @@ fn connect(
 /// Starts the threads beside the CPG thread. The quorum connection was opened on another thread than the one
 /// that listens, which is fine: its callbacks run where it is dispatched.
 fn listen(
+    cmap: &'static ffi::Cmap,
     shared: &Arc<Shared>,
     quorum: quorum::Connection,
     cfg: shutdown::Connection,
@@ -276,7 +291,7 @@ fn listen(
     let inner = shared.clone();
     spawn("corosync-cfg", move || cfg.run(&inner.calls[2], &inner.wakers[2]))?;
     let (inner, out) = (shared.clone(), events.clone());
-    spawn("corosync-watch", move || watch(&inner, &out))
+    spawn("corosync-watch", move || watch(cmap, &inner, &out))
 }
 
 /// Tells the end of Corosync once, if it is one.
@@ -298,15 +313,36 @@ fn tell_lost(shared: &Shared, events: &mpsc::Sender<Event>, reason: String) {
     }
 }
 
-fn watch(shared: &Shared, events: &mpsc::Sender<Event>) {
+/// A call that does not return is no proof that Corosync is frozen: as long as it agrees on a new membership, which
+/// takes long on bad links, it answers none of its clients. But it always takes new ones, unless it is frozen.
+fn watch(cmap: &'static ffi::Cmap, shared: &Shared, events: &mpsc::Sender<Event>) {
     let mut threads = shared.calls.clone().map(Watched::new);
+    let knocks: Arc<Calls> = Arc::default();
+    let mut knocking = Watched::new(knocks.clone());
     while !shared.wakers[0].is_closed() {
         thread::sleep(LOOK);
-        if threads.iter_mut().any(|watched| watched.look() >= SILENCE) {
-            let seconds = (LOOK * SILENCE).as_secs();
+        let suspicious = threads.iter_mut().map(Watched::look).max() >= Some(SUSPICIOUS);
+        if suspicious && !knocks.is_under_way() {
+            let knocks = knocks.clone();
+            // without a thread there is no knock, and the next look tries again
+            let _ = spawn("corosync-knock", move || knocks.during(|| knock(cmap)));
+        }
+        if knocking.look() >= SILENCE {
+            let seconds = (LOOK * (SUSPICIOUS + SILENCE)).as_secs();
             shared.close();
             tell_lost(shared, events, format!("Corosync has been silent for {seconds} s"));
             return;
+        }
+    }
+}
+
+/// Comes back as soon as Corosync has taken or refused another client.
+fn knock(cmap: &'static ffi::Cmap) {
+    let mut handle = 0;
+    // SAFETY: the pointer lives through the call, and a handle that was given is open
+    unsafe {
+        if (cmap.initialize)(&mut handle).result().is_ok() {
+            (cmap.finalize)(handle);
         }
     }
 }

@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 
 use super::agents::Agents;
 use super::watcher::{Roots, Watcher};
+use super::witness;
 use crate::live::corosync::{self, Settings};
 use crate::live::hosts::Hosts;
 
 /// Everything is awaited for at most this long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Lines that are shown of each console after a failure.
+const LAST_WORDS: usize = 20;
 
 /// Which cluster manager runs on top of Corosync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +41,8 @@ pub struct Cluster {
     pub hosts: Hosts,
     pub stack: Stack,
     binary: PathBuf,
+    /// Corosync is configured for a quorum device.
+    device: bool,
     pub agents: Agents,
     /// Which of several runs this is; the same for both stacks.
     pub run: usize,
@@ -47,14 +53,18 @@ pub struct Cluster {
 impl Cluster {
     /// Boots hosts and starts everything on them; returns when all nodes are online and at rest.
     pub fn start(stack: Stack, binary: &Path, count: usize, quorum: &[&str]) -> io::Result<Cluster> {
-        let hosts = Hosts::boot(count)?;
+        let mut hosts = Hosts::boot(count)?;
+        let device = quorum.iter().any(|line| line.starts_with("device"));
         let quorum = quorum.iter().map(|line| (*line).to_owned()).collect();
         corosync::configure(&hosts, &Settings { token: Some(1000), quorum })?;
+        if device {
+            witness::start(&mut hosts)?;
+        }
         let roots = Roots::default();
         let agents = Agents::install(&hosts)?;
         let watcher = Watcher::start(roots.clone());
         let binary = binary.to_path_buf();
-        let mut cluster = Cluster { hosts, stack, binary, agents, run: 0, roots, watcher };
+        let mut cluster = Cluster { hosts, stack, binary, device, agents, run: 0, roots, watcher };
         for name in cluster.names() {
             forget(&cluster.hosts.disk(&name).join("var/lib/pacemaker/cib"))?;
             cluster.note_root(&name)?;
@@ -75,11 +85,14 @@ impl Cluster {
     /// Starts Corosync and the cluster manager on a host that is on.
     pub fn start_node(&mut self, name: &str) -> io::Result<()> {
         corosync::start(&mut self.hosts, name)?;
+        if self.device {
+            witness::start_device(&mut self.hosts, name)?;
+        }
         self.start_manager(name)
     }
 
     pub fn start_manager(&mut self, name: &str) -> io::Result<()> {
-        let console = fs::File::create(self.hosts.disk(name).join("var/log/pacemaker/console"))?;
+        let console = fs::File::create(self.console(name))?;
         let errors = console.try_clone()?;
         let mut command = match self.stack {
             Stack::Systole => {
@@ -290,6 +303,17 @@ impl Cluster {
             Ok(text) => println!("{text}"),
             Err(error) => println!("{error}"),
         }
+        for name in self.names() {
+            println!("last words on the console of {name}:");
+            let text = fs::read_to_string(self.console(&name)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(LAST_WORDS)..].iter().for_each(|line| println!("  {line}"));
+        }
+    }
+
+    /// Where a host's manager says what it has to say, outside the host.
+    pub fn console(&self, host: &str) -> PathBuf {
+        self.hosts.disk(host).join("var/log/pacemaker/console")
     }
 
     /// Ends all resources and takes everything out of the configuration.

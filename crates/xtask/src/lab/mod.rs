@@ -4,6 +4,7 @@ mod agents;
 mod cluster;
 mod scenarios;
 mod watcher;
+mod witness;
 pub mod writer;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use crate::report::Report;
 
 /// Debian packages that the real parts come from.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 16] = [
     "resource-agents",
     "apache2",
     "iproute2",
@@ -27,6 +27,8 @@ const PACKAGES: [&str; 14] = [
     "curl",
     "util-linux",
     "corosync",
+    "corosync-qdevice",
+    "corosync-qnetd",
     "systemd-container",
     "debootstrap",
     "crmsh",

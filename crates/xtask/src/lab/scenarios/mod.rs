@@ -28,7 +28,7 @@ pub struct Scenario {
 /// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 31] = [
+pub const ALL: [Scenario; 33] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
@@ -54,6 +54,7 @@ pub const ALL: [Scenario; 31] = [
     three("hanging-agent", false, hanging_agent),
     three("rolling-restart", false, rolling_restart),
     three("wrong-key", true, strangers::wrong_key),
+    three("wrong-configuration", false, strangers::wrong_configuration),
     three("same-name", true, strangers::same_name),
     Scenario {
         name: "wait-for-all",
@@ -81,6 +82,7 @@ pub const ALL: [Scenario; 31] = [
         short: false,
         play: quorum::tie_breaker,
     },
+    Scenario { name: "quorum-device", hosts: 2, quorum: &quorum::DEVICE, short: false, play: quorum::device },
     Scenario { name: "two-nodes-split", hosts: 2, quorum: &["two_node: 1"], short: true, play: even_split },
     Scenario { name: "two-of-five", hosts: 5, quorum: &[], short: false, play: two_of_five },
 ];

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use super::super::cluster::{Cluster, dummy, wait};
+use super::super::cluster::{Cluster, Stack, dummy, wait};
 use super::{Figure, place_with_fencing, split_of_two};
 
 /// Two of three have the votes, but not before all three have been seen once.
@@ -56,4 +56,48 @@ pub fn last_man(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 /// Of two halves the one with the lowest node keeps quorum and fences the other.
 pub fn tie_breaker(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     split_of_two(cluster, "", "even split with a tie-breaker to running on its side")
+}
+
+/// Two nodes and a quorum device outside: the half that it votes for goes on, whichever has the lower number.
+pub const DEVICE: [&str; 9] = [
+    "device {",
+    "model: net",
+    "votes: 1",
+    "net {",
+    "host: 10.77.0.254",
+    "tls: off",
+    "algorithm: ffsplit",
+    "}",
+    "}",
+];
+
+/// The device is shown as it is, and a node that is cut off from it and its peer is fenced by that peer, also
+/// when the peer has the higher number.
+pub fn device(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    wait("the quorum device with its vote", || {
+        // three votes, of which the device has one
+        let told = cluster.hosts.command("node1", "corosync-quorumtool").and_then(|mut tool| tool.output());
+        told.is_ok_and(|told| {
+            let text = String::from_utf8_lossy(&told.stdout).into_owned();
+            text.lines().any(|line| line.split_whitespace().eq(["Total", "votes:", "3"]))
+        })
+    })?;
+    if cluster.stack == Stack::Systole {
+        let shown = cluster.ask(&["status"])?;
+        let line = shown.lines().find(|line| line.starts_with("Quorum:")).unwrap_or_default();
+        println!("    {line}");
+        if !line.contains("quorum device") {
+            return Err(io::Error::other(format!("the quorum device is not shown:\n{shown}")));
+        }
+    }
+    place_with_fencing(cluster, "node1", "")?;
+    let begun = Instant::now();
+    cluster.hosts.cut("node1")?;
+    let moved = cluster.wait_place("d1", |place| place == "node2")?;
+    if cluster.hosts.processes("node2").is_empty() {
+        return Err(io::Error::other("the node that the quorum device voted for was fenced"));
+    }
+    cluster.bring_back("node1")?;
+    let what = "two nodes and a quorum device: one cut off to running on the other";
+    Ok(vec![(what, (moved - begun).as_secs_f64())])
 }
