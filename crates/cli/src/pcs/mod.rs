@@ -11,6 +11,7 @@ pub(crate) mod local_agents;
 mod property;
 mod resource;
 mod rule;
+mod sbd;
 mod show;
 mod stonith;
 mod words;
@@ -413,7 +414,7 @@ impl Context<'_> {
                 self.change(|configuration| resource::operation(configuration, verb, &words[2..]))
             }
             ["history", rest @ ..] => stonith::history(&mut self.session()?, rest),
-            ["sbd", rest @ ..] => stonith::sbd(rest),
+            ["sbd", rest @ ..] => sbd::run(rest, options),
             ["level", "verify"] => stonith::verify_levels(&self.configuration()?),
             ["config", ..] => self.show_resources(&words[1..], true),
             ["show", ..] if options.flag("--full") => self.show_resources(&[], true),

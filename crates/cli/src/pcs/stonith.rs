@@ -168,17 +168,6 @@ pub fn history(session: &mut Session, words: &[&str]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `stonith sbd …`: what takes its place here.
-pub fn sbd(words: &[&str]) -> Result<ExitCode> {
-    let word = words.first().copied().unwrap_or("status");
-    Err(format!(
-        "'pcs stonith sbd {word}' is not part of Systole yet. Disks: configure sbd itself and a device of the \
-         agent fence_sbd. Without disks: set SYSTOLE_WATCHDOG_DEVICE=/dev/watchdog and SBD_WATCHDOG_TIMEOUT \
-         for the daemon on every node, then 'pcs property set stonith-watchdog-timeout=...'"
-    )
-    .into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
