@@ -191,16 +191,33 @@ fn is_xml(arguments: &Arguments) -> bool {
     arguments.output_as == "xml"
 }
 
+/// What is said beside the answer. Whoever wants it quiet, or reads both outputs as one text, gets the field's
+/// answer alone; and scripts that verify the configuration elsewhere are not told here again what they know.
+fn told<'a>(arguments: &Arguments, outcome: &'a Outcome) -> impl Iterator<Item = &'a String> {
+    let on_terminal = std::io::stderr().is_terminal();
+    let as_asked = arguments.verbose > 0;
+    let warnings = as_asked || !(arguments.quiet || (outputs_are_one() && !on_terminal));
+    let remarks = as_asked || (on_terminal && !arguments.quiet);
+    let warnings = outcome.warnings.iter().filter(move |_| warnings);
+    warnings.chain(outcome.remarks.iter().filter(move |_| remarks))
+}
+
+/// Whether standard output and standard error go to the same place.
+fn outputs_are_one() -> bool {
+    let place = |data: rustix::fs::Stat| (data.st_dev, data.st_ino);
+    match (rustix::fs::fstat(std::io::stdout()), rustix::fs::fstat(std::io::stderr())) {
+        (Ok(out), Ok(errors)) => place(out) == place(errors),
+        _ => false,
+    }
+}
+
 fn one(arguments: &Arguments, words: &[String]) -> Result<ExitCode, Problem> {
     let text = input(arguments)?;
     let document = xml::Document::parse_owned(text).map_err(|error| unreadable(&error.to_string()))?;
     let mut answer = if arguments.explain { explain(&document) } else { String::new() };
     let mut outcome = simulate(document, &Options { last: true, ..options(arguments, words) });
     let code = u8::try_from(outcome.exit).unwrap_or(exit::ERROR);
-    // scripts that verify the configuration elsewhere are not told of it here again
-    let thorough = arguments.verbose > 0 || std::io::stderr().is_terminal();
-    let remarks = outcome.remarks.iter().filter(|_| thorough);
-    for warning in outcome.warnings.iter().chain(remarks) {
+    for warning in told(arguments, &outcome) {
         eprintln!("warning: {warning}");
     }
     match outcome.report.take() {

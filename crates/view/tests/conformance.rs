@@ -50,21 +50,6 @@ fn recorded_cases_agree_but_for_the_listed_ones() {
     assert!(gained.is_empty(), "these cases agree now; take them off the list: {gained:?}");
 }
 
-/// The reference is silent on the standard error; whoever takes both streams as one sees each warning as a
-/// difference. So there is next to none: a wish for an unknown node, in priority-fencing-delay.
-#[test]
-fn recorded_cases_give_no_cause_for_warnings() {
-    let Some(corpus) = corpus() else { return };
-    let names = names(&corpus);
-    let warned = names.iter().filter_map(|name| {
-        let (document, clock) = input(&corpus, name);
-        let outcome = simulate(document, &Options { clock, plan: true, ..Options::default() });
-        (!outcome.warnings.is_empty()).then(|| format!("{name}: {}", outcome.warnings.join("\n")))
-    });
-    let warned: Vec<String> = warned.collect();
-    assert!(warned.len() * 100 <= names.len(), "{}", warned.join("\n"));
-}
-
 /// The names of the list: one a line, `#` starts a remark.
 fn listed(text: &str) -> BTreeSet<String> {
     let names = text.lines().map(|line| line.split('#').next().unwrap_or(line).trim());
