@@ -34,6 +34,8 @@ pub struct Extra {
     changes: u64,
     /// Summaries by action and node, with the count of changes they belong to; kept while states propagate.
     summaries: Option<Index<(ActionId, Option<NodeId>), (u64, summary::States)>>,
+    /// How many members and instances were looked at for summaries.
+    looked_at: usize,
     /// Actions whose states never settle, by index: they are blocked and not visited again.
     unsettled: std::collections::BTreeSet<ActionId>,
 }

@@ -28,13 +28,14 @@ pub(super) fn block_colocated(model: &mut Model<'_>, action: ActionId) {
 fn run(model: &mut Model<'_>, root: Frame) {
     let mut stack = vec![root];
     let mut returned = Changed::NONE;
-    let mut left = MOST_STEPS + MOST_STEPS_PER_ACTION * model.actions.len();
+    let most = MOST_STEPS + MOST_STEPS_PER_ACTION * model.actions.len();
+    let (mut steps, looked_at) = (0, model.ordering.looked_at);
     while let Some(top) = stack.last_mut() {
         match top.resume(model, std::mem::take(&mut returned)) {
             Control::Call(Frame::Visit(visit)) if model.ordering.unsettled.contains(&visit.then) => {}
             Control::Call(frame) => {
-                left = left.saturating_sub(1);
-                if left == 0 {
+                steps += 1;
+                if steps + (model.ordering.looked_at - looked_at) / LOOKS_OF_A_STEP > most {
                     return block_unsettled(model, &stack);
                 }
                 stack.push(frame);
@@ -49,8 +50,11 @@ fn run(model: &mut Model<'_>, root: Frame) {
 
 /// More steps after one change than any sound configuration needs. Relations that contradict each other can
 /// switch states to and fro for ever.
-const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS: usize = 10_000_000;
 const MOST_STEPS_PER_ACTION: usize = 100;
+
+/// So many looks at members of a collective cost as much as a step; one step may look at thousands of them.
+const LOOKS_OF_A_STEP: usize = 10;
 
 /// Blocks the actions that were being visited when there was no end to it.
 fn block_unsettled(model: &mut Model<'_>, stack: &[Frame]) {

@@ -76,6 +76,7 @@ pub(crate) fn of(model: &mut Model<'_>, action: ActionId, node: Option<NodeId>) 
 
 fn group(model: &mut Model<'_>, group: ResourceId, action: ActionId, node: Option<NodeId>) -> States {
     let mut states = States::COLLECTIVE;
+    model.ordering.looked_at += model.resources[group].children.len();
     let task = model.actions[action].task.clone();
     for index in 0..model.resources[group].children.len() {
         let member = model.resources[group].children[index];
@@ -136,6 +137,7 @@ fn instances(
 ) -> States {
     let mut states = States::COLLECTIVE;
     let mut some_runnable = false;
+    model.ordering.looked_at += count;
     let task = original_task(model, action);
     for index in 0..count {
         let instance = instance(model, index);
