@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use view::markup::Markup;
+use view::status::html::{self, Page};
 
 use super::codes;
 use super::options::Given;
@@ -18,6 +19,8 @@ pub struct Output {
     tool: &'static str,
     request: String,
     pub is_xml: bool,
+    /// The answer is a page (`stonith_admin`; `crm_mon` makes its own).
+    page: Option<Page>,
     pub quiet: bool,
     destination: Option<String>,
     text: String,
@@ -29,9 +32,11 @@ pub struct Output {
 impl Output {
     /// For a command line; an unknown format ends the tool.
     pub fn new(tool: &'static str, words: &[String], given: &Given) -> Result<Output, ExitCode> {
-        let is_xml = match given.value("output-as") {
-            None | Some("text") => false,
-            Some("xml") => true,
+        let request = request(tool, words);
+        let (is_xml, page) = match given.value("output-as") {
+            None | Some("text") => (false, None),
+            Some("xml") => (true, None),
+            Some("html") if tool == "stonith_admin" => (false, Some(page(given, &request))),
             Some(other) => {
                 eprintln!("{tool}: Error creating output format {other}: Unknown output format");
                 return Err(ExitCode::from(exit::ERROR));
@@ -40,8 +45,9 @@ impl Output {
         let destination = given.value("output-to").filter(|to| *to != "-").map(str::to_owned);
         Ok(Output {
             tool,
-            request: request(tool, words),
+            request,
             is_xml,
+            page,
             quiet: given.has("quiet"),
             destination,
             text: String::new(),
@@ -55,7 +61,7 @@ impl Output {
         if self.is_xml {
             return;
         }
-        if self.destination.is_some() {
+        if self.destination.is_some() || self.page.is_some() {
             self.text.push_str(line.as_ref());
             self.text.push('\n');
         } else {
@@ -104,8 +110,13 @@ impl Output {
                 problem.code
             }
         };
-        if self.is_xml {
-            self.text = self.document(code);
+        let made_at_the_end = match &self.page {
+            _ if self.is_xml => Some(self.document(code)),
+            Some(page) => Some(html::lines(&self.text, page)),
+            None => None,
+        };
+        if let Some(text) = made_at_the_end {
+            self.text = text;
             if self.destination.is_none() {
                 let _ = std::io::stdout().write_all(self.text.as_bytes());
             }
@@ -126,6 +137,15 @@ impl Output {
         markup.append_text(&self.xml.clone().finish());
         status(&mut markup, code, &self.errors);
         markup.finish()
+    }
+}
+
+fn page(given: &Given, request: &str) -> Page {
+    Page {
+        title: Some(given.value("html-title").unwrap_or(request).to_owned()),
+        style_sheet: given.value("html-stylesheet").map(str::to_owned),
+        refresh: None,
+        cgi: given.has("html-cgi"),
     }
 }
 

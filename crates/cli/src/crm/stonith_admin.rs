@@ -8,7 +8,7 @@ use client::Client;
 use cluster::RegisteredDevice;
 use view::api::{FenceDevice, Fencing, Operation};
 
-use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, old_value, value};
+use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, value};
 use super::output::Output;
 use super::{tool, usage};
 use crate::fencing::{Fences, history};
@@ -51,9 +51,9 @@ const TABLE: Table = Table {
         flag('q', "quiet", "Say less"),
         flag('?', "help", "Show this help and exit"),
         old_flag(NO_SHORT, "unfencing", "unfence"),
-        old_flag(NO_SHORT, "html-cgi", "html-cgi"),
-        old_value(NO_SHORT, "html-stylesheet", "html-stylesheet"),
-        old_value(NO_SHORT, "html-title", "html-title"),
+        flag(NO_SHORT, "html-cgi", "With --output-as=html: begin with the header lines of a CGI program"),
+        value(NO_SHORT, "html-stylesheet", "URI", "With --output-as=html: link this style sheet"),
+        value(NO_SHORT, "html-title", "TITLE", "With --output-as=html: title of the page"),
     ],
     examples: &[
         "stonith_admin --reboot node2",
@@ -248,9 +248,9 @@ fn agent_name(given: &Given, command: &str) -> Result<String, Problem> {
 fn metadata(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     let name = agent_name(given, "metadata")?;
     let agent = Agent::new("stonith", None, &name).map_err(|error| usage(error.to_string()))?;
-    let text = LocalAgents::default()
-        .metadata_text(&agent)
-        .map_err(|error| Problem::new(5, format!("Could not get metadata of {name}: {error}")))?;
+    let text = LocalAgents::default().metadata_text(&agent).map_err(|error| {
+        Problem::new(crate::tool::exit::NO_SUCH, format!("Could not get metadata of {name}: {error}"))
+    })?;
     out.block(&text);
     out.xml.literal("metadata", &[], &text);
     Ok(0)

@@ -34,6 +34,29 @@ const STYLE: &str = ".bold { font-weight: bold }
 
 /// The whole page.
 pub fn page(sections: &[Section], status: &Status, page: &Page) -> String {
+    let mut body = String::new();
+    for section in sections {
+        let items = match section.part {
+            Part::Summary => summary(section, status),
+            Part::Nodes { by_node: false, detail } => {
+                status.nodes.iter().map(|node| block("li", &[node_line(node, detail)])).collect()
+            }
+            Part::Nodes { by_node: true, detail } => nodes_with_resources(section, status, detail),
+            Part::Other => list(&section.entries),
+        };
+        body.push_str(&format!("<h2>{}</h2>\n{}\n", escaped(&section.title), block("ul", &items)));
+    }
+    around(&body, page)
+}
+
+/// The lines of a text answer as a page.
+#[must_use]
+pub fn lines(text: &str, page: &Page) -> String {
+    let items: Vec<String> = text.lines().map(|line| format!("<li>{}</li>", escaped(line))).collect();
+    around(&format!("<ul>\n{}\n</ul>\n", items.join("\n")), page)
+}
+
+fn around(body: &str, page: &Page) -> String {
     let mut text = String::new();
     if page.cgi {
         text.push_str("Content-Type: text/html\n\n");
@@ -51,20 +74,7 @@ pub fn page(sections: &[Section], status: &Status, page: &Page) -> String {
             escaped(address).replace('"', "&quot;")
         ));
     }
-    text.push_str("</head>\n<body>\n");
-    for section in sections {
-        let items = match section.part {
-            Part::Summary => summary(section, status),
-            Part::Nodes { by_node: false, detail } => {
-                status.nodes.iter().map(|node| block("li", &[node_line(node, detail)])).collect()
-            }
-            Part::Nodes { by_node: true, detail } => nodes_with_resources(section, status, detail),
-            Part::Other => list(&section.entries),
-        };
-        text.push_str(&format!("<h2>{}</h2>\n{}\n", escaped(&section.title), block("ul", &items)));
-    }
-    text.push_str("</body>\n</html>\n");
-    text
+    text + "</head>\n<body>\n" + body + "</body>\n</html>\n"
 }
 
 /// An element around others: in one line if there is one without lines of its own.
