@@ -463,13 +463,12 @@ fn link_launcher(model: &mut Model, resource: ResourceId) {
     let it = &model.resources[resource];
     let Some(name) = it.meta.get("container").filter(|name| **name != it.id) else { return };
     let Some(launcher) = super::resource_by_id(model, name) else { return };
-    if launch_chain(model, launcher).any(|above| above == resource) {
-        let (id, line) = (it.id.clone(), definition_line(model, resource));
+    let id = it.id.clone();
+    if !set_launcher(model, resource, launcher) {
+        let line = definition_line(model, resource);
         let text = format!("Ignoring container of '{id}' because it is itself launched by that resource");
         model.notice(Severity::ConfigurationError, text, Some(line));
-        return;
     }
-    set_launcher(model, resource, launcher);
 }
 
 /// What launches `resource`, what launches that, and so on.
@@ -481,15 +480,19 @@ fn definition_line(model: &Model, resource: ResourceId) -> u32 {
     super::definition(model, resource).line
 }
 
-/// Makes `launcher` the launcher of `resource`.
-pub(super) fn set_launcher(model: &mut Model, resource: ResourceId, launcher: ResourceId) {
-    model.resources[resource].launcher = Some(launcher);
-    if !model.resources[launcher].launched.contains(&resource) {
-        model.resources[launcher].launched.push(resource);
+/// Makes `launcher` the one launcher of `resource`, unless it is itself launched by that. Whether it was done.
+pub(super) fn set_launcher(model: &mut Model, resource: ResourceId, launcher: ResourceId) -> bool {
+    if launch_chain(model, launcher).any(|above| above == resource) {
+        return false;
     }
+    if let Some(before) = model.resources[resource].launcher.replace(launcher) {
+        model.resources[before].launched.retain(|launched| *launched != resource);
+    }
+    model.resources[launcher].launched.push(resource);
     if let Some(node) = model.resources[resource].remote_node {
         mark_guest(model, node);
     }
+    true
 }
 
 /// A node whose connection has a launcher is a guest node.
