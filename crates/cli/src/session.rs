@@ -8,6 +8,7 @@ use view::api;
 use xml::Document;
 
 use crate::configuration::Configuration;
+use crate::tool::exit::NO_SUCH;
 
 /// A problem that a command reports, with the exit code of the classic tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,7 +236,6 @@ fn shadow_folder() -> PathBuf {
 /// A file that stands for the cluster (`-` is standard input); that it is missing is as if the cluster were
 /// (rule 5b.2.1).
 pub fn read_cib_file(path: &Path) -> Result<String, Problem> {
-    const NO_SUCH: u8 = 105;
     const NO_PERMISSION: u8 = 4;
     let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin())

@@ -1,6 +1,7 @@
 //! What goes beyond lists of attributes and children: forms of one element that exclude each other, and
 //! attributes that need each other.
 
+use crate::upgrade::to_3_0;
 use xml::Element;
 
 use super::Validator;
@@ -54,7 +55,7 @@ struct Forbidden {
     since: Number,
     until: Number,
     applies: fn(&str, &str) -> bool,
-    names: &'static [&'static str],
+    names: &'static [&'static [&'static str]],
 }
 
 const FORBIDDEN: &[Forbidden] = &[
@@ -63,51 +64,38 @@ const FORBIDDEN: &[Forbidden] = &[
         until: (u8::MAX, 0),
         applies: |set, _| set == "cluster_property_set",
         names: &[
-            "cluster_recheck_interval",
-            "dc_deadtime",
-            "default-action-timeout",
-            "default_action_timeout",
-            "default-migration-threshold",
-            "default_migration_threshold",
-            "default-resource-failure-stickiness",
-            "default_resource_failure_stickiness",
-            "default-resource-stickiness",
-            "default_resource_stickiness",
-            "election_timeout",
-            "expected-quorum-votes",
-            "is-managed-default",
-            "is_managed_default",
-            "no_quorum_policy",
-            "notification-agent",
-            "notification-recipient",
-            "remove_after_stop",
-            "shutdown_escalation",
-            "startup_fencing",
-            "stonith_action",
-            "stonith_enabled",
-            "stop_orphan_actions",
-            "stop_orphan_resources",
-            "symmetric_cluster",
-            "transition_idle_timeout",
+            &to_3_0::UNDERSCORED,
+            &to_3_0::DROPPED_PROPERTIES,
+            &[
+                "default-action-timeout",
+                "default_action_timeout",
+                "default-resource-failure-stickiness",
+                "default_resource_failure_stickiness",
+                "default-resource-stickiness",
+                "default_resource_stickiness",
+                "is-managed-default",
+                "is_managed_default",
+                "transition_idle_timeout",
+            ],
         ],
     },
     Forbidden {
         since: (3, 0),
         until: (u8::MAX, 0),
         applies: |set, parent| set == "meta_attributes" && matches!(parent, "primitive" | "template"),
-        names: &["isolation", "isolation-host", "isolation-instance", "isolation-wrapper"],
+        names: &[&["isolation", "isolation-host", "isolation-instance", "isolation-wrapper"]],
     },
     Forbidden {
         since: (3, 0),
         until: (u8::MAX, 0),
         applies: |set, parent| (set, parent) == ("meta_attributes", "op"),
-        names: &["requires"],
+        names: &[&["requires"]],
     },
     Forbidden {
         since: (3, 0),
         until: (3, 0),
         applies: |set, parent| set == "instance_attributes" && matches!(parent, "primitive" | "template"),
-        names: &[
+        names: &[&[
             "pcmk_arg_map",
             "pcmk_list_cmd",
             "pcmk_monitor_cmd",
@@ -115,51 +103,38 @@ const FORBIDDEN: &[Forbidden] = &[
             "pcmk_on_cmd",
             "pcmk_reboot_cmd",
             "pcmk_status_cmd",
-        ],
+        ]],
     },
     Forbidden {
         since: (3, 0),
         until: (3, 0),
         applies: |set, parent| (set, parent) == ("instance_attributes", "op"),
-        names: &[
-            "interval-origin",
-            "start-delay",
-            "enabled",
-            "on-fail",
-            "record-pending",
-            "role",
-            "timeout",
-            "requires",
-        ],
+        names: &[&to_3_0::OPERATION_META, &["requires"]],
     },
     Forbidden {
         since: (4, 0),
         until: (u8::MAX, 0),
         applies: |set, _| set == "cluster_property_set",
-        names: &[
+        names: &[&[
             "crmd-finalization-timeout",
             "crmd-integration-timeout",
             "crmd-transition-delay",
             "remove-after-stop",
-        ],
+        ]],
     },
     Forbidden {
         since: (4, 0),
         until: (u8::MAX, 0),
         applies: |set, parent| set == "meta_attributes" && !matches!(parent, "op" | "op_defaults"),
-        names: &["restart-type"],
+        names: &[&["restart-type"]],
     },
     Forbidden {
         since: (4, 0),
         until: (u8::MAX, 0),
         applies: |set, parent| set == "meta_attributes" && matches!(parent, "op" | "op_defaults"),
-        names: &["can_fail", "role_after_failure"],
+        names: &[&["can_fail", "role_after_failure"]],
     },
 ];
-
-/// Cluster stacks that schema 3.0 knows no more.
-const OLD_STACKS: [&str; 5] =
-    ["heartbeat", "openais", "classic openais", "classic openais (with plugin)", "cman"];
 
 fn forbidden_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     let parent = element.parent().map_or("", Element::name);
@@ -171,7 +146,7 @@ fn forbidden_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
     let is_properties = element.name() == "cluster_property_set";
     for pair in element.children_named("nvpair") {
         let name = pair.attr("name").unwrap_or("");
-        if let Some(row) = rows.iter().find(|row| row.names.contains(&name)) {
+        if let Some(row) = rows.iter().find(|row| row.names.iter().any(|names| names.contains(&name))) {
             let (major, minor) = row.since;
             validator
                 .error(pair, format!("option '{name}' no longer exists in schema pacemaker-{major}.{minor}"));
@@ -183,7 +158,7 @@ fn forbidden_names<'a>(validator: &mut Validator<'a>, element: Element<'a>) {
         if is_properties && schema >= (3, 0) && name == "cluster-infrastructure" {
             match value {
                 None => validator.error(pair, "cluster-infrastructure needs a value"),
-                Some(stack) if OLD_STACKS.contains(&stack) => {
+                Some(stack) if to_3_0::DROPPED_INFRASTRUCTURES.contains(&stack) => {
                     let message =
                         format!("cluster-infrastructure='{stack}' no longer exists in schema pacemaker-3.0");
                     validator.error(pair, message);

@@ -5,7 +5,7 @@
 
 mod references;
 mod to_2_0;
-mod to_3_0;
+pub(crate) mod to_3_0;
 mod to_4_0;
 
 use crate::notice::Place;

@@ -4,7 +4,7 @@ use super::Editor;
 use xml::NodeId;
 
 /// Cluster properties that were once written with underscores.
-const UNDERSCORED: [&str; 12] = [
+pub(crate) const UNDERSCORED: [&str; 12] = [
     "cluster_recheck_interval",
     "dc_deadtime",
     "election_timeout",
@@ -19,7 +19,7 @@ const UNDERSCORED: [&str; 12] = [
     "symmetric_cluster",
 ];
 
-const DROPPED_PROPERTIES: [&str; 5] = [
+pub(crate) const DROPPED_PROPERTIES: [&str; 5] = [
     "default-migration-threshold",
     "default_migration_threshold",
     "expected-quorum-votes",
@@ -27,11 +27,11 @@ const DROPPED_PROPERTIES: [&str; 5] = [
     "notification-recipient",
 ];
 
-const DROPPED_INFRASTRUCTURES: [&str; 5] =
+pub(crate) const DROPPED_INFRASTRUCTURES: [&str; 5] =
     ["heartbeat", "openais", "classic openais", "classic openais (with plugin)", "cman"];
 
 /// Operation attributes that were once accepted as instance attributes.
-const OPERATION_META: [&str; 7] =
+pub(crate) const OPERATION_META: [&str; 7] =
     ["interval-origin", "start-delay", "enabled", "on-fail", "record-pending", "role", "timeout"];
 
 pub(super) fn apply(editor: &mut Editor<'_>) {

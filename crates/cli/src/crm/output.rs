@@ -36,7 +36,11 @@ impl Output {
         let (is_xml, page) = match given.value("output-as") {
             None | Some("text") => (false, None),
             Some("xml") => (true, None),
-            Some("html") if tool == "stonith_admin" => (false, Some(page(given, &request))),
+            Some("html") if tool == "stonith_admin" => {
+                let page = page(given);
+                let title = page.title.or_else(|| Some(request.clone()));
+                (false, Some(Page { title, ..page }))
+            }
             Some(other) => {
                 eprintln!("{tool}: Error creating output format {other}: Unknown output format");
                 return Err(ExitCode::from(exit::ERROR));
@@ -140,9 +144,10 @@ impl Output {
     }
 }
 
-fn page(given: &Given, request: &str) -> Page {
+/// What the options say of a page.
+pub fn page(given: &Given) -> Page {
     Page {
-        title: Some(given.value("html-title").unwrap_or(request).to_owned()),
+        title: given.value("html-title").map(str::to_owned),
         style_sheet: given.value("html-stylesheet").map(str::to_owned),
         refresh: None,
         cgi: given.has("html-cgi"),

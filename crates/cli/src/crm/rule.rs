@@ -10,6 +10,7 @@ use super::output::Output;
 use super::{iso8601, tool, usage};
 use crate::session::{Problem, Session};
 use crate::tool::exit;
+use crate::tool::exit::NO_SUCH;
 
 const TABLE: Table = Table {
     tool: "crm_rule",
@@ -26,8 +27,6 @@ const TABLE: Table = Table {
         "cibadmin -Q | crm_rule --check --rule nightly --xml-text -",
     ],
 };
-
-const NO_SUCH: u8 = 105;
 
 pub fn run(words: &[String]) -> ExitCode {
     tool(&TABLE, words, carry_out)

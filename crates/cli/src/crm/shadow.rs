@@ -11,6 +11,7 @@ use super::options::{Given, Table, flag, value};
 use super::output::Output;
 use super::{tool, usage};
 use crate::session::{Problem, Session, parse, replace_file, shadow_file};
+use crate::tool::exit::NO_SUCH;
 
 const TABLE: Table = Table {
     tool: "crm_shadow",
@@ -53,8 +54,6 @@ const COMMANDS: [&str; 11] = [
     "reset",
     "switch",
 ];
-
-const NO_SUCH: u8 = 105;
 
 /// A variable is missing.
 const NOT_CONFIGURED: u8 = 6;

@@ -14,6 +14,7 @@ use super::{tool, usage};
 use crate::fencing::{Fences, history};
 use crate::pcs::local_agents::LocalAgents;
 use crate::session::{Problem, Session};
+use crate::tool::exit::NO_SUCH;
 
 const TABLE: Table = Table {
     tool: "stonith_admin",
@@ -162,7 +163,7 @@ fn register(given: &Given, device: &str) -> Result<u8, Problem> {
     let new = FenceDevice { device: device.to_owned(), agent: agent.clone(), parameters };
     connect()?.operate(&Operation::RegisterFenceDevice(new)).map_err(|error| {
         // the field's code for a device that cannot be used
-        let code = if error.exit_code() == 70 { 105 } else { error.exit_code() };
+        let code = if error.exit_code() == 70 { NO_SUCH } else { error.exit_code() };
         Problem::new(code, format!("Can't register device {device} using agent {agent}: {error}"))
     })?;
     Ok(0)
@@ -248,9 +249,9 @@ fn agent_name(given: &Given, command: &str) -> Result<String, Problem> {
 fn metadata(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     let name = agent_name(given, "metadata")?;
     let agent = Agent::new("stonith", None, &name).map_err(|error| usage(error.to_string()))?;
-    let text = LocalAgents::default().metadata_text(&agent).map_err(|error| {
-        Problem::new(crate::tool::exit::NO_SUCH, format!("Could not get metadata of {name}: {error}"))
-    })?;
+    let text = LocalAgents::default()
+        .metadata_text(&agent)
+        .map_err(|error| Problem::new(NO_SUCH, format!("Could not get metadata of {name}: {error}")))?;
     out.block(&text);
     out.xml.literal("metadata", &[], &text);
     Ok(0)

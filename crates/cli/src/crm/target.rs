@@ -6,8 +6,7 @@ use xml::xpath::literal;
 
 use crate::session::{Problem, Session, parse};
 
-/// No such object.
-pub const NO_SUCH: u8 = 105;
+pub use crate::tool::exit::NO_SUCH;
 
 /// The node that an agent runs for, as the executor told it.
 pub fn node_of_environment() -> Option<String> {

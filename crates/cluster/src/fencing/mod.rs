@@ -117,10 +117,8 @@ pub struct Offer {
     /// Actions that only the target itself may run.
     pub on_target: Vec<String>,
     /// Milliseconds that one use may take, its own delays included, by action.
-    #[serde(default)]
     pub limits: BTreeMap<String, u64>,
     /// A reboot by it leaves the target off (rule 4.52.5).
-    #[serde(default)]
     pub stays_off: bool,
 }
 

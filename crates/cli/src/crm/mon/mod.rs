@@ -14,7 +14,7 @@ use view::status::monitor::Sections;
 
 use super::codes;
 use super::options::{Given, NO_SHORT, Opt, Table, flag, maybe, old_flag, old_value, value};
-use super::output::request;
+use super::output::{page, request};
 use crate::session::{Problem, replace_file};
 use crate::tool::exit;
 use picture::Picture;
@@ -230,10 +230,9 @@ impl<'g> Monitor<'g> {
             Format::Text | Format::Console => picture.text(&self.sections),
             Format::Html => {
                 let page = Page {
-                    title: self.given.value("html-title").map(str::to_owned),
-                    style_sheet: self.given.value("html-stylesheet").map(str::to_owned),
                     refresh: self.destination.map(|_| self.interval.as_secs().max(1)),
                     cgi: self.given.has("html-cgi") || self.given.has("web-cgi"),
+                    ..page(self.given)
                 };
                 picture.html(&self.sections, &page)
             }
