@@ -31,6 +31,7 @@ pub use messaging::Choice;
 pub use paths::Paths;
 pub use setup::run;
 pub use supervisor::{Supervision, watch_supervisor};
+pub use watchdog::{OWN_DEVICE, sbd_setting};
 
 /// How a daemon is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use cluster::WatchdogTiming;
 const SETTINGS: [&str; 2] = ["/etc/sysconfig/sbd", "/etc/default/sbd"];
 
 /// Names the device that the daemon itself feeds; without it only a running sbd counts.
-const OWN_DEVICE: &str = "SYSTOLE_WATCHDOG_DEVICE";
+pub const OWN_DEVICE: &str = "SYSTOLE_WATCHDOG_DEVICE";
 
 /// Something that resets the host when it is not fed.
 trait Device: Send {
@@ -65,8 +65,14 @@ fn from_files(name: &str) -> Option<String> {
 }
 
 fn setting(text: &str, name: &str) -> Option<String> {
-    let value = |line: &str| Some(line.trim().strip_prefix(name)?.strip_prefix('=')?.to_owned());
-    text.lines().filter_map(value).next_back().map(|value| value.trim_matches(['"', '\'']).to_owned())
+    let values = text.lines().filter_map(sbd_setting).filter(|(found, _)| *found == name);
+    values.map(|(_, value)| value.to_owned()).next_back()
+}
+
+/// Name and value of a line of sbd's settings that sets something, without the value's quotes.
+pub fn sbd_setting(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.trim().split_once('=')?;
+    (!name.starts_with('#')).then_some((name, value.trim_matches(['"', '\''])))
 }
 
 /// Whether sbd runs here: the process that its file names, else any of that name (rule 4.60.2).

@@ -6,6 +6,8 @@
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use daemon::{OWN_DEVICE, sbd_setting};
+
 use super::words::{Options, Result};
 use crate::session::replace_file;
 
@@ -19,9 +21,6 @@ const MOST_DEVICES: usize = 3;
 /// Settings that users give, and those that follow from others.
 const OPEN: [&str; 4] = ["SBD_DELAY_START", "SBD_STARTMODE", "SBD_WATCHDOG_TIMEOUT", "SBD_TIMEOUT_ACTION"];
 const CLOSED: [&str; 4] = ["SBD_WATCHDOG_DEV", "SBD_OPTS", "SBD_PACEMAKER", "SBD_DEVICE"];
-
-/// Names the device that the daemon feeds.
-const OWN_DEVICE: &str = "SYSTOLE_WATCHDOG_DEVICE";
 
 const RESTART: &str = "Warning: Cluster restart is required in order to apply these changes.";
 
@@ -185,7 +184,7 @@ fn status() -> Result<()> {
 /// The settings as the reference's pcs shows them.
 fn shown(text: &str, host: &str) -> String {
     let mut out = String::new();
-    for (name, value) in text.lines().filter_map(setting) {
+    for (name, value) in text.lines().filter_map(sbd_setting) {
         if !CLOSED.contains(&name) {
             out.push_str(&format!("{name}={value}\n"));
         }
@@ -222,15 +221,9 @@ fn read() -> Result<(&'static Path, String)> {
     }
 }
 
-/// Name and value of a line that sets something.
-fn setting(line: &str) -> Option<(&str, &str)> {
-    let (name, value) = line.trim().split_once('=')?;
-    (!name.starts_with('#')).then_some((name, value.trim_matches(['"', '\''])))
-}
-
 fn value_of(text: &str, wanted: &str) -> Option<String> {
     let of = |(name, value): (&str, &str)| (name == wanted && !value.is_empty()).then(|| value.to_owned());
-    text.lines().filter_map(setting).filter_map(of).next_back()
+    text.lines().filter_map(sbd_setting).filter_map(of).next_back()
 }
 
 /// The text with settings changed where they are, added at the end, or taken out; all other lines stay.
@@ -238,8 +231,8 @@ fn changed(text: &str, changes: &[(String, Option<String>)]) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (name, value) in changes {
         let line = value.as_ref().map(|value| format!("{name}={value}"));
-        let place = lines.iter().position(|line| setting(line).is_some_and(|(found, _)| found == name));
-        lines.retain(|line| setting(line).is_none_or(|(found, _)| found != name));
+        let place = lines.iter().position(|line| sbd_setting(line).is_some_and(|(found, _)| found == name));
+        lines.retain(|line| sbd_setting(line).is_none_or(|(found, _)| found != name));
         if let Some(line) = line {
             lines.insert(place.unwrap_or(lines.len()).min(lines.len()), line);
         }
