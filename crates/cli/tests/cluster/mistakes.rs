@@ -98,7 +98,7 @@ const MISTAKES: &[(&str, i32, &str)] = &[
     ("crm_resource -r NOPE -C", 105, "Resource 'NOPE' not found"),
     ("crm_resource --show-metadata ocf:no:such", 5, "ocf:no:such is not installed"),
     ("stonith_admin -Q NOPE", 105, "no fence device 'NOPE'"),
-    ("stonith_admin -M -a fence_nosuch", 5, "fence_nosuch is not installed"),
+    ("stonith_admin -M -a fence_nosuch", 105, "fence_nosuch is not installed"),
     ("cibsecret get NOPE passwd", 105, "Resource 'NOPE' not found"),
     ("pcs resource config NOPE", 1, "Unable to find resource 'NOPE'"),
     ("pcs resource delete NOPE", 1, "Unable to find resource: 'NOPE'"),

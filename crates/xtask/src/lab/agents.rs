@@ -4,36 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::live::fence_agent;
 use crate::live::hosts::{Hosts, make_executable};
 
 /// Where the agents of a host write; outside, below its disk.
 const NOTES: &str = "/var/log/pacemaker/lab-agents";
 
 /// Powers a host off at once, from any host; nobody presses the power button afterwards.
-const FENCE: &str = r#"#!/bin/sh
-action= node=
-while read -r line; do
-  case $line in
-    action=*) action=${line#*=} ;;
-    nodename=*|port=*|plug=*) node=${line#*=} ;;
-  esac
-done
-note() { date "+$1 %s.%N" >>@NOTES@; }
-case $action in
-  metadata) cat <<XML
-<?xml version="1.0" ?>
-<resource-agent name="@NAME@" shortdesc="Power switch of the lab">
-<longdesc>Ends a host of the lab as a power loss would.</longdesc>
-<parameters>
- <parameter name="action" unique="0" required="1"><content type="string" default="off"/><shortdesc lang="en">Fencing action</shortdesc></parameter>
- <parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">Host to act on</shortdesc></parameter>
-</parameters>
-<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
- <action name="monitor"/><action name="list"/><action name="metadata"/></actions>
-</resource-agent>
-XML
-    ;;
-  off|reboot)
+const FENCE_CASES: &str = r#"  off|reboot)
+    note() { date "+$1 %s.%N" >>@NOTES@; }
     note fence-begun
     group=@CGROUPS@-$node
     [ -e "$group/cgroup.kill" ] || exit 1
@@ -44,8 +23,6 @@ XML
   on|monitor) exit 0 ;;
   status) grep -q 'populated 1' "@CGROUPS@-$node/cgroup.events" || exit 2 ;;
   list) printf 'node1\nnode2\nnode3\nnode4\nnode5\n' ;;
-  *) exit 1 ;;
-esac
 "#;
 
 /// Runs where its file is, as a Dummy does, so that the watcher sees it as one.
@@ -88,13 +65,10 @@ impl Agents {
             provider: PathBuf::from(format!("/usr/lib/ocf/resource.d/{own}")),
         };
         fs::create_dir_all(&agents.provider)?;
-        let fill = |text: &str| {
-            text.replace("@NAME@", &name(&agents.fence))
-                .replace("@CGROUPS@", &hosts.cgroup_prefix())
-                .replace("@NOTES@", NOTES)
-        };
-        for (path, text) in [(&agents.fence, FENCE), (&agents.provider.join("Timed"), RESOURCE)] {
-            fs::write(path, fill(text))?;
+        let fill = |text: &str| text.replace("@CGROUPS@", &hosts.cgroup_prefix()).replace("@NOTES@", NOTES);
+        let fence = fence_agent::script(&name(&agents.fence), &fill(FENCE_CASES));
+        for (path, text) in [(&agents.fence, fence), (&agents.provider.join("Timed"), fill(RESOURCE))] {
+            fs::write(path, text)?;
             make_executable(path)?;
         }
         Ok(agents)

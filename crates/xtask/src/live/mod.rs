@@ -7,6 +7,7 @@ mod clients;
 mod cluster;
 mod container;
 pub mod corosync;
+pub mod fence_agent;
 pub mod hosts;
 mod systemd;
 mod tools;

@@ -9,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::client::{Log, now, prepare_website};
+use super::fence_agent;
 use super::hosts::{Hosts, make_executable};
 use crate::report::Report;
 
@@ -17,37 +18,13 @@ const ADDRESS: &str = "10.77.0.100";
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Fences a host by really cutting its power, through a file that the test watches.
-const FENCE_AGENT: &str = r#"#!/bin/sh
-action= node=
-while read -r line; do
-  case $line in
-    action=*) action=${line#*=} ;;
-    nodename=*|port=*|plug=*) node=${line#*=} ;;
-  esac
-done
-case $action in
-  metadata) cat <<XML
-<?xml version="1.0" ?>
-<resource-agent name="fence_testlab" shortdesc="Power switch of the test hosts">
-<longdesc>Ends a test host as a power loss would.</longdesc>
-<parameters>
- <parameter name="action" unique="0" required="1"><content type="string" default="off"/><shortdesc lang="en">Fencing action</shortdesc></parameter>
- <parameter name="port" unique="0" required="0"><content type="string"/><shortdesc lang="en">Host to act on</shortdesc></parameter>
-</parameters>
-<actions><action name="on"/><action name="off"/><action name="reboot"/><action name="status"/>
- <action name="monitor"/><action name="list"/><action name="metadata"/></actions>
-</resource-agent>
-XML
-    ;;
-  off|reboot)
+const FENCE_CASES: &str = r#"  off|reboot)
     : > "@SWITCH@/$node.off"
     n=0
     while [ ! -e "@SWITCH@/$node.done" ]; do n=$((n+1)); [ $n -gt 600 ] && exit 1; sleep 0.05; done
     rm -f "@SWITCH@/$node.done" ;;
   on|monitor|status) exit 0 ;;
   list) printf 'node1\nnode2\nnode3\n' ;;
-  *) exit 1 ;;
-esac
 "#;
 
 pub fn run(binary: &Path, report: &mut Report) {
@@ -84,7 +61,8 @@ impl Tutorial {
             return Err(io::Error::other("the bus cannot be made"));
         }
         let agent = PathBuf::from("/usr/sbin/fence_testlab");
-        fs::write(&agent, FENCE_AGENT.replace("@SWITCH@", &switch.to_string_lossy()))?;
+        let cases = FENCE_CASES.replace("@SWITCH@", &switch.to_string_lossy());
+        fs::write(&agent, fence_agent::script("fence_testlab", &cases))?;
         make_executable(&agent)?;
         let log = Log::new(&shared.join("client.log"));
         Ok(Tutorial { hosts, binary: binary.to_path_buf(), bus, switch, log })
