@@ -161,9 +161,12 @@ pub fn report(document: &::xml::Document) -> (String, String) {
 /// What the root and the options of a CIB say about the cluster as a whole.
 pub fn facts(configuration: &Configuration, host: Option<String>) -> Facts {
     let attribute = |name: &str| configuration.attribute(configuration.document.root(), name).to_owned();
-    let options = crate::pcs::configured_properties(configuration);
+    let sets = configuration.section("crm_config").map(|section| configuration.children(section));
+    let sets = sets.unwrap_or_default();
+    // the cluster writes these itself, whatever other sets there are
     let option = |name: &str| {
-        options.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+        let mut pairs = sets.iter().flat_map(|set| configuration.pairs(*set));
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value).unwrap_or_default()
     };
     Facts {
         stack: option("cluster-infrastructure"),

@@ -153,7 +153,7 @@ impl Outlook {
         let state = |node: &view::status::NodeStatus| match node {
             node if !node.online => 4,
             node if node.maintenance => 3,
-            node if node.standby && node.resources_running > 0 => 2,
+            node if node.standby && !node.running.is_empty() => 2,
             node if node.standby => 1,
             _ => 0,
         };

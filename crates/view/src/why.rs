@@ -400,7 +400,8 @@ pub fn cause(model: &Model, cause: Cause) -> String {
         Cause::SymmetricCluster => "symmetric-cluster: every node may run it".to_owned(),
         Cause::Location(id) => {
             let location = &model.locations[id];
-            format!("location constraint {}{}", location.id, line(model, location.source))
+            let name = location.source.map(|index| constraint(model, index));
+            format!("location constraint {}", name.unwrap_or_else(|| location.id.to_string()))
         }
         Cause::Colocation(id) => {
             let it = &model.colocations[id];

@@ -27,6 +27,7 @@ pub struct Colocation {
 /// A location constraint for one resource: node scores as they apply (rule 2.9).
 #[derive(Clone, Debug)]
 pub struct Location {
+    /// The constraint's, or that of its rule.
     pub id: Name,
     pub resource: ResourceId,
     /// `Unknown` means any role.

@@ -101,15 +101,15 @@ fn unpack_pattern(model: &mut Model, wish: &Wish<'_>, pattern: &str) {
 fn record_wish(model: &mut Model, wish: &Wish<'_>, resource: ResourceId, submatches: Option<&[String]>) {
     let constraint = wish.constraint;
     let plain = constraint.node.as_deref().zip(wish.score);
-    let (nodes, role) = match (plain, &constraint.rule) {
+    let (nodes, role, id) = match (plain, &constraint.rule) {
         (Some((node, score)), _) => {
             let Some(node) = state::find_node(model, node) else { return };
             let score = score.resolve(&model.options.health_scores).unwrap_or_default();
-            (vec![(node, score)], wish.role)
+            (vec![(node, score)], wish.role, &constraint.id)
         }
         (None, Some(rule)) => {
             let nodes = nodes_by_rule(model, resource, &Arc::clone(rule), submatches);
-            (nodes, rule.role.as_deref())
+            (nodes, rule.role.as_deref(), rule.id.as_ref().unwrap_or(&constraint.id))
         }
         (None, None) => return,
     };
@@ -129,7 +129,7 @@ fn record_wish(model: &mut Model, wish: &Wish<'_>, resource: ResourceId, submatc
     if nodes.is_empty() {
         return;
     }
-    let id = constraint.id.clone();
+    let id = id.clone();
     record(model, Location { id, resource, role, discovery, nodes, source: Some(wish.source) });
 }
 

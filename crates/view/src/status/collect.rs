@@ -5,6 +5,7 @@ use super::{
     InstanceStatus, NodeStatus, Ping, PrimitiveStatus, ReplicaStatus, ResourceStatus, Status, TargetRole,
     TicketStatus,
 };
+use cib::config::{Constraint, TicketConstraint};
 use cib::value::Role;
 use scheduler::model::{Agent, ContainerKind, Model, NodeId, NodeKind, ResourceId, ResourceKind};
 use scheduler::state;
@@ -55,7 +56,7 @@ pub fn pings(model: &mut Model) -> Vec<Ping> {
     found
 }
 
-/// Tickets with a state, the last mention of each.
+/// Tickets with a state, the last mention of each, and those that only constraints name: nobody granted them.
 fn tickets(model: &Model) -> Vec<TicketStatus> {
     let mut tickets: Vec<TicketStatus> = Vec::new();
     for state in &model.cib.status.tickets {
@@ -71,6 +72,12 @@ fn tickets(model: &Model) -> Vec<TicketStatus> {
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .collect(),
         });
+    }
+    for constraint in &model.cib.configuration.constraints {
+        let Constraint::Ticket(TicketConstraint { ticket: Some(id), .. }) = constraint else { continue };
+        if !tickets.iter().any(|known| *known.id == **id) {
+            tickets.push(TicketStatus { id: id.to_string(), ..TicketStatus::default() });
+        }
     }
     tickets
 }
@@ -131,7 +138,7 @@ impl Collector<'_, '_> {
             } else {
                 None
             },
-            resources_running: node.running.len(),
+            running: node.running.iter().map(|it| model.resources[*it].id.to_string()).collect(),
             host: launcher.and_then(|it| state::current_node(model, it)).map(|host| self.node_name(host)),
             launcher: launcher.map(|it| model.resources[it].id.to_string()),
             attributes,
@@ -161,7 +168,7 @@ impl Collector<'_, '_> {
             maintenance: it.maintenance,
             removed: it.removed,
             internal: it.internal,
-            failed: self.any_part(id, &|part| model.resources[part].failed),
+            failed: it.failed,
             failure_ignored: it.failure_ignored,
             active: state::is_active(model, id, false),
             fully_active: state::is_active(model, id, true),
@@ -369,7 +376,7 @@ impl Collector<'_, '_> {
             call: entry.call_id.unwrap_or(-1),
             rc: entry.rc_code.unwrap_or(193),
             status: entry.op_status.unwrap_or(-2),
-            exit_reason: entry.exit_reason().filter(|text| !text.is_empty()).map(str::to_owned),
+            exit_reason: entry.exit_reason().map(str::to_owned),
             last_rc_change: entry.last_rc_change,
             queue_time: entry.queue_time,
             exec_time: entry.exec_time,

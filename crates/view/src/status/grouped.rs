@@ -4,42 +4,41 @@ use super::monitor::primitives;
 use super::sections::Sections;
 use super::text::{self, Items, Options};
 use super::{NodeStatus, PrimitiveStatus, ResourceStatus, Status};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Every node with what is active on it.
 pub(super) fn nodes(status: &Status, sections: &Sections, items: &mut Items) {
-    let all = primitives(status);
+    let all = by_id(status);
+    let options = Options {
+        inactive: true,
+        pending: true,
+        detail: sections.detail,
+        descriptions: sections.descriptions,
+        without_nodes: true,
+        brief: false,
+    };
     for node in &status.nodes {
-        let is_here = |it: &&PrimitiveStatus| it.nodes.iter().any(|on| on.name == node.name);
-        let is_shown = |it: &&PrimitiveStatus| sections.detail || sections.brief || !it.common.internal;
-        // what is left on a node that is surely down is not counted
-        let is_up = !sections.brief || node.online || node.unclean;
-        let active: Vec<&PrimitiveStatus> =
-            all.iter().copied().filter(is_here).filter(is_shown).filter(|_| is_up).collect();
-        if sections.brief && active.is_empty() {
+        if sections.brief && node.running.is_empty() {
             continue;
         }
+        let running = node.running.iter().filter_map(|id| all.get(&**id));
         items.list(&node_line(node, sections.detail), |items| {
-            if !active.is_empty() {
-                items.list("Resources", |items| {
-                    if sections.brief {
-                        brief_node(&active, items);
-                    } else {
-                        let options = Options {
-                            inactive: true,
-                            pending: true,
-                            detail: sections.detail,
-                            descriptions: sections.descriptions,
-                            without_nodes: true,
-                        };
-                        active
-                            .iter()
-                            .for_each(|it| items.marked(&text::primitive(it, options), text::class(it)));
-                    }
-                });
-            }
+            items.list("Resources", |items| {
+                if sections.brief {
+                    brief_node(running.filter(|it| it.common.active), items);
+                } else {
+                    running
+                        .filter(|it| sections.detail || !it.common.internal)
+                        .for_each(|it| items.marked(&text::primitive(it, options), text::class(it)));
+                }
+            });
         });
     }
+}
+
+/// All primitives by their ids.
+pub(super) fn by_id(status: &Status) -> HashMap<&str, &PrimitiveStatus> {
+    primitives(status).into_iter().map(|it| (&*it.common.id, it)).collect()
 }
 
 /// A node with its ids, where it runs, and its feature set where these are asked for (rule 5b.4.3).
@@ -63,7 +62,7 @@ pub(super) fn display_name(node: &NodeStatus, detail: bool) -> String {
 }
 
 /// `2<t>(ocf:pacemaker:Dummy):<t>Active `, sorted by agent.
-fn brief_node(active: &[&PrimitiveStatus], items: &mut Items) {
+fn brief_node<'p>(active: impl Iterator<Item = &'p &'p PrimitiveStatus>, items: &mut Items) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for it in active {
         *counts.entry(&it.agent).or_default() += 1;
@@ -104,7 +103,7 @@ pub(super) fn inactive_resources(status: &Status, options: Options, items: &mut 
     let mut printed = false;
     for resource in &status.resources {
         let common = resource.common();
-        if !common.fully_active && !common.internal && !common.removed {
+        if !common.fully_active && (options.detail || !common.internal) && !common.removed {
             text::resource(resource, options, items);
             printed = true;
         }
@@ -126,7 +125,6 @@ pub(super) fn brief_resources(status: &Status, options: Options, items: &mut Ite
     for resource in &shown {
         match resource {
             ResourceStatus::Primitive(_) => {}
-            ResourceStatus::Group(group) => text::brief_group(group, options, items),
             _ => text::resource(resource, options, items),
         }
     }

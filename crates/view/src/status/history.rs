@@ -14,11 +14,9 @@ pub struct NodeHistory {
 /// The operations on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceOperations {
-    /// The id in history.
+    /// As it is told: without number for instances that are alike, the history's for what is not configured.
     pub id: String,
-    /// No longer configured.
-    pub removed: bool,
-    /// `migration-threshold` (1000000 if unlimited); unknown for what is not configured.
+    /// `migration-threshold` (1000000 if unlimited); unknown for what nothing in the status stands for.
     pub threshold: Option<i32>,
     /// By call id.
     pub operations: Vec<Operation>,
@@ -50,7 +48,7 @@ impl Operation {
             task: entry.operation().unwrap_or_default().to_owned(),
             interval: entry.interval,
             rc: entry.rc_code.unwrap_or(193),
-            last_rc_change: entry.last_rc_change,
+            last_rc_change: entry.last_rc_change.filter(|at| *at > 0),
             exec_time: entry.exec_time,
             queue_time: entry.queue_time,
         }
@@ -62,14 +60,14 @@ impl Operation {
     }
 }
 
-/// The history of all online nodes that have any, in the order of the status section.
+/// The history of all online nodes, in the order of the status section; of some, nothing may be worth telling.
 pub fn of(model: &Model) -> Vec<NodeHistory> {
     let nodes = model.cib.status.nodes.iter().filter_map(|state| {
         let by_name = || state::find_node(model, state.uname.as_deref()?);
         state::find_node_by_id(model, &state.id).or_else(by_name)
     });
     let online = nodes.filter(|node| model.nodes[*node].online);
-    online.map(|node| of_node(model, node)).filter(|node| !node.resources.is_empty()).collect()
+    online.map(|node| of_node(model, node)).collect()
 }
 
 fn of_node(model: &Model, node: NodeId) -> NodeHistory {
@@ -84,11 +82,11 @@ fn of_resource(model: &Model, history: &ResourceHistory) -> Option<ResourceOpera
     if operations.is_empty() {
         return None;
     }
-    operations.sort_by_key(|operation| operation.call);
+    // what is under way has no number yet
+    operations.sort_by_key(|it| if it.call < 0 { i64::MAX } else { it.call });
     let known = state::find_known(model, &history.id).map(|id| &model.resources[id]);
     Some(ResourceOperations {
-        id: history.id.to_string(),
-        removed: known.is_none_or(|it| it.removed),
+        id: known.map_or(&*history.id, |it| it.printable_id()).to_string(),
         threshold: known.map(|it| it.migration_threshold.value()),
         operations,
     })

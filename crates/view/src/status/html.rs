@@ -195,7 +195,7 @@ fn state(node: &NodeStatus) -> String {
     let mut text = if node.online { span("online", " online") } else { span("offline", " OFFLINE") };
     if node.standby_on_fail && node.online {
         text.push_str(&span("standby", " (in standby due to on-fail)"));
-    } else if node.standby && node.online && node.resources_running > 0 {
+    } else if node.standby && node.online && !node.running.is_empty() {
         text.push_str(&span("standby", " (in standby, with active resources)"));
     } else if node.standby {
         text.push_str(&span("standby", " (in standby)"));

@@ -73,7 +73,7 @@ pub struct Counts {
 }
 
 /// A ticket of a geo cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TicketStatus {
     pub id: String,
     pub granted: bool,
@@ -113,8 +113,8 @@ pub struct NodeStatus {
     pub health: Health,
     /// Known for online, expected-up cluster nodes.
     pub feature_set: Option<String>,
-    /// How many primitives are active here.
-    pub resources_running: usize,
+    /// Ids of the primitives that are here, in the order in which the history tells of them.
+    pub running: Vec<String>,
     /// Guest and bundle nodes: the resource that launches it.
     pub launcher: Option<String>,
     /// Guest and bundle nodes: where that resource is now.

@@ -9,7 +9,7 @@ use super::{Failure, NodeStatus, Ping, PrimitiveStatus, ResourceStatus, Status};
 use super::{grouped, html, words};
 use cib::options::{ClusterOptions, NoQuorumPolicy};
 use cib::value::readable_duration;
-use scheduler::model::{Model, NodeKind, ResourceId};
+use scheduler::model::{Model, ResourceId};
 
 /// What the summary says beside the status itself; texts that are empty are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,7 +141,13 @@ pub fn parts(sources: &Sources<'_>, sections: &Sections) -> Vec<Section> {
     }
     if sections.nodes {
         let part = Part::Nodes { by_node: sections.by_node, detail: sections.detail };
-        add_to(&mut parts, part, "Node List", &|items| nodes(status, sections, items), none());
+        let mut items = Items::new(1);
+        nodes(status, sections, &mut items);
+        // below nodes nothing may be active, which is worth telling
+        if !items.is_empty() || sections.by_node {
+            let (title, after) = ("Node List".to_owned(), none());
+            parts.push(Section { part, title, entries: items.into_entries(), after });
+        }
     }
     let title = match (sections.by_node, sections.inactive) {
         (false, false) => Some("Active Resources"),
@@ -162,8 +168,13 @@ pub fn parts(sources: &Sources<'_>, sections: &Sections) -> Vec<Section> {
         );
     }
     if sections.operations {
-        let fill = |items: &mut Items| operations(sources, sections, items);
-        add_to(&mut parts, Part::Other, "Operations", &fill, none());
+        // the header stands alone where nothing that was done is worth telling
+        if !history.is_empty() {
+            let mut items = Items::new(1);
+            operations(sources, sections, &mut items);
+            let title = "Operations".to_owned();
+            parts.push(Section { part: Part::Other, title, entries: items.into_entries(), after: none() });
+        }
     } else if sections.fail_counts {
         let mut items = Items::new(1);
         migration_summary(status, fail_counts, sections.detail, clock, &mut items);
@@ -363,6 +374,7 @@ fn resources(status: &Status, sections: &Sections, items: &mut Items) {
         detail: sections.detail,
         descriptions: sections.descriptions,
         without_nodes: false,
+        brief: sections.brief,
     };
     if sections.by_node {
         grouped::inactive_resources(status, options, items);
@@ -426,6 +438,11 @@ fn connectivity(expected: Option<i64>, value: &str) -> (String, String) {
 
 /// All primitives of a status, collectives opened.
 pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
+    status.resources.iter().flat_map(primitives_of).collect()
+}
+
+/// A primitive, or those in a collective.
+pub fn primitives_of(resource: &ResourceStatus) -> Vec<&PrimitiveStatus> {
     fn gather<'a>(resource: &'a ResourceStatus, found: &mut Vec<&'a PrimitiveStatus>) {
         match resource {
             ResourceStatus::Primitive(it) => found.push(it),
@@ -447,7 +464,7 @@ pub fn primitives(status: &Status) -> Vec<&PrimitiveStatus> {
         }
     }
     let mut found = Vec::new();
-    status.resources.iter().for_each(|resource| gather(resource, &mut found));
+    gather(resource, &mut found);
     found
 }
 
@@ -458,7 +475,7 @@ fn migration_summary(
     clock: &dyn Fn(i64) -> String,
     items: &mut Items,
 ) {
-    for node in status.nodes.iter().filter(|node| node.online && node.kind == NodeKind::Cluster) {
+    for node in status.nodes.iter().filter(|node| node.online) {
         let here: Vec<&FailCount> =
             fail_counts.iter().filter(|count| count.node == node.name && count.count > 0).collect();
         if here.is_empty() {
@@ -505,7 +522,7 @@ fn bans(status: &Status, prefix: &str, items: &mut Items) {
 
 /// What was done on each node (rules 5b.8.2, 5b.8.3).
 fn operations(sources: &Sources<'_>, sections: &Sections, items: &mut Items) {
-    for node in sources.history {
+    for node in sources.history.iter().filter(|node| !node.resources.is_empty()) {
         let title = format!("Node: {}", display_name(sources.status, &node.name, sections.detail));
         items.list(&title, |items| {
             for resource in &node.resources {

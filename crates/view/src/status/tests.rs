@@ -325,7 +325,7 @@ fn resources_below_their_nodes() {
     assert_eq!(sections.include("nodes,resources"), Ok(()));
     assert_eq!(
         screen(&scenario, &sections),
-        "Node List:\n  * Node n1: online:\n    * Resources:\n      * vm\t(ocf:heartbeat:Xen):\t Started\n  * Node n2: online:\n\n\
+        "Node List:\n  * Node n1: online:\n    * Resources:\n      * vm\t(ocf:heartbeat:Xen):\t Started\n  * Node n2: online:\n    * Resources:\n\n\
          Inactive Resources:\n  * No inactive resources\n"
     );
     sections.brief = true;

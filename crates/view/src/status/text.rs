@@ -23,6 +23,8 @@ pub struct Options {
     pub descriptions: bool,
     /// No names of nodes, as in lists below a node.
     pub without_nodes: bool,
+    /// Members of groups gathered by agent.
+    pub brief: bool,
 }
 
 /// One line of a list.
@@ -223,7 +225,7 @@ pub fn node_state(node: &NodeStatus) -> String {
     } else if node.standby_on_fail && node.online {
         "standby (on-fail)"
     } else if node.standby {
-        match (node.online, node.resources_running) {
+        match (node.online, node.running.len()) {
             (false, _) => "OFFLINE (standby)",
             (true, 0) => "standby",
             (true, _) => "standby (with active resources)",
@@ -267,6 +269,9 @@ pub(super) fn is_listed(common: &Common, options: Options) -> bool {
 pub(super) fn resource(resource: &ResourceStatus, options: Options, items: &mut Items) {
     match resource {
         ResourceStatus::Primitive(it) => items.marked(&primitive(it, options), class(it)),
+        ResourceStatus::Group(it) if options.brief => brief_group(it, options, items),
+        // of an instance that is stopped nothing is left to tell
+        ResourceStatus::Group(it) if !options.inactive && !it.common.active => {}
         ResourceStatus::Group(it) => group(it, options, items),
         ResourceStatus::Clone(it) => clone(it, options, items),
         ResourceStatus::Bundle(it) => bundle(it, options, items),
@@ -357,7 +362,7 @@ fn primitive_line(it: &PrimitiveStatus, line: &Line, options: Options) -> String
             text.push_str(&format!(" ({description})"));
         }
     }
-    if several {
+    if several && !options.without_nodes {
         let names: Vec<&str> = it.nodes.iter().map(|node| &*node.name).collect();
         text.push_str(&format!(" [ {} ]", names.join(" ")));
     }
@@ -424,9 +429,9 @@ fn disabled_flag(common: &Common) -> Option<&'static str> {
 }
 
 /// A group whose members are gathered by agent (rule 5b.5.3).
-pub(super) fn brief_group(it: &GroupStatus, options: Options, items: &mut Items) {
+fn brief_group(it: &GroupStatus, options: Options, items: &mut Items) {
     items.list(&group_title(it, options), |items| {
-        super::grouped::by_agent(it.members.iter(), true, options.inactive, items);
+        super::grouped::by_agent(it.members.iter(), true, options.inactive || options.detail, items);
     });
 }
 
@@ -440,7 +445,8 @@ fn group(it: &GroupStatus, options: Options, items: &mut Items) {
 }
 
 fn group_title(it: &GroupStatus, options: Options) -> String {
-    let hidden = it.members.iter().filter(|member| !options.inactive && !member.common.active).count();
+    let all = options.inactive || (options.brief && options.detail);
+    let hidden = it.members.iter().filter(|member| !all && !member.common.active).count();
     let inactive = format!("{hidden} member{} inactive", if hidden == 1 { "" } else { "s" });
     let mut flags: Vec<&str> = Vec::new();
     if hidden > 0 {
@@ -512,7 +518,7 @@ fn gathered(title: &str, names: &[&str], items: &mut Items) {
 fn is_shown_in_full(it: &CloneStatus, instance: &InstanceStatus, options: Options) -> bool {
     let common = instance.resource.common();
     if it.unique || options.detail {
-        return common.active || options.inactive;
+        return options.detail || common.active || !common.removed;
     }
     (instance.pending && options.pending)
         || (common.active

@@ -10,6 +10,7 @@ use super::{
 use cib::options::{ClusterOptions, NoQuorumPolicy};
 use scheduler::model::NodeKind;
 use scheduler::state::Health;
+use std::collections::HashMap;
 use xml::{Document, NodeId};
 
 /// The version of the result format.
@@ -82,21 +83,23 @@ fn fill(document: &mut Document, root: NodeId, input: &Input<'_>) {
     }
     if sections.nodes {
         let nodes = writer.element(root, "nodes", &[]);
+        let all = super::grouped::by_id(input.status);
         for node in &input.status.nodes {
             let id = writer.node(nodes, node);
             if sections.by_node {
-                writer.resources_on(id, node, input.status);
+                writer.resources_on(id, node, &all);
             }
         }
     }
     if sections.resources {
-        let resources = writer.element(root, "resources", &[]);
         let shown = |common: &Common| {
             (common.active || sections.inactive && !common.removed)
                 && !(sections.by_node && common.fully_active)
         };
-        for resource in input.status.resources.iter().filter(|it| shown(it.common())) {
-            writer.resource(resources, resource);
+        let shown: Vec<_> = input.status.resources.iter().filter(|it| shown(it.common())).collect();
+        if !(sections.by_node && shown.is_empty()) {
+            let resources = writer.element(root, "resources", &[]);
+            shown.into_iter().for_each(|resource| writer.resource(resources, resource));
         }
     }
     if sections.attributes {
@@ -329,7 +332,7 @@ impl Writer<'_> {
         self.set(id, "shutdown", Some(word(node.shutdown)));
         self.set(id, "expected_up", Some(word(node.expected_up)));
         self.set(id, "is_dc", Some(word(node.is_dc)));
-        self.set(id, "resources_running", Some(&node.resources_running.to_string()));
+        self.set(id, "resources_running", Some(&node.running.len().to_string()));
         let kind = if node.kind == NodeKind::Cluster { "member" } else { "remote" };
         self.set(id, "type", Some(kind));
         self.set(id, "id_as_resource", node.launcher.as_deref());
@@ -337,11 +340,8 @@ impl Writer<'_> {
     }
 
     /// What is active on a node, below it.
-    fn resources_on(&mut self, id: NodeId, node: &NodeStatus, status: &Status) {
-        let all = super::monitor::primitives(status).into_iter();
-        for it in all.filter(|it| it.nodes.iter().any(|on| on.name == node.name)) {
-            self.primitive(id, it);
-        }
+    fn resources_on(&mut self, id: NodeId, node: &NodeStatus, all: &HashMap<&str, &PrimitiveStatus>) {
+        node.running.iter().filter_map(|it| all.get(&**it)).for_each(|it| self.primitive(id, it));
     }
 
     /// Rule 5b.5.7.
@@ -421,13 +421,13 @@ impl Writer<'_> {
         self.collective(id, common);
         self.set(id, "failed", Some(word(common.failed)));
         self.set(id, "failure_ignored", Some(word(common.failure_ignored)));
-        self.set(id, "target_role", common.configured_target_role.as_deref());
+        let first = it.instances.first().map(|instance| instance.resource.common());
+        let target =
+            [Some(common), first].into_iter().flatten().find_map(|it| it.configured_target_role.as_deref());
+        self.set(id, "target_role", target);
         self.describe(id, common);
         for instance in &it.instances {
-            let common = instance.resource.common();
-            if !common.removed || common.active {
-                self.resource(id, &instance.resource);
-            }
+            self.resource(id, &instance.resource);
         }
     }
 
@@ -484,10 +484,10 @@ impl Writer<'_> {
             return;
         }
         let list = self.element(root, "node_history", &[]);
-        for node in input.history {
+        for node in input.history.iter().filter(|node| !node.resources.is_empty()) {
             let parent = self.element(list, "node", &[("name", &node.name)]);
             for resource in &node.resources {
-                let removed = word(resource.removed);
+                let removed = word(resource.threshold.is_none());
                 let attributes = [("id", resource.id.as_str()), ("orphan", removed), ("removed", removed)];
                 let id = self.element(parent, "resource_history", &attributes);
                 self.set(id, "migration-threshold", resource.threshold.map(|it| it.to_string()).as_deref());
@@ -628,8 +628,8 @@ impl Writer<'_> {
         let id = self.element(list, "failure", &attributes);
         let Some(at) = it.last_rc_change else { return };
         self.set(id, "last-rc-change", Some(&(input.universal)(at)));
-        self.set(id, "queued", Some(&it.queue_time.unwrap_or(0).to_string()));
-        self.set(id, "exec", Some(&it.exec_time.unwrap_or(0).to_string()));
+        self.set(id, "queued", it.queue_time.map(|took| took.to_string()).as_deref());
+        self.set(id, "exec", it.exec_time.map(|took| took.to_string()).as_deref());
         self.set(id, "interval", Some(&it.interval.to_string()));
         self.set(id, "task", Some(&it.task));
     }

@@ -33,7 +33,17 @@ fn options() -> text::Options {
 
 /// Ids of what is instantiated.
 pub fn list_raw(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
-    let parts = view::status::monitor::primitives(call.status());
+    let mut parts = Vec::new();
+    for resource in &call.status().resources {
+        let first = parts.len();
+        parts.extend(view::status::monitor::primitives_of(resource));
+        if let ResourceStatus::Bundle(bundle) = resource {
+            // what runs inside comes after all that it needs
+            let inside: Vec<&str> =
+                bundle.replicas.iter().filter_map(|it| it.child.as_ref()).map(|it| &*it.common.id).collect();
+            parts[first..].sort_by_key(|part| inside.contains(&&*part.common.id));
+        }
+    }
     let ids: Vec<&str> = parts.into_iter().map(|part| part.common.id.as_str()).collect();
     if ids.is_empty() {
         out.error("NO resources configured");
@@ -77,23 +87,29 @@ pub fn operations(call: &Call<'_>, command: &str, out: &mut Output) -> Result<u8
     Ok(0)
 }
 
-/// Entries in the order of their calls; for active resources only those since the last start.
+/// Entries in the order of their calls; for active resources only those since the last start, whatever came of it.
 fn entries(history: Element<'_>, only_active: bool) -> Vec<Element<'_>> {
     let number = |entry: &Element<'_>, name: &str| {
         entry.attr(name).and_then(|text| text.parse::<i64>().ok()).unwrap_or(-1)
     };
     let mut entries: Vec<Element<'_>> = history.children_named("lrm_rsc_op").collect();
-    entries.sort_by_key(|entry| number(entry, "call-id"));
+    // what is under way has no number yet
+    entries.sort_by_key(|entry| Some(number(entry, "call-id")).filter(|call| *call >= 0).unwrap_or(i64::MAX));
     if !only_active {
         return entries;
     }
-    let last = |tasks: &[&str]| {
-        entries.iter().rposition(|entry| {
-            tasks.contains(&entry.attr("operation").unwrap_or_default()) && number(entry, "rc-code") == 0
-        })
+    let is_any =
+        |entry: &Element<'_>, tasks: &[&str]| tasks.contains(&entry.attr("operation").unwrap_or_default());
+    let last = |tasks: &[&str]| entries.iter().rposition(|entry| is_any(entry, tasks));
+    let stop = entries.iter().rposition(|entry| is_any(entry, &["stop"]) && number(entry, "op-status") == 0);
+    let found_active = |(at, entry): (usize, &Element<'_>)| {
+        (is_any(entry, &["monitor"]) && Some(at) > stop && matches!(number(entry, "rc-code"), 0 | 8))
+            .then_some(at)
     };
-    let begin = last(&["start", "migrate_from"]).or_else(|| last(&["promote", "demote", "monitor"]));
-    match (begin, last(&["stop"])) {
+    let begin = last(&["start", "migrate_from"])
+        .or_else(|| last(&["promote", "demote"]))
+        .or_else(|| entries.iter().enumerate().find_map(found_active));
+    match (begin, stop) {
         (Some(begin), Some(stop)) if stop > begin => Vec::new(),
         (Some(begin), _) => entries.split_off(begin),
         (None, Some(_)) => Vec::new(),
@@ -123,7 +139,7 @@ fn operation(
     let shown = text::Options { without_nodes: true, ..options() };
     let state = part
         .map_or_else(|| format!("{id}\t({agent}):\t ORPHANED Stopped"), |part| text::primitive(part, shown));
-    let changed = get("last-rc-change").parse::<i64>().ok().filter(|at| *at > 0).map(crate::mon::ctime);
+    let changed = get("last-rc-change").parse::<i64>().ok().map(crate::mon::ctime);
     let took = entry.attr("exec-time");
     let status = words::execution(get("op-status").parse().unwrap_or(-2));
     let key = entry.attr("operation_key").unwrap_or_else(|| get("id"));
