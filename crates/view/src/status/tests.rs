@@ -298,7 +298,7 @@ fn tools_read_the_status_as_xml() {
         "<operation_history call=\"2\" task=\"monitor\" rc=\"7\" rc_text=\"Not running\" interval=\"10000ms\" \
          last-rc-change=\"local 2\"/>",
         "<failure op_key=\"vm_monitor_10000\" node=\"n1\" exitstatus=\"Not running\" exitreason=\"none\" exitcode=\"7\" \
-         call=\"2\" status=\"Done\" last-rc-change=\"universal 2\" queued=\"0\" exec=\"0\" interval=\"10000\" \
+         call=\"2\" status=\"Done\" last-rc-change=\"universal 2\" interval=\"10000\" \
          task=\"monitor\"/>",
         "<status code=\"0\" message=\"OK\"/>",
     ] {
