@@ -8,6 +8,7 @@
 //! `cargo xtask fuzz TARGET --seconds N` runs it for long; the tests replay the corpus and add a short run.
 
 pub mod corpus;
+pub mod cpu;
 pub mod large;
 pub mod memory;
 pub mod minimize;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use fuzz::run::{Bounds, Length, feed_once, run, save};
-use fuzz::{Target, corpus, large, memory, minimize, target};
+use fuzz::{Target, corpus, cpu, large, memory, minimize, target};
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -78,7 +78,7 @@ fn search(target: Target, arguments: &Arguments) -> bool {
     };
     let report = run(target, corpus::parents(), arguments.seed, length, Bounds::default(), &mut tell);
     println!(
-        "{}: {} inputs, {found} panicked; {} features, {} inputs kept; slowest {:.2} s, most memory {} MiB",
+        "{}: {} inputs, {found} panicked; {} features, {} inputs kept; slowest {:.2} s of computing, most memory {} MiB",
         target.name(),
         report.inputs,
         report.features,
@@ -126,13 +126,13 @@ fn feed_large(target: Target, bytes: usize) -> bool {
 
 /// Feeds one input and says what that took, memory beside the input's own; whether it was survived.
 fn feed_and_tell(target: Target, name: &str, input: &[u8]) -> bool {
-    let begun = std::time::Instant::now();
+    let stopwatch = cpu::Stopwatch::begin();
     let before = memory::used();
     memory::forget_most();
     let result = feed_once(target, input);
     let verdict = result.as_ref().map_or_else(|error| format!("panics: {error}"), |()| "survived".to_owned());
     let most = memory::most().saturating_sub(before) >> 20;
-    println!("{name}: {verdict} ({:.2} s, {most} MiB)", begun.elapsed().as_secs_f64());
+    println!("{name}: {verdict} ({:.2} s of computing, {most} MiB)", stopwatch.computed().as_secs_f64());
     result.is_ok()
 }
 

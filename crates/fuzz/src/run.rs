@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::cpu::Stopwatch;
 use crate::memory;
 use crate::mutate::mutate;
 use crate::random::Random;
@@ -13,6 +14,7 @@ use crate::target::{Features, Target};
 /// What one input may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
+    /// Of computing. One that computes nothing is given ten times that: the machine may have other work.
     pub time: Duration,
     /// Bytes, whatever its size. Documented bounds (instances of a clone, replicas of a bundle) let a small
     /// input ask for this much.
@@ -47,6 +49,7 @@ pub struct Report {
     /// Inputs that showed something new.
     pub kept: usize,
     pub features: usize,
+    /// Of computing.
     pub slowest: Duration,
     /// The most memory that one input took, in bytes (0 without the counting allocator).
     pub most_memory: usize,
@@ -99,9 +102,9 @@ fn feed(target: Target, input: &[u8], watch: &Watch, report: &mut Report) -> Opt
     memory::forget_most();
     let before = memory::used();
     watch.now(Some(input));
-    let begun = Instant::now();
+    let stopwatch = Stopwatch::begin();
     let result = catch_unwind(AssertUnwindSafe(|| target.feed(input)));
-    report.slowest = report.slowest.max(begun.elapsed());
+    report.slowest = report.slowest.max(stopwatch.computed());
     report.most_memory = report.most_memory.max(memory::most().saturating_sub(before));
     watch.now(None);
     result.ok()
@@ -129,19 +132,26 @@ pub fn save(target: Target, input: &[u8], what: &str) -> PathBuf {
 
 /// A thread that ends the process when an input takes too much.
 struct Watch {
-    current: Arc<Mutex<Option<(Instant, usize, Vec<u8>)>>>,
+    current: Arc<Mutex<Option<Current>>>,
+}
+
+/// The input that is being fed.
+struct Current {
+    stopwatch: Stopwatch,
+    /// Bytes in use before it.
+    before: usize,
+    input: Vec<u8>,
 }
 
 impl Watch {
     fn begin(target: Target, bounds: Bounds) -> Watch {
-        let current: Arc<Mutex<Option<(Instant, usize, Vec<u8>)>>> = Arc::default();
+        let current: Arc<Mutex<Option<Current>>> = Arc::default();
         let weak = Arc::downgrade(&current);
         std::thread::spawn(move || {
             while let Some(current) = weak.upgrade() {
                 if let Ok(guard) = current.lock() {
-                    if let Some((begun, before, input)) = &*guard {
-                        let used = memory::used().saturating_sub(*before);
-                        judge(target, bounds, begun.elapsed(), used, input);
+                    if let Some(current) = &*guard {
+                        judge(target, bounds, current);
                     }
                 }
                 drop(current);
@@ -153,13 +163,20 @@ impl Watch {
 
     fn now(&self, input: Option<&[u8]>) {
         if let Ok(mut current) = self.current.lock() {
-            *current = input.map(|input| (Instant::now(), memory::used(), input.to_vec()));
+            *current = input.map(|input| Current {
+                stopwatch: Stopwatch::begin(),
+                before: memory::used(),
+                input: input.to_vec(),
+            });
         }
     }
 }
 
-fn judge(target: Target, bounds: Bounds, time: Duration, used: usize, input: &[u8]) {
-    let what = if time > bounds.time {
+fn judge(target: Target, bounds: Bounds, current: &Current) {
+    let (computed, passed) = (current.stopwatch.computed(), current.stopwatch.passed());
+    let used = memory::used().saturating_sub(current.before);
+    let input = &current.input;
+    let what = if computed > bounds.time || passed > bounds.time * 10 {
         "slow"
     } else if used > bounds.memory_for(input) {
         "memory"
@@ -168,9 +185,10 @@ fn judge(target: Target, bounds: Bounds, time: Duration, used: usize, input: &[u
     };
     let file: &Path = &save(target, input, what);
     eprintln!(
-        "an input of {} bytes took {:.1} s and {} MiB: {}",
+        "an input of {} bytes took {:.1} s ({:.1} s of computing) and {} MiB: {}",
         input.len(),
-        time.as_secs_f64(),
+        passed.as_secs_f64(),
+        computed.as_secs_f64(),
         used >> 20,
         file.display()
     );
