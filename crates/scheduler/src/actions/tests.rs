@@ -405,6 +405,29 @@ fn a_removed_resource_is_stopped_then_deleted() {
     assert_eq!(cluster.required(), ["old_delete_0 a", "old_stop_0 a"]);
 }
 
+/// Rule 1.11.8.5: history may name as launcher what is launched by the resource itself.
+#[test]
+fn removed_resources_that_launch_each_other_in_a_circle_are_stopped_without_it() {
+    let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], String::new()) };
+    for (call, id, container) in [(2, "x", "y"), (3, "y", "z"), (4, "z", "x")] {
+        let _ = write!(
+            cluster.nodes[0].2,
+            "<lrm_resource id='{id}' class='ocf' provider='pacemaker' type='Dummy' container='{container}'>{}\
+             </lrm_resource>",
+            done(id, "a", "start", 0, call, 0, "")
+        );
+    }
+    let launchers = cluster.look(|model| {
+        let name = |id| model.resources[id].id.to_string();
+        let all = model.resources.values();
+        all.map(|it| (it.id.to_string(), it.launcher.map(name))).collect::<Vec<_>>()
+    });
+    let launched_by = |it: &str, launcher: Option<&str>| (it.to_owned(), launcher.map(str::to_owned));
+    assert_eq!(launchers, [launched_by("x", Some("y")), launched_by("y", Some("z")), launched_by("z", None)]);
+    let required = cluster.required();
+    assert_eq!(required.iter().filter(|action| action.contains("_stop_0")).count(), 3, "{required:?}");
+}
+
 #[test]
 fn another_agent_under_the_same_id_replaces_the_first() {
     let resource = "<primitive id='db' class='ocf' provider='heartbeat' type='Dummy'/>";
