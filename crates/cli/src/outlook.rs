@@ -27,6 +27,10 @@ pub struct Outlook {
     planned: Vec<String>,
     places: Vec<Place>,
     locations: Vec<Location>,
+    /// Of each resource those in which it is the primary, as they act.
+    dependents: Vec<Colocation>,
+    /// Of each resource those in which it is the dependent, as they act.
+    primaries: Vec<Colocation>,
 }
 
 /// What a location constraint means for one node, rules evaluated.
@@ -39,6 +43,29 @@ pub struct Location {
     pub score: i32,
     /// The role that it is about, if not any.
     pub role: Option<String>,
+}
+
+/// Which partners of a resource are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What has to be where the resource is.
+    Dependents,
+    /// What the resource has to be with.
+    Primaries,
+}
+
+/// A colocation of two resources, with sets, templates and tags resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Colocation {
+    pub id: String,
+    pub dependent: String,
+    pub primary: String,
+    pub score: i32,
+    /// What must be equal of their nodes, if not the name.
+    pub node_attribute: Option<String>,
+    /// The roles that it is about, if not any.
+    pub dependent_role: Option<String>,
+    pub primary_role: Option<String>,
 }
 
 impl Outlook {
@@ -73,6 +100,8 @@ impl Outlook {
             planned: Vec::new(),
             places: places(&model),
             locations: locations(&model),
+            dependents: colocations(&model, Side::Dependents),
+            primaries: colocations(&model, Side::Primaries),
         }
     }
 
@@ -101,6 +130,8 @@ impl Outlook {
             planned,
             places: places(&model),
             locations: locations(&model),
+            dependents: colocations(&model, Side::Dependents),
+            primaries: colocations(&model, Side::Primaries),
         })
     }
 
@@ -109,10 +140,42 @@ impl Outlook {
         &self.locations
     }
 
+    /// The colocations of a resource on one side, in the order in which they act.
+    pub fn colocations<'o>(&'o self, id: &'o str, side: Side) -> impl Iterator<Item = &'o Colocation> {
+        let all = match side {
+            Side::Dependents => &self.dependents,
+            Side::Primaries => &self.primaries,
+        };
+        all.iter().filter(move |it| match side {
+            Side::Dependents => it.primary == id,
+            Side::Primaries => it.dependent == id,
+        })
+    }
+
     /// What was done on each node that is online.
     pub fn history(document: &xml::Document) -> Vec<NodeHistory> {
         let (cib, _) = Cib::from_document(document);
         view::status::history::of(&scheduler::state::build(&cib, now(), PlanOptions::default()))
+    }
+
+    /// A resource's meta-attribute or parameter as it counts, with what it inherits and rules evaluated for the one
+    /// node on which it is active; `None` if it has none, or if there is no such resource.
+    pub fn effective(document: &xml::Document, id: &str, is_meta: bool, name: &str) -> Option<String> {
+        let (cib, _) = Cib::from_document(document);
+        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let resource = scheduler::state::find_known(&model, id).or_else(|| {
+            let instance = |(_, it): &(_, &scheduler::model::Resource)| *it.configured_id == *id;
+            model.resources.iter().find(instance).map(|(id, _)| id)
+        })?;
+        if is_meta {
+            return model.resources[resource].meta.get(name).map(|value| value.to_string());
+        }
+        let node = match model.resources[resource].active_on.as_slice() {
+            [node] => Some(*node),
+            _ => None,
+        };
+        let parameters = scheduler::state::parameters(&mut model, resource, node);
+        parameters.get(name).map(|value| value.to_string())
     }
 
     /// Nodes on which the resource, or any part of it, is active; sorted.
@@ -205,7 +268,30 @@ fn locations(model: &Model) -> Vec<Location> {
             });
         }
     }
+    // the newest first, as bans are told
+    found.reverse();
     found
+}
+
+fn colocations(model: &Model, side: Side) -> Vec<Colocation> {
+    let role = |role: Role| (role != Role::Unknown).then(|| role.name().to_owned());
+    let of_each = model.resources.values().flat_map(|it| match side {
+        Side::Dependents => &it.with_this,
+        Side::Primaries => &it.this_with,
+    });
+    // what groups and bundles imply comes from no constraint
+    let configured = of_each.map(|id| &model.colocations[*id]).filter(|it| it.source.is_some());
+    configured
+        .map(|it| Colocation {
+            id: it.id.to_string(),
+            dependent: model.resources[it.dependent].id.to_string(),
+            primary: model.resources[it.primary].id.to_string(),
+            score: it.score.value(),
+            node_attribute: it.node_attribute.as_ref().map(|name| name.to_string()),
+            dependent_role: role(it.dependent_role),
+            primary_role: role(it.primary_role),
+        })
+        .collect()
 }
 
 fn names(model: &Model, resource: ResourceId) -> Vec<String> {

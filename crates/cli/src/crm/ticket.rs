@@ -151,13 +151,14 @@ fn is_granted(state: Element<'_>) -> bool {
 
 /// `--info`, `--details`, `--raw`.
 fn list(command: &str, session: &mut Session, ticket: Option<&str>, out: &mut Output) -> Result<u8, Problem> {
-    let found = match ticket {
-        Some(ticket) => Some(state(session, ticket)?),
-        None => states(session, None)?,
-    };
+    let found = states(session, ticket)?;
     let found = found.as_ref().map(target::elements).unwrap_or_default();
+    let named = only_named(session, ticket, &found)?;
+    if let Some(ticket) = ticket.filter(|_| found.is_empty() && named.is_empty()) {
+        return Err(no_such(ticket));
+    }
     out.xml.open("tickets", &[]);
-    for state in found {
+    for state in found.into_iter().chain(named.iter().map(Document::root_element)) {
         let id = state.attr("id").unwrap_or_default();
         out.line(match command {
             "raw" => id.to_owned(),
@@ -168,6 +169,37 @@ fn list(command: &str, session: &mut Session, ticket: Option<&str>, out: &mut Ou
     }
     out.xml.close();
     Ok(0)
+}
+
+/// States, without any attribute, of the tickets that only constraints name: nobody granted them yet.
+fn only_named(
+    session: &mut Session,
+    ticket: Option<&str>,
+    known: &[Element<'_>],
+) -> Result<Vec<Document>, Problem> {
+    let constraints = target::select(session, &constraints_with(ticket), false)?;
+    let constraints = constraints.as_ref().map(target::elements).unwrap_or_default();
+    let mut ids: Vec<&str> = constraints.iter().filter_map(|it| it.attr("ticket")).collect();
+    let mut seen: Vec<&str> = known.iter().filter_map(|it| it.attr("id")).collect();
+    ids.retain(|id| {
+        let is_new = !seen.contains(id);
+        seen.push(id);
+        is_new
+    });
+    Ok(ids
+        .into_iter()
+        .map(|id| {
+            let mut state = Document::new("ticket_state");
+            state.set_attribute(state.root(), "id", id);
+            state
+        })
+        .collect())
+}
+
+/// The constraints that depend on one ticket, or on any.
+fn constraints_with(ticket: Option<&str>) -> String {
+    let which = ticket.map(|id| format!("[@ticket={}]", xml::xpath::literal(id))).unwrap_or_default();
+    format!("/cib/configuration/constraints//rsc_ticket{which}")
 }
 
 /// `granted` or `revoked`, and whether the ticket is held back.
@@ -230,9 +262,7 @@ fn query_xml(session: &mut Session, ticket: Option<&str>, out: &mut Output) -> R
 }
 
 fn constraints(session: &mut Session, ticket: Option<&str>, out: &mut Output) -> Result<u8, Problem> {
-    let which = ticket.map(|id| format!("[@ticket={}]", xml::xpath::literal(id))).unwrap_or_default();
-    let xpath = format!("/cib/configuration/constraints//rsc_ticket{which}");
-    let found = target::select(session, &xpath, false)?.ok_or_else(|| {
+    let found = target::select(session, &constraints_with(ticket), false)?.ok_or_else(|| {
         let about = ticket.map(|ticket| format!(" with ticket '{ticket}'")).unwrap_or_default();
         Problem::new(
             target::NO_SUCH,

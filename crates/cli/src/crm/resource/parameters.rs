@@ -8,6 +8,7 @@ use crate::configuration::Configuration;
 use crate::crm::output::Output;
 use crate::crm::target::clean_id;
 use crate::crm::usage;
+use crate::outlook::Outlook;
 use crate::session::Problem;
 
 /// Which set of a resource is meant.
@@ -49,7 +50,12 @@ pub fn get(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
     let value = if call.given.has("element") {
         call.element(id).and_then(|element| element.attr(name)).map(str::to_owned)
     } else {
-        values(call, id, tag(call)).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        let is_meta = tag(call) == "meta_attributes";
+        let effective = (tag(call) != "utilization")
+            .then(|| Outlook::effective(&call.document, id, is_meta, name))
+            .flatten();
+        let configured = || values(call, id, tag(call)).into_iter().find(|(known, _)| known == name);
+        effective.or_else(|| configured().map(|(_, value)| value))
     };
     let Some(value) = value else {
         out.error(format!("Attribute '{name}' not found for '{id}'"));

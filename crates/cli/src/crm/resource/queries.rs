@@ -8,6 +8,7 @@ use xml::Element;
 
 use super::{Call, find};
 use crate::crm::output::Output;
+use crate::outlook::Side;
 use crate::session::Problem;
 
 /// One level, without node names (`-L`).
@@ -231,7 +232,7 @@ pub fn locate(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
         }
     }
     places.sort_by(|a, b| cib::value::compare_node_names(a.0, b.0));
-    if places.is_empty() {
+    if places.is_empty() && !out.is_xml {
         out.error(format!("resource {id} is NOT running"));
     }
     out.xml.open("nodes", &[("resource", id)]);
@@ -255,10 +256,13 @@ pub fn locate(call: &Call<'_>, out: &mut Output) -> Result<u8, Problem> {
 pub fn constraints(call: &Call<'_>, recursive: bool, out: &mut Output) -> Result<u8, Problem> {
     let asked = call.resource()?;
     let id = if call.given.has("force") { asked.to_owned() } else { call.top(asked) };
-    let mut seen = vec![id.clone()];
     out.xml.open("constraints", &[]);
     let mut lines = Vec::new();
-    section(call, &id, recursive, 0, &mut seen, &mut lines, &mut out.xml);
+    locations(call, &id, "", &mut lines, &mut out.xml);
+    for side in [Side::Dependents, Side::Primaries] {
+        let mut walk = Walk { call, side, recursive, seen: vec![id.clone()] };
+        walk.section(&id, 0, &mut lines, &mut out.xml);
+    }
     out.xml.close();
     for line in lines {
         out.line(line);
@@ -266,73 +270,57 @@ pub fn constraints(call: &Call<'_>, recursive: bool, out: &mut Output) -> Result
     Ok(0)
 }
 
-fn section(
-    call: &Call<'_>,
-    id: &str,
+/// Along the colocations of one side, each resource once.
+struct Walk<'w> {
+    call: &'w Call<'w>,
+    side: Side,
     recursive: bool,
-    depth: usize,
-    seen: &mut Vec<String>,
-    lines: &mut Vec<String>,
-    xml: &mut Markup,
-) {
-    let pad = "  ".repeat(depth);
-    // a section inside another is an item of it
-    let title_pad = if depth > 0 { format!("{pad}* ") } else { pad.clone() };
-    let begun = lines.len();
-    locations(call, id, &pad, lines, xml);
-    if depth > 0 && lines.len() > begun {
-        lines[begun] = format!("{title_pad}Locations:");
-    }
-    let Some(constraints) =
-        call.document.root_element().child("configuration").and_then(|it| it.child("constraints"))
-    else {
-        return;
-    };
-    let sides = [
-        ("with-rsc", "rsc", format!("Resources colocated with {id}:")),
-        ("rsc", "with-rsc", format!("Resources {id} is colocated with:")),
-    ];
-    for (own, other, title) in sides {
-        let mut titled = false;
-        for constraint in constraints.children_named("rsc_colocation") {
-            let (Some(this), Some(that)) = (constraint.attr(own), constraint.attr(other)) else { continue };
-            if call.top(this) != id && this != id {
+    seen: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn section(&mut self, id: &str, depth: usize, lines: &mut Vec<String>, xml: &mut Markup) {
+        let call = self.call;
+        let pad = "  ".repeat(depth);
+        // a section inside another is an item of it
+        let item = if depth > 0 { "* " } else { "" };
+        let title = match self.side {
+            Side::Dependents => format!("{pad}{item}Resources colocated with {id}:"),
+            Side::Primaries => format!("{pad}{item}Resources {id} is colocated with:"),
+        };
+        let mut title = Some(title);
+        for it in call.outlook.colocations(id, self.side) {
+            let (other, word) = match self.side {
+                Side::Dependents => (&it.dependent, "needs"),
+                Side::Primaries => (&it.primary, "with"),
+            };
+            lines.extend(title.take());
+            if self.seen.contains(other) {
+                lines.push(format!("{pad}  * {other} (id={} - loop)", it.id));
                 continue;
             }
-            let next = call.top(that);
-            if depth > 0 && seen.contains(&next) {
-                continue;
-            }
-            if !titled {
-                lines.push(format!("{title_pad}{title}"));
-                titled = true;
-            }
-            let get = |name: &str| constraint.attr(name);
-            let score = get("score").unwrap_or("INFINITY");
-            let mut line = format!("{pad}  * {that} (score={score}");
-            if let Some(role) = get("with-rsc-role").filter(|_| own == "with-rsc") {
-                line.push_str(&format!(", needs role={role}"));
-            }
-            if let Some(role) = get("with-rsc-role").filter(|_| own == "rsc") {
-                line.push_str(&format!(", with-rsc-role={role}"));
-            }
-            let name = get("id").unwrap_or_default();
-            lines.push(format!("{line}, id={name})"));
+            let role =
+                it.primary_role.as_ref().map(|role| format!(", {word} role={role}")).unwrap_or_default();
+            let score = score_text(it.score);
+            lines.push(format!("{pad}  * {other} (score={score}{role}, id={})", it.id));
             let mut attributes = vec![
-                ("id", name),
-                ("rsc", get("rsc").unwrap_or_default()),
-                ("with-rsc", get("with-rsc").unwrap_or_default()),
-                ("score", score),
+                ("id", &*it.id),
+                ("rsc", &*it.dependent),
+                ("with-rsc", &*it.primary),
+                ("score", &*score),
             ];
-            for optional in ["node-attribute", "rsc-role", "with-rsc-role"] {
-                attributes.extend(get(optional).map(|value| (optional, value)));
-            }
+            let optional = [
+                ("node-attribute", &it.node_attribute),
+                ("rsc-role", &it.dependent_role),
+                ("with-rsc-role", &it.primary_role),
+            ];
+            attributes
+                .extend(optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))));
             xml.leaf("rsc_colocation", &attributes);
-            if recursive && !seen.contains(&next) {
-                seen.push(next.clone());
-                section(call, &next, recursive, depth + 2, seen, lines, xml);
-            } else if !recursive {
-                nested_locations(call, &next, depth + 2, lines, xml);
+            nested_locations(call, other, depth + 2, lines, xml);
+            if self.recursive {
+                self.seen.push(other.clone());
+                self.section(other, depth + 2, lines, xml);
             }
         }
     }
