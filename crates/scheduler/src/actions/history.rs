@@ -218,9 +218,7 @@ fn report_private_change(
 
 /// Whether an enabled operation of this name and interval is configured.
 fn is_configured(model: &Model<'_>, resource: ResourceId, task: &Task, interval: u32) -> bool {
-    state::operations(model, resource).iter().any(|operation| {
-        operation.interval == u64::from(interval) && *operation.name == *task.name() && operation.is_enabled()
-    })
+    state::operations(model, resource).has_enabled(task.name(), u64::from(interval))
 }
 
 /// Rule 3.11.2.

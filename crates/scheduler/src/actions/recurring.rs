@@ -3,7 +3,6 @@
 use super::request::{find_all, of_task, request, request_cancel};
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Side, Task};
 use crate::state;
-use cib::config::Operation;
 use cib::value::Role;
 
 /// Exit status of a monitor that finds the resource stopped, and promoted.
@@ -46,11 +45,10 @@ fn start_to_follow(model: &mut Model<'_>, resource: ResourceId) -> Option<(Actio
 /// Rule 3.10.2.
 fn configured(model: &Model<'_>, resource: ResourceId) -> Vec<Recurring> {
     let operations = state::operations(model, resource);
-    let is_twin = |a: &Operation, b: &Operation| a.name == b.name && a.interval == b.interval;
     operations
         .iter()
         .filter(|it| it.interval > 0 && it.is_enabled())
-        .filter(|it| operations.iter().filter(|other| is_twin(it, other)).count() == 1)
+        .filter(|it| operations.is_single(it))
         .filter_map(|it| {
             let role = match it.attributes.get("role") {
                 None => None,

@@ -1,9 +1,10 @@
 //! Clones and their instances (rule 1.9.7).
 
 use super::resources::{self, Blueprint, BlueprintKind, Position};
-use super::running::{Place, nodes_of};
+use super::running::{Place, first_node_of};
 use crate::model::{Agent, CloneSettings, Model, Name, NodeId, Resource, ResourceId, ResourceKind, Severity};
 use cib::value;
+use rustc_hash::FxHashSet;
 
 /// Agents of this class can run several times on one node with different states (rule 1.9.7.5).
 fn can_be_unique(agent: &Agent) -> bool {
@@ -171,6 +172,7 @@ pub(super) fn instance_for(
     base: &str,
     node: NodeId,
 ) -> Option<ResourceId> {
+    note_settled(model, clone);
     let chosen = existing_instance(model, clone, base, node);
     if let Some(member) = chosen.filter(|member| !is_discarded(model, clone, *member, node)) {
         return Some(member);
@@ -179,13 +181,38 @@ pub(super) fn instance_for(
     member(model, instance, base)
 }
 
+/// The first instances of a clone of a primitive, all of which are active: history has told where they are,
+/// and nothing takes that back.
+#[derive(Default)]
+pub(super) struct Settled {
+    count: usize,
+    nodes: FxHashSet<NodeId>,
+}
+
+/// Counts instances that have become active, so that many of them are not looked at for each history.
+fn note_settled(model: &mut Model, clone: ResourceId) {
+    let settled = model.state.settled.entry(clone).or_default();
+    let instances = &model.resources[clone].children;
+    for instance in instances.iter().skip(settled.count) {
+        let it = &model.resources[*instance];
+        let Some(node) = it.active_on.first().filter(|_| it.is_primitive()) else { break };
+        settled.nodes.insert(*node);
+        settled.count += 1;
+    }
+}
+
 fn existing_instance(model: &Model, clone: ResourceId, base: &str, node: NodeId) -> Option<ResourceId> {
     let mut inactive = None;
-    let mut use_inactive = true;
-    for &instance in &model.resources[clone].children {
-        let locations = nodes_of(model, instance, Place::CurrentOrPending);
-        if let Some(location) = locations.first() {
-            if *location != node {
+    let instances = &model.resources[clone].children;
+    let (settled, second) = match model.state.settled.get(&clone) {
+        Some(settled) => (settled.count, settled.nodes.contains(&node)),
+        None => (0, false),
+    };
+    let same_name = instances.first().is_some_and(|first| *model.resources[*first].configured_id == *base);
+    let mut use_inactive = !(second && same_name);
+    for &instance in &instances[settled..] {
+        if let Some(location) = first_node_of(model, instance, Place::CurrentOrPending) {
+            if location != node {
                 continue;
             }
             let Some(member) = member(model, instance, base) else { continue };

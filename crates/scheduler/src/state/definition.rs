@@ -3,10 +3,12 @@
 //! Clone instances share one definition. Definitions of resources that the scheduler makes itself
 //! (guest connections, parts of bundles, removed resources) look the same as configured ones.
 
-use crate::model::{Agent, Name};
+use crate::model::{Agent, Index, Name};
 use cib::config::{Configuration, Operation, Primitive, Resource, ResourceKind, XmlAttributes};
 use cib::nvpair::{Block, Pair};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
+use std::ops::Deref;
 
 /// Configuration of a resource with its template applied (rule 1.9.2).
 #[derive(Clone, Debug)]
@@ -18,9 +20,89 @@ pub struct Definition<'a> {
     pub meta: Cow<'a, [Block]>,
     pub parameters: Cow<'a, [Block]>,
     pub utilization: Cow<'a, [Block]>,
-    pub operations: Cow<'a, [Operation]>,
+    pub operations: Operations<'a>,
     /// Line of the element, 0 if made by the scheduler.
     pub line: u32,
+}
+
+/// The operations of a resource in document order.
+#[derive(Clone, Debug, Default)]
+pub struct Operations<'a> {
+    all: Cow<'a, [Operation]>,
+    /// By name, then by interval; empty where they are few.
+    groups: Index<Name, Index<u64, Twins>>,
+}
+
+/// Operations of one name and interval.
+#[derive(Clone, Copy, Debug)]
+struct Twins {
+    /// Position of the first one.
+    first: usize,
+    count: usize,
+    some_enabled: bool,
+}
+
+/// So many are compared one by one; an index would cost more.
+const FEW: usize = 16;
+
+impl<'a> Operations<'a> {
+    fn new(all: Cow<'a, [Operation]>) -> Operations<'a> {
+        let mut groups: Index<Name, Index<u64, Twins>> = Index::default();
+        if all.len() > FEW {
+            for (position, operation) in all.iter().enumerate() {
+                let of_name = groups.entry(operation.name.clone()).or_default();
+                let none = Twins { first: position, count: 0, some_enabled: false };
+                let twins = of_name.entry(operation.interval).or_insert(none);
+                twins.count += 1;
+                twins.some_enabled |= operation.is_enabled();
+            }
+        }
+        Operations { all, groups }
+    }
+
+    fn push(&mut self, operation: Operation) {
+        let mut all = std::mem::take(&mut self.all).into_owned();
+        all.push(operation);
+        *self = Operations::new(Cow::Owned(all));
+    }
+
+    fn twins(&self, name: &str, interval: u64) -> Option<Twins> {
+        if !self.groups.is_empty() {
+            return self.groups.get(name)?.get(&interval).copied();
+        }
+        let mut found: Option<Twins> = None;
+        for (position, it) in self.all.iter().enumerate() {
+            if it.interval == interval && *it.name == *name {
+                let twins = found.get_or_insert(Twins { first: position, count: 0, some_enabled: false });
+                twins.count += 1;
+                twins.some_enabled |= it.is_enabled();
+            }
+        }
+        found
+    }
+
+    /// The position of the first operation of this name and interval (in milliseconds), disabled or not.
+    pub fn position(&self, name: &str, interval: u64) -> Option<usize> {
+        self.twins(name, interval).map(|twins| twins.first)
+    }
+
+    /// Whether an enabled operation of this name and interval is among them.
+    pub fn has_enabled(&self, name: &str, interval: u64) -> bool {
+        self.twins(name, interval).is_some_and(|twins| twins.some_enabled)
+    }
+
+    /// Whether the operation has no other of its name and interval beside it.
+    pub fn is_single(&self, operation: &Operation) -> bool {
+        self.twins(&operation.name, operation.interval).is_some_and(|twins| twins.count == 1)
+    }
+}
+
+impl Deref for Operations<'_> {
+    type Target = [Operation];
+
+    fn deref(&self) -> &[Operation] {
+        &self.all
+    }
 }
 
 impl<'a> Definition<'a> {
@@ -54,7 +136,7 @@ impl<'a> Definition<'a> {
             meta: Cow::Owned(made_block(meta)),
             parameters: Cow::Owned(made_block(parameters)),
             utilization: Cow::Borrowed(&[]),
-            operations: Cow::Borrowed(&[]),
+            operations: Operations::default(),
             line: 0,
         }
     }
@@ -70,7 +152,7 @@ impl<'a> Definition<'a> {
         if let Some(timeout) = timeout {
             attributes.push(("timeout".into(), timeout.into()));
         }
-        self.operations.to_mut().push(Operation {
+        self.operations.push(Operation {
             id: Some(id.into()),
             name: name.into(),
             interval: cib::value::interval_or_zero(Some(interval)),
@@ -96,7 +178,9 @@ fn plain<'a>(resource: &'a Resource, primitive: Option<&'a Primitive>) -> Defini
         meta: Cow::Borrowed(&resource.meta),
         parameters: Cow::Borrowed(&resource.instance_attributes),
         utilization: Cow::Borrowed(&resource.utilization),
-        operations: Cow::Borrowed(primitive.and_then(|it| it.operations.as_deref()).unwrap_or_default()),
+        operations: Operations::new(Cow::Borrowed(
+            primitive.and_then(|it| it.operations.as_deref()).unwrap_or_default(),
+        )),
         line: resource.line,
     }
 }
@@ -123,7 +207,10 @@ fn from_template<'a>(
         meta: joined(&template.meta, &resource.meta),
         parameters: joined(&template.instance_attributes, &resource.instance_attributes),
         utilization: joined(&template.utilization, &resource.utilization),
-        operations: merged_operations(base.operations.as_deref(), primitive.operations.as_deref()),
+        operations: Operations::new(merged_operations(
+            base.operations.as_deref(),
+            primitive.operations.as_deref(),
+        )),
         line: resource.line,
     })
 }
@@ -145,13 +232,14 @@ fn merged_operations<'a>(
         (only, None) | (None, only) => return Cow::Borrowed(only.unwrap_or_default()),
     };
     let mut merged = own.to_vec();
-    let inherited = base.iter().filter(|operation| !own.iter().any(|other| replaces(other, operation)));
-    merged.extend(inherited.cloned());
+    let replaced: FxHashSet<(&Name, String)> = own.iter().map(purpose).collect();
+    merged.extend(base.iter().filter(|operation| !replaced.contains(&purpose(operation))).cloned());
     Cow::Owned(merged)
 }
 
-fn replaces(own: &Operation, inherited: &Operation) -> bool {
-    own.name == inherited.name && role_class(own).eq_ignore_ascii_case(role_class(inherited))
+/// What an operation is for: one of the resource's own replaces those of the template with the same purpose.
+fn purpose(operation: &Operation) -> (&Name, String) {
+    (&operation.name, role_class(operation).to_ascii_lowercase())
 }
 
 /// Unset role, Started and Unpromoted count as the same.
@@ -181,4 +269,59 @@ fn made_block(pairs: &[(&str, &str)]) -> Vec<Block> {
         line: 0,
     });
     vec![Block { id: None, score: None, rule: None, pairs: pairs.collect(), by_reference: false, line: 0 }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(name: &str, interval: u64, enabled: bool) -> Operation {
+        let mut made = Definition::made(&[], &[], &[]).with_operation(name, "0", None).operations[0].clone();
+        made.interval = interval;
+        if !enabled {
+            made.attributes.0.push(("enabled".into(), "false".into()));
+        }
+        made
+    }
+
+    #[test]
+    fn many_operations_are_found_like_few() {
+        let mut list = vec![
+            operation("monitor", 10, false),
+            operation("monitor", 10, true),
+            operation("monitor", 20, false),
+            operation("start", 0, true),
+        ];
+        for length in [list.len(), 10 * FEW] {
+            list.extend((list.len()..length).map(|number| operation("check", number as u64, true)));
+            let operations = Operations::new(Cow::Borrowed(&list));
+            assert_eq!(operations.groups.is_empty(), length <= FEW);
+            assert_eq!(operations.position("monitor", 10), Some(0));
+            assert_eq!(operations.position("start", 0), Some(3));
+            assert_eq!(operations.position("start", 10), None);
+            assert_eq!(operations.position("stop", 0), None);
+            assert!(operations.has_enabled("monitor", 10) && !operations.has_enabled("monitor", 20));
+            let single: Vec<bool> = list.iter().take(4).map(|it| operations.is_single(it)).collect();
+            assert_eq!(single, [false, false, true, true]);
+        }
+    }
+
+    #[test]
+    fn own_operations_replace_those_of_the_template_with_the_same_name_and_role() {
+        let with_role = |interval, role: &str| {
+            let mut made = operation("monitor", interval, true);
+            made.attributes.0.push(("role".into(), role.into()));
+            made
+        };
+        let base = [
+            operation("monitor", 1, true),
+            with_role(2, "Promoted"),
+            with_role(3, "master"),
+            operation("stop", 0, true),
+        ];
+        let own = [with_role(7, "Slave"), with_role(8, "Stopped")];
+        let merged = merged_operations(Some(&base), Some(&own));
+        let intervals: Vec<(&str, u64)> = merged.iter().map(|it| (&*it.name, it.interval)).collect();
+        assert_eq!(intervals, [("monitor", 7), ("monitor", 8), ("monitor", 2), ("monitor", 3), ("stop", 0)]);
+    }
 }

@@ -17,7 +17,7 @@ mod running;
 mod values;
 
 pub use clone::{base_name, child_id, is_universal};
-pub use definition::Definition;
+pub use definition::{Definition, Operations};
 pub use failcount::{Count, FailCount, fail_count};
 pub use history::{
     ActiveRange, FailedEntry, failed_probe, history, is_masked_probe_failure, resource_of_key, sorted_entries,
@@ -55,13 +55,15 @@ pub struct Extra<'a> {
     /// Resources by the name that history uses for them, where it differs from the id.
     by_history_name: Index<Name, Vec<ResourceId>>,
     instances_of: Index<ResourceId, clone::Instances<'a>>,
+    /// What is known of the first instances of a clone, by clone.
+    settled: Index<ResourceId, clone::Settled>,
     /// (resource, node) pairs whose state is known.
     probed: FxHashSet<(u32, u32)>,
     /// Instance attributes by resource, and node where a rule looks at the node.
     parameters: Index<(u32, Option<u32>), Rc<Attributes>>,
     /// Fail counts by node.
     marks: Vec<Option<failcount::Marks>>,
-    history_index: history::index::HistoryIndex,
+    history_index: history::index::HistoryIndex<'a>,
     /// Nodes whose history was read, with the position of their `node_state`.
     processed: Index<NodeId, usize>,
     /// Failures in the order of discovery (rule 1.13.6).
@@ -84,6 +86,7 @@ impl Default for Extra<'_> {
             namesakes: Index::default(),
             by_history_name: Index::default(),
             instances_of: Index::default(),
+            settled: Index::default(),
             probed: FxHashSet::default(),
             parameters: Index::default(),
             marks: Vec::new(),

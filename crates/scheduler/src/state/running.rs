@@ -222,6 +222,19 @@ pub fn nodes_of(model: &Model, resource: ResourceId, place: Place) -> Vec<NodeId
     nodes
 }
 
+/// The first of [`nodes_of`].
+pub(super) fn first_node_of(model: &Model, resource: ResourceId, place: Place) -> Option<NodeId> {
+    let it = &model.resources[resource];
+    if !it.is_primitive() {
+        return it.children.iter().find_map(|child| first_node_of(model, *child, place));
+    }
+    match place {
+        Place::Assigned => it.assigned,
+        Place::Current => it.active_on.first().copied(),
+        Place::CurrentOrPending => it.active_on.first().copied().or(it.pending_node),
+    }
+}
+
 fn collect_nodes(model: &Model, resource: ResourceId, place: Place, nodes: &mut Vec<NodeId>) {
     let it = &model.resources[resource];
     if !it.is_primitive() {

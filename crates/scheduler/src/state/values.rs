@@ -1,6 +1,6 @@
 //! Evaluates name/value blocks for the places where the scheduler needs them (rules 1.5.8, 1.9.3, 1.9.5, 1.10.3).
 
-use super::definition::Definition;
+use super::definition::{Definition, Operations};
 use crate::model::{Attributes, Id, Model, Name, NodeId, ResourceId};
 use cib::config::Operation;
 use cib::nvpair::{self, Block, Source, Values};
@@ -136,7 +136,7 @@ fn evaluate_parameters(model: &mut Model, resource: ResourceId, node: Option<Nod
 }
 
 /// The operations configured for `resource`, in document order, template applied (rule 1.10.1).
-pub fn operations<'m>(model: &'m Model<'_>, resource: ResourceId) -> &'m [Operation] {
+pub fn operations<'m>(model: &'m Model<'_>, resource: ResourceId) -> &'m Operations<'m> {
     &definition(model, resource).operations
 }
 
@@ -149,9 +149,7 @@ pub fn definition<'m, 'a>(model: &'m Model<'a>, resource: ResourceId) -> &'m Def
 /// ones included; `migrate` serves for both halves of a migration.
 pub fn operation(model: &Model, resource: ResourceId, name: &str, interval: u32) -> Option<usize> {
     let operations = operations(model, resource);
-    let find = |name: &str, interval: u32| {
-        operations.iter().position(|it| it.interval == u64::from(interval) && *it.name == *name)
-    };
+    let find = |name: &str, interval: u32| operations.position(name, u64::from(interval));
     find(name, interval).or_else(|| match name {
         "migrate_to" | "migrate_from" => find("migrate", 0),
         _ => None,

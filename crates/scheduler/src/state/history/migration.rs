@@ -1,12 +1,14 @@
 //! Live migrations in history: three entries on two nodes tell where the resource is (rule 1.14).
 
 use super::entry::{Event, rc, status};
+use super::index::Moves;
 use super::{Replay, mark_failed, order};
 use crate::actions;
 use crate::model::{Model, Name, NodeId, Task};
 use crate::state::running;
 use cib::status::HistoryEntry;
 use cib::value::Role;
+use std::rc::Rc;
 
 /// Source and target of a migration, by name and, where known, as nodes.
 struct Ends {
@@ -37,47 +39,35 @@ enum End {
 }
 
 impl<'a> Replay<'a> {
-    /// All entries of the resource (by its own id) on the node of this name.
-    fn entries_on(&self, model: &mut Model<'a>, node: &Name) -> Vec<&'a HistoryEntry> {
+    /// What the history of the resource (by its own id) on the node of this name says of moves.
+    fn moves(&self, model: &mut Model<'a>, node: &Name) -> Rc<Moves<'a>> {
         let id = model.resources[self.resource].id.clone();
-        super::index::of_resource(model, node, &id).into_iter().flat_map(|history| &history.entries).collect()
+        super::index::moves(model, node, &id)
     }
 
     /// The `migrate_from` entry on the target, whatever its result.
     fn from(&self, model: &mut Model<'a>, ends: &Ends) -> Option<&'a HistoryEntry> {
-        let entries = self.entries_on(model, &ends.target);
-        only(entries.into_iter().filter(|entry| {
-            entry.operation() == Some("migrate_from") && entry.migrate_source() == Some(&*ends.source)
-        }))
+        self.moves(model, &ends.target).from(&ends.source)
     }
 
     /// The `migrate_to` entry on the source, whatever its result.
     fn to(&self, model: &mut Model<'a>, ends: &Ends) -> Option<&'a HistoryEntry> {
-        let entries = self.entries_on(model, &ends.source);
-        only(entries.into_iter().filter(|entry| {
-            entry.operation() == Some("migrate_to") && entry.migrate_target() == Some(&*ends.target)
-        }))
+        self.moves(model, &ends.source).to(&ends.target)
     }
 
     /// Nothing is known about the resource on the node.
     fn is_unknown(&self, model: &mut Model<'a>, node: &Name) -> bool {
-        self.entries_on(model, node).iter().all(|entry| entry.rc_code.is_none_or(|it| it == rc::UNKNOWN))
+        !self.moves(model, node).is_known
     }
 
     /// Something moved, started or stopped the resource on the node after `reference`.
     fn has_changed(&self, model: &mut Model<'a>, node: &Name, reference: &HistoryEntry) -> bool {
-        self.entries_on(model, node).into_iter().any(|entry| {
-            matches!(entry.operation(), Some("start" | "stop" | "migrate_to" | "migrate_from"))
-                && !std::ptr::eq(entry, reference)
-                && order::is_newer(entry, reference)
-        })
+        self.moves(model, node).has_changed(reference)
     }
 
     /// A monitor found the resource not running on the node after `reference`.
     fn is_gone(&self, model: &mut Model<'a>, node: &Name, reference: &HistoryEntry) -> bool {
-        let entries = self.entries_on(model, node);
-        let monitor = only(entries.into_iter().filter(|entry| entry.operation() == Some("monitor")));
-        monitor.is_some_and(|monitor| {
+        self.moves(model, node).monitor.entry().is_some_and(|monitor| {
             has_result(monitor, rc::NOT_RUNNING) && order::is_newer(monitor, reference)
         })
     }
@@ -198,12 +188,6 @@ impl<'a> Replay<'a> {
             actions::request(model, self.resource, Task::Stop, 0, Some(target), false);
         }
     }
-}
-
-/// The only element; none if there are several.
-fn only<T>(mut items: impl Iterator<Item = T>) -> Option<T> {
-    let first = items.next()?;
-    items.next().is_none().then_some(first)
 }
 
 fn has_result(entry: &HistoryEntry, result: i64) -> bool {
