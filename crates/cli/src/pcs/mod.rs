@@ -9,6 +9,7 @@ mod constraint;
 mod live;
 pub(crate) mod local_agents;
 mod property;
+mod recreate;
 mod resource;
 mod rule;
 mod sbd;
@@ -103,6 +104,7 @@ fn dispatch(options: &Options, words: &[String]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let context = Context { options };
+    check_format(options, words)?;
     match group.as_str() {
         "resource" => context.resource(rest),
         "stonith" => context.stonith(rest),
@@ -121,6 +123,24 @@ fn dispatch(options: &Options, words: &[String]) -> Result<ExitCode> {
         .into()),
         other => Err(Failure::usage(format!("Error: unknown command '{other}'\n\n{USAGE}"))),
     }
+}
+
+/// Only some commands have other forms than text.
+fn check_format(options: &Options, words: &[String]) -> Result<()> {
+    let Some(format) = options.output_format.as_deref() else { return Ok(()) };
+    if !["cmd", "json", "text"].contains(&format) {
+        return Err(format!(
+            "Unknown value '{format}' for '--output-format' option. Supported values are: 'cmd', 'json', 'text'"
+        )
+        .into());
+    }
+    if format != "text" && !matches!(strs(words).as_slice(), ["resource" | "stonith", "config", ..]) {
+        return Err(format!(
+            "'--output-format {format}' is there for 'pcs resource config' and 'pcs stonith config' only"
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// One command line being carried out.
@@ -190,9 +210,8 @@ impl Context<'_> {
             }
             ["meta", ..] => self.change(|configuration| resource::meta(configuration, &words[1..])),
             ["op", "defaults", ..] => self.defaults("op_defaults", &words[2..]),
-            ["op", verb, ..] => {
-                self.change(|configuration| resource::operation(configuration, verb, &words[2..]))
-            }
+            ["op", verb, ..] => self
+                .change(|configuration| resource::operation(configuration, verb, &words[2..], options.force)),
             ["defaults", ..] => self.defaults("rsc_defaults", &words[1..]),
             ["delete" | "remove", _, ..] => self.delete_resources(&words[1..]),
             ["enable", ..] => {
@@ -288,8 +307,9 @@ impl Context<'_> {
                 self.change(|configuration| property::set_defaults(configuration, section, &words[1..]))
             }
             [first, ..] if first.contains('=') => {
+                let kind = if section == "op_defaults" { "op defaults" } else { "defaults" };
                 eprintln!(
-                    "Deprecation Warning: This command is deprecated and will be removed. Please use 'pcs resource defaults update' instead."
+                    "Deprecation Warning: This command is deprecated and will be removed. Please use 'pcs resource {kind} update' instead."
                 );
                 self.change(|configuration| property::set_defaults(configuration, section, words))
             }
@@ -301,18 +321,36 @@ impl Context<'_> {
 
     fn show_resources(&self, ids: &[String], fence_devices: bool) -> Result<ExitCode> {
         let configuration = self.configuration()?;
+        let what = if fence_devices { "stonith device" } else { "resource" };
         let mut missing = false;
         for id in ids {
-            if configuration.resource(id).is_none() {
-                eprintln!("Warning: Unable to find resource '{id}'");
+            let found = configuration.resource(id);
+            if found.is_none_or(|found| configuration.is_fence_device(found) != fence_devices) {
+                eprintln!("Warning: Unable to find {what} '{id}'");
                 missing = true;
             }
         }
-        let lines = show::resources(&configuration, ids, fence_devices);
-        if missing && lines.is_empty() {
-            return Err("No resource found".into());
+        if missing && show::chosen(&configuration, ids, fence_devices).is_empty() {
+            return Err(format!("No {what} found").into());
         }
-        print_lines(&lines)
+        let levels = if fence_devices { show::level_section(&configuration) } else { Vec::new() };
+        match self.options.output_format.as_deref() {
+            Some(format @ ("cmd" | "json")) => {
+                if !levels.is_empty() {
+                    eprintln!("Warning: Only 'text' output format is supported for stonith levels");
+                }
+                if format == "json" {
+                    println!("{}", recreate::object(&configuration, ids, fence_devices));
+                    return Ok(ExitCode::SUCCESS);
+                }
+                print_lines(&recreate::commands(&configuration, ids, fence_devices))
+            }
+            _ => {
+                let mut lines = show::resources(&configuration, ids, fence_devices);
+                lines.extend(levels);
+                print_lines(&lines)
+            }
+        }
     }
 
     fn list_agents(&self, filter: Option<&str>, fence_devices: bool) -> Result<ExitCode> {
@@ -410,9 +448,12 @@ impl Context<'_> {
                 self.change(|configuration| resource::set_enabled(configuration, &words[1..], false))
             }
             ["meta", ..] => self.change(|configuration| resource::meta(configuration, &words[1..])),
+            ["op", "defaults", ..] => self.defaults("op_defaults", &words[2..]),
             ["op", verb, ..] => {
-                self.change(|configuration| resource::operation(configuration, verb, &words[2..]))
+                self.change(|configuration| resource::operation(configuration, verb, &words[2..], options.force))
             }
+            ["defaults", ..] => self.defaults("rsc_defaults", &words[1..]),
+            ["failcount", ..] => live::failcount(&mut self.session()?, &words[1..]),
             ["history", rest @ ..] => stonith::history(&mut self.session()?, rest),
             ["sbd", rest @ ..] => sbd::run(rest, options),
             ["level", "verify"] => stonith::verify_levels(&self.configuration()?),
@@ -438,7 +479,16 @@ impl Context<'_> {
             }
             ["list", ..] => self.list_agents(words.get(1).map(String::as_str), true),
             ["describe", agent] => self.describe(agent, true),
-            [] | ["status" | "show"] => live::print_resource_status(&mut self.session()?, true),
+            [] | ["status" | "show"] => {
+                let code = live::print_resource_status(&mut self.session()?, true)?;
+                print_lines(&show::level_section(&self.configuration()?))?;
+                Ok(code)
+            }
+            ["update-scsi-devices", ..] => Err(
+                "'pcs stonith update-scsi-devices' is not part of Systole yet: it changes devices without a restart of \
+                 what runs; 'pcs stonith update' changes them with one"
+                    .into(),
+            ),
             [other, ..] => Err(Failure::usage(format!(
                 "Error: unknown or incomplete command 'pcs stonith {other}'\n\n{USAGE}"
             ))),

@@ -94,18 +94,18 @@ pub fn levels(configuration: &Configuration) -> Vec<String> {
     lines
 }
 
+/// The fencing levels below a list of devices; nothing if there are none.
+pub fn level_section(configuration: &Configuration) -> Vec<String> {
+    let levels = levels(configuration);
+    if levels.is_empty() {
+        return levels;
+    }
+    [String::new(), "Fencing Levels:".to_owned()].into_iter().chain(indented(levels)).collect()
+}
+
 /// `pcs resource config [R…]` and `pcs stonith config [F…]`: primitives, groups, clones, bundles.
 pub fn resources(configuration: &Configuration, only: &[String], fence_devices: bool) -> Vec<String> {
-    let Some(section) = configuration.section("resources") else { return Vec::new() };
-    let mut chosen: Vec<NodeId> = if only.is_empty() {
-        configuration.children(section)
-    } else {
-        only.iter().filter_map(|id| configuration.resource(id)).collect()
-    };
-    chosen.retain(|element| {
-        super::super::configuration::RESOURCE_TAGS.contains(&configuration.name(*element))
-            && configuration.is_fence_device(*element) == fence_devices
-    });
+    let mut chosen = chosen(configuration, only, fence_devices);
     let rank = |element: &NodeId| match configuration.name(*element) {
         "primitive" => 0,
         "group" => 1,
@@ -116,6 +116,21 @@ pub fn resources(configuration: &Configuration, only: &[String], fence_devices: 
         chosen.sort_by_key(rank);
     }
     chosen.into_iter().flat_map(|element| resource(configuration, element)).collect()
+}
+
+/// The resources of one family, or those that are named, as the configuration has them.
+pub(super) fn chosen(configuration: &Configuration, only: &[String], fence_devices: bool) -> Vec<NodeId> {
+    let Some(section) = configuration.section("resources") else { return Vec::new() };
+    let mut chosen: Vec<NodeId> = if only.is_empty() {
+        configuration.children(section)
+    } else {
+        only.iter().filter_map(|id| configuration.resource(id)).collect()
+    };
+    chosen.retain(|element| {
+        super::super::configuration::RESOURCE_TAGS.contains(&configuration.name(*element))
+            && configuration.is_fence_device(*element) == fence_devices
+    });
+    chosen
 }
 
 fn resource(configuration: &Configuration, element: NodeId) -> Vec<String> {
@@ -205,12 +220,14 @@ fn attribute_sets(configuration: &Configuration, element: NodeId) -> Vec<String>
                 continue;
             }
             let mut pairs = configuration.pairs(set);
-            if pairs.is_empty() {
+            let rule = configuration.child(set, "rule");
+            if pairs.is_empty() && rule.is_none() {
                 continue;
             }
             pairs.sort();
             lines.push(format!("{title}: {}", configuration.id(set)));
             lines.extend(pairs.iter().map(|(name, value)| format!("  {name}={}", quoted(value))));
+            lines.extend(rule.into_iter().flat_map(|rule| indented(rule_lines(configuration, rule, false))));
         }
     }
     lines
@@ -397,7 +414,7 @@ fn rule_lines(configuration: &Configuration, rule: NodeId, full: bool) -> Vec<St
     lines
 }
 
-fn expression(configuration: &Configuration, element: NodeId) -> String {
+pub(super) fn expression(configuration: &Configuration, element: NodeId) -> String {
     let attribute = |name| configuration.attribute(element, name).to_owned();
     let inner = |tag: &str| -> Option<String> {
         let child = configuration.child(element, tag)?;

@@ -85,20 +85,23 @@ pub(super) fn check_parameters(
     let family = if fence_device { "stonith" } else { "resource" };
     let unknown: Vec<String> =
         given.iter().filter(|(name, _)| !known(name)).map(|(name, _)| format!("'{name}'")).collect();
+    let mut problems = Vec::new();
     if !unknown.is_empty() {
+        let of_agent = metadata.parameters.iter().map(|parameter| &*parameter.name);
+        // what only asks the agent about itself is no part of a device
+        let of_agent = of_agent.filter(|name| !(fence_device && matches!(*name, "help" | "version")));
+        let of_every_device = cib::options::FENCING_PARAMETERS.iter().map(|option| option.name);
+        let of_every_device = of_every_device.filter(|name| fence_device && name.starts_with("pcmk_"));
         let mut allowed: Vec<String> =
-            metadata.parameters.iter().map(|parameter| format!("'{}'", parameter.name)).collect();
+            of_agent.chain(of_every_device).map(|name| format!("'{name}'")).collect();
         allowed.sort();
+        allowed.dedup();
         let plural = if unknown.len() == 1 { "option" } else { "options" };
-        forcible(
-            format!(
-                "invalid {family} {plural} {}, allowed options are: {}",
-                unknown.join(", "),
-                allowed.join(", ")
-            ),
-            force,
-            told,
-        )?;
+        problems.push(format!(
+            "invalid {family} {plural} {}, allowed options are: {}",
+            unknown.join(", "),
+            allowed.join(", ")
+        ));
     }
     let missing: Vec<String> = metadata
         .parameters
@@ -108,12 +111,26 @@ pub(super) fn check_parameters(
         .map(|parameter| format!("'{}'", parameter.name))
         .collect();
     match missing.as_slice() {
-        [] => Ok(()),
-        [one] => forcible(format!("required {family} option {one} is missing"), force, told),
-        several => {
-            forcible(format!("required {family} options {} are missing", several.join(", ")), force, told)
-        }
+        [] => {}
+        [one] => problems.push(format!("required {family} option {one} is missing")),
+        several => problems.push(format!("required {family} options {} are missing", several.join(", "))),
     }
+    all_forcible(problems, force, told)
+}
+
+/// Every problem is told, not only the first.
+fn all_forcible(problems: Vec<String>, force: bool, told: &mut Told) -> Result<()> {
+    if problems.is_empty() || force {
+        told.stderr.extend(problems.into_iter().map(|problem| format!("Warning: {problem}")));
+        return Ok(());
+    }
+    let several = problems.len() > 1;
+    let mut lines: Vec<String> =
+        problems.into_iter().map(|problem| format!("{problem}, use --force to override")).collect();
+    if several {
+        lines.push("Errors have occurred, therefore pcs is unable to continue".to_owned());
+    }
+    Err(lines.join("\nError: ").into())
 }
 
 fn forcible(problem: String, force: bool, told: &mut Told) -> Result<()> {

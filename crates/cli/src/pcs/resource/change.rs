@@ -36,18 +36,20 @@ pub fn update(
         };
         let fence_device = agent.class == "stonith";
         if let Ok(metadata) = catalog.metadata(&agent) {
-            let set: Vec<(String, String)> =
-                parameters.iter().filter(|(_, value)| !value.is_empty()).cloned().collect();
-            let required_free = AgentMetadata {
+            let (taken, set): (Vec<_>, Vec<_>) =
+                parameters.iter().cloned().partition(|(_, value)| value.is_empty());
+            let is_taken = |name: &str| taken.iter().any(|(known, _)| known == name);
+            // what was missing before may stay so; only what is there must not be taken away
+            let wanted = AgentMetadata {
                 parameters: metadata
                     .parameters
                     .iter()
                     .cloned()
-                    .map(|parameter| Parameter { required: false, ..parameter })
+                    .map(|it| Parameter { required: it.required && is_taken(&it.name), ..it })
                     .collect(),
                 ..metadata
             };
-            check_parameters(&required_free, &set, options.force, fence_device, &mut told)?;
+            check_parameters(&wanted, &set, options.force, fence_device, &mut told)?;
         }
         let set =
             configuration.set_or_new(resource, "instance_attributes", &format!("{id}-instance_attributes"));

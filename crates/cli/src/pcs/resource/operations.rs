@@ -242,7 +242,12 @@ pub(super) fn write_operation(
 }
 
 /// `resource op add R ACTION n=v…` and `op remove OPID | R ACTION n=v…`.
-pub fn operation(configuration: &mut Configuration, verb: &str, words: &[String]) -> Result<Told> {
+pub fn operation(
+    configuration: &mut Configuration,
+    verb: &str,
+    words: &[String],
+    force: bool,
+) -> Result<Told> {
     match (verb, words) {
         ("add", [id, rest @ ..]) => {
             let resource = primitive(configuration, id)?;
@@ -263,6 +268,24 @@ pub fn operation(configuration: &mut Configuration, verb: &str, words: &[String]
                         operation.name,
                         configuration.attribute(same, "interval"),
                         configuration.id(same)
+                    )
+                    .into());
+                }
+                let others: Vec<String> = (configuration.children(operations).into_iter())
+                    .filter(|op| configuration.attribute(*op, "name") == operation.name)
+                    .map(|op| {
+                        let shown = ["interval", "timeout", "role"].into_iter().filter_map(|name| {
+                            Some(format!(" {name}={}", configuration.document.attribute(op, name)?))
+                        });
+                        let shown: String = shown.collect();
+                        format!("{}{shown} ({})", operation.name, configuration.id(op))
+                    })
+                    .collect();
+                if !others.is_empty() && !force {
+                    return Err(format!(
+                        "operation {} already specified for {id}, use --force to override:\n{}",
+                        operation.name,
+                        others.join("\n")
                     )
                     .into());
                 }
