@@ -257,6 +257,13 @@ pub fn set_constraint(configuration: &mut Configuration, family: &str, words: &[
         check_options(&set_options, &["action", "require-all", "role", "sequential"])?;
         members.push((resources, set_options));
     }
+    let all: Vec<&str> = members.iter().flat_map(|(resources, _)| resources.iter().copied()).collect();
+    let shares_group = |(index, one): (usize, &&str)| {
+        all[index + 1..].iter().any(|other| same_group(configuration, one, other))
+    };
+    if family == "order" && all.iter().enumerate().any(shares_group) {
+        return Err("Cannot create an order constraint for resources in the same group".into());
+    }
     let (tag, allowed): (&str, &[&str]) = match family {
         "order" => ("rsc_order", &["id", "kind", "symmetrical"]),
         "colocation" => ("rsc_colocation", &["id", "score"]),
@@ -487,6 +494,32 @@ pub fn check_resource_for_constraint(configuration: &Configuration, id: &str, fo
         above = configuration.container(container);
     }
     Ok(())
+}
+
+/// `constraint ref R…`: the constraints that name a resource, by themselves or in their sets.
+pub fn references(configuration: &Configuration, ids: &[String]) -> Vec<String> {
+    let section = configuration.section("constraints");
+    let all = section.map(|section| configuration.children(section)).unwrap_or_default();
+    let names = |constraint: NodeId, id: &str| {
+        let is_named = |name: &str| configuration.document.attribute(constraint, name) == Some(id);
+        let in_sets = configuration
+            .descendants(constraint)
+            .into_iter()
+            .any(|element| configuration.name(element) == "resource_ref" && configuration.id(element) == id);
+        in_sets || ["rsc", "with-rsc", "first", "then"].into_iter().any(is_named)
+    };
+    let mut lines = Vec::new();
+    for id in ids {
+        lines.push(format!("Resource: {id}"));
+        let found: Vec<String> = (all.iter().filter(|constraint| names(**constraint, id)))
+            .map(|constraint| format!("  {}", configuration.id(*constraint)))
+            .collect();
+        if found.is_empty() {
+            lines.push("  No Matches.".to_owned());
+        }
+        lines.extend(found);
+    }
+    lines
 }
 
 fn same_group(configuration: &Configuration, first: &str, second: &str) -> bool {

@@ -60,7 +60,7 @@ Commands:
   stonith       create, config, level, fence, confirm, history
   constraint    location, order, colocation, ticket, config, delete
   property      set, unset, config, describe
-  node          standby, unstandby, maintenance, unmaintenance, attribute
+  node          standby, unstandby, maintenance, unmaintenance, attribute, utilization
   tag           create, update, config, delete
   alert         create, update, delete, config, recipient add|delete
   acl           enable, disable, role, user, group, permission, config
@@ -228,7 +228,11 @@ impl Context<'_> {
             }
             ["clone", ..] => self.change(|configuration| resource::clone(configuration, &words[1..], false)),
             ["promotable", ..] => {
-                self.change(|configuration| resource::clone(configuration, &words[1..], true))
+                let catalog = self.catalog();
+                self.change(|configuration| {
+                    resource::check_promotable(configuration, &catalog, &words[1..], options.force)?;
+                    resource::clone(configuration, &words[1..], true)
+                })
             }
             ["unclone", id] => self.change(|configuration| resource::unclone(configuration, id)),
             ["group", "add", ..] => {
@@ -267,6 +271,13 @@ impl Context<'_> {
                 live::cleanup(&mut self.session()?, options, &words[0], &words[1..])
             }
             ["failcount", ..] => live::failcount(&mut self.session()?, &words[1..]),
+            ["utilization", rest @ ..] if rest.len() < 2 => {
+                let only = rest.first().copied();
+                print_lines(&property::show_resource_utilization(&self.configuration()?, only)?)
+            }
+            ["utilization", ..] => {
+                self.change(|configuration| property::resource_utilization(configuration, &words[1..]))
+            }
             ["restart", id, ..] => live::restart(&mut self.session()?, options, id),
             [verb, id, ..] if verb.starts_with("debug-") => live::debug(
                 &mut self.session()?,
@@ -532,6 +543,7 @@ impl Context<'_> {
             ["ticket", "set", ..] => {
                 self.change(|configuration| constraint::set_constraint(configuration, "ticket", &words[1..]))
             }
+            ["ref", _, ..] => print_lines(&constraint::references(&self.configuration()?, &words[1..])),
             ["delete" | "remove", _, ..] | ["location", "delete" | "remove", _, ..] => {
                 let ids = if words[0] == "location" { &words[2..] } else { &words[1..] };
                 self.change(|configuration| constraint::delete(configuration, ids))
@@ -596,15 +608,22 @@ impl Context<'_> {
             [verb @ ("standby" | "unstandby" | "maintenance" | "unmaintenance"), nodes @ ..] => {
                 self.node_mode(verb, nodes)
             }
-            ["attribute"] => print_lines(&property::show_node_attributes(&self.configuration()?, None)),
-            ["attribute", node] => {
-                print_lines(&property::show_node_attributes(&self.configuration()?, Some(node)))
+            [what @ ("attribute" | "utilization"), rest @ ..] if rest.len() < 2 => {
+                let (tag, title) = match *what {
+                    "attribute" => ("instance_attributes", "Attributes"),
+                    _ => ("utilization", "Utilization"),
+                };
+                let only = rest.first().copied();
+                print_lines(&property::show_node_sets(&self.configuration()?, tag, title, only)?)
             }
             ["attribute", ..] => {
                 self.change(|configuration| property::node_attribute(configuration, &words[1..]))
             }
+            ["utilization", ..] => {
+                self.change(|configuration| property::node_utilization(configuration, &words[1..]))
+            }
             _ => Err(Failure::usage(format!(
-                "Error: expected: pcs node standby|unstandby|maintenance|unmaintenance|attribute ...\n\n{USAGE}"
+                "Error: expected: pcs node standby|unstandby|maintenance|unmaintenance|attribute|utilization ...\n\n{USAGE}"
             ))),
         }
     }

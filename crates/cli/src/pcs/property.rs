@@ -203,26 +203,117 @@ fn set_node_attributes(configuration: &mut Configuration, node: NodeId, wanted: 
     configuration.set_pairs(set, wanted);
 }
 
-/// `node attribute` without arguments.
-pub fn show_node_attributes(configuration: &Configuration, only: Option<&str>) -> Vec<String> {
-    let Some(section) = configuration.section("nodes") else { return Vec::new() };
-    let mut lines = Vec::new();
-    for node in configuration.children(section) {
-        let name = configuration.attribute(node, "uname");
-        if only.is_some_and(|only| only != name) {
-            continue;
+/// `node attribute` and `node utilization` without values: the sets with this tag, of all nodes or of one.
+///
+/// # Errors
+/// The node that is named is not there.
+pub fn show_node_sets(
+    configuration: &Configuration,
+    tag: &str,
+    title: &str,
+    only: Option<&str>,
+) -> Result<Vec<String>> {
+    let section = configuration.section("nodes");
+    let mut nodes = section.map(|section| configuration.children(section)).unwrap_or_default();
+    if let Some(only) = only {
+        nodes.retain(|node| configuration.attribute(*node, "uname") == only);
+        if nodes.is_empty() {
+            return Err(format!("Unable to find a node: {only}").into());
         }
+    }
+    let mut lines = Vec::new();
+    for node in nodes {
         for set in configuration.children(node) {
             let pairs = configuration.pairs(set);
-            if configuration.name(set) != "instance_attributes" || pairs.is_empty() {
+            if configuration.name(set) != tag || pairs.is_empty() {
                 continue;
             }
-            lines.push(format!("Node: {name}"));
-            lines.push(format!("  Attributes: {}", configuration.id(set)));
+            lines.push(format!("Node: {}", configuration.attribute(node, "uname")));
+            lines.push(format!("  {title}: {}", configuration.id(set)));
             lines.extend(pairs.iter().map(|(name, value)| format!("    {name}={value}")));
         }
     }
-    lines
+    Ok(lines)
+}
+
+/// `resource utilization R n=v…` and `node utilization N n=v…`: `owner` is the element, `id` that of its set.
+fn set_utilization(
+    configuration: &mut Configuration,
+    owner: NodeId,
+    id: &str,
+    words: &[String],
+) -> Result<Told> {
+    let wanted = pairs(words)?;
+    for (name, value) in &wanted {
+        if !value.is_empty() && value.parse::<i64>().is_err() {
+            return Err(format!("Value of utilization attribute must be integer: '{name}={value}'").into());
+        }
+    }
+    let mut told = Told::default();
+    let strategy = configured(configuration).into_iter().find(|(name, _)| name == "placement-strategy");
+    if strategy.is_none_or(|(_, value)| value == "default") {
+        told.stderr.push(
+            "Warning: Utilization attributes configuration has no effect until cluster property option \
+             'placement-strategy' is set to one of the values: 'balanced', 'minimal', 'utilization'"
+                .to_owned(),
+        );
+    }
+    let removing = wanted.iter().all(|(_, value)| value.is_empty());
+    if !(removing && configuration.child(owner, "utilization").is_none()) {
+        let set = configuration.set_or_new(owner, "utilization", id);
+        configuration.set_pairs(set, &wanted);
+        if configuration.children(set).is_empty() {
+            configuration.document.remove(set);
+        }
+    }
+    Ok(told)
+}
+
+/// `resource utilization R n=v…`.
+pub fn resource_utilization(configuration: &mut Configuration, words: &[String]) -> Result<Told> {
+    let [id, rest @ ..] = words else { return Ok(Told::default()) };
+    let found = configuration.resource(id).filter(|found| configuration.name(*found) == "primitive");
+    let resource = found.ok_or_else(|| format!("Unable to find a resource: {id}"))?;
+    set_utilization(configuration, resource, &format!("{id}-utilization"), rest)
+}
+
+/// `node utilization N n=v…`.
+pub fn node_utilization(configuration: &mut Configuration, words: &[String]) -> Result<Told> {
+    let [name, rest @ ..] = words else { return Ok(Told::default()) };
+    let found = node_element(configuration, name);
+    let node = found.ok_or_else(|| format!("Unable to find a node: {name}"))?;
+    let id = format!("nodes-{}-utilization", configuration.id(node));
+    set_utilization(configuration, node, &id, rest)
+}
+
+/// `resource utilization [R]`: of all primitives that have any, or of one.
+///
+/// # Errors
+/// The one that is named is not there.
+pub fn show_resource_utilization(configuration: &Configuration, only: Option<&str>) -> Result<Vec<String>> {
+    let all = configuration.resources().into_iter();
+    let mut primitives: Vec<NodeId> = all.filter(|it| configuration.name(*it) == "primitive").collect();
+    if let Some(only) = only {
+        primitives.retain(|element| configuration.id(*element) == only);
+        if primitives.is_empty() {
+            return Err(format!("Unable to find a resource: {only}").into());
+        }
+    }
+    let mut lines = vec!["Resource Utilization:".to_owned()];
+    for element in primitives {
+        let mut pairs: Vec<(String, String)> =
+            utilization_sets(configuration, element).flat_map(|set| configuration.pairs(set)).collect();
+        pairs.sort();
+        let words: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if !words.is_empty() || only.is_some() {
+            lines.push(format!(" {}: {}", configuration.id(element), words.join(" ")));
+        }
+    }
+    Ok(lines)
+}
+
+fn utilization_sets(configuration: &Configuration, owner: NodeId) -> impl Iterator<Item = NodeId> {
+    configuration.children(owner).into_iter().filter(|set| configuration.name(*set) == "utilization")
 }
 
 /// `stonith level add LEVEL TARGET DEVICE… [id=ID]` (rule 5d.4).

@@ -236,8 +236,7 @@ fn operation_value(name: &str, value: &str) -> String {
             Some(truth) => u8::from(truth).to_string(),
             None => value.to_owned(),
         },
-        ("role", "Master") => "Promoted".to_owned(),
-        ("role", "Slave") => "Unpromoted".to_owned(),
+        ("role", _) => show::modern_role(value).to_owned(),
         _ => value.to_owned(),
     }
 }

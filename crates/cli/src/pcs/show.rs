@@ -194,6 +194,7 @@ fn operation_lines(configuration: &Configuration, operation: NodeId) -> Vec<Stri
             .document
             .attributes(operation)
             .filter(|(name, _)| !first.contains(name) && *name != "name" && *name != "id")
+            .map(|(name, value)| (name, if name == "role" { modern_role(value) } else { value }))
             .map(|(name, value)| format!("{name}={}", quoted(value))),
     );
     let mut lines = vec![
@@ -206,6 +207,15 @@ fn operation_lines(configuration: &Configuration, operation: NodeId) -> Vec<Stri
         );
     }
     lines
+}
+
+/// A role in the newer words.
+pub(super) fn modern_role(role: &str) -> &str {
+    match role {
+        "Master" => "Promoted",
+        "Slave" => "Unpromoted",
+        other => other,
+    }
 }
 
 fn attribute_sets(configuration: &Configuration, element: NodeId) -> Vec<String> {

@@ -4,10 +4,11 @@ use xml::NodeId;
 
 use super::removal::remove_constraints_of;
 use crate::configuration::Configuration;
+use crate::pcs::catalog::{AgentName, Catalog};
 use crate::pcs::constraint::Told;
 use crate::pcs::words::{Result, pairs};
 
-/// Puts a clone around a primitive or group, in its place.
+/// Puts a clone around a primitive or group, behind all other resources, as pcs always did.
 pub(super) fn wrap_in_clone(
     configuration: &mut Configuration,
     resource: NodeId,
@@ -18,12 +19,46 @@ pub(super) fn wrap_in_clone(
         return Err(format!("'{clone_id}' already exists").into());
     }
     let parent = configuration.document.parent(resource).ok_or("a resource without parent")?;
-    let index = configuration.children(parent).iter().position(|child| *child == resource).unwrap_or(0);
-    let element = configuration.document.insert_element(parent, index, "clone");
+    let element = configuration.document.append_element(parent, "clone");
     configuration.document.set_attribute(element, "id", clone_id);
     configuration.document.move_to(resource, element, Some(0));
     if !meta.is_empty() {
         configuration.set_meta(element, meta);
+    }
+    Ok(())
+}
+
+/// Only agents that know how to promote can be in a promotable clone.
+///
+/// # Errors
+/// The agent of what is to be cloned says that it does not.
+pub fn check_promotable(
+    configuration: &Configuration,
+    catalog: &dyn Catalog,
+    words: &[String],
+    force: bool,
+) -> Result<()> {
+    let Some(resource) = words.first().and_then(|id| configuration.resource(id)) else { return Ok(()) };
+    let members = configuration.descendants(resource).into_iter().chain([resource]);
+    for member in members.filter(|element| configuration.name(*element) == "primitive") {
+        let agent = AgentName {
+            class: configuration.attribute(member, "class").to_owned(),
+            provider: configuration.document.attribute(member, "provider").map(str::to_owned),
+            kind: configuration.attribute(member, "type").to_owned(),
+        };
+        // an agent that tells nothing of itself is not judged
+        let Ok(metadata) = catalog.metadata(&agent) else { continue };
+        let knows = |name: &str| metadata.actions.iter().any(|action| action.name == name);
+        if !(knows("promote") && knows("demote")) {
+            let text = format!(
+                "Clone option 'promotable' is not compatible with '{agent}' resource agent of resource '{}'",
+                configuration.id(member)
+            );
+            if !force {
+                return Err(format!("{text}, use --force to override").into());
+            }
+            eprintln!("Warning: {text}");
+        }
     }
     Ok(())
 }

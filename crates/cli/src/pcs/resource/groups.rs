@@ -90,7 +90,7 @@ pub(super) fn remove_if_empty_group(configuration: &mut Configuration, group: Op
     remove_other_references(configuration, &id);
 }
 
-/// `resource group remove G [R…]` and `ungroup`: members become top-level behind the group.
+/// `resource group remove G [R…]` and `ungroup`: members become top-level behind all other resources.
 pub fn group_remove(configuration: &mut Configuration, words: &[String]) -> Result<Told> {
     let [group_id, members @ ..] = words else {
         return Err("expected: group remove <group id> [resource id]...".into());
@@ -112,12 +112,18 @@ pub fn group_remove(configuration: &mut Configuration, words: &[String]) -> Resu
     {
         return Err(format!("there is no resource '{missing}' in the group '{group_id}'").into());
     }
-    let parent = configuration.document.parent(group).ok_or("a group without parent")?;
-    let first = configuration.children(parent).iter().position(|child| *child == group).unwrap_or(0) + 1;
-    for (index, child) in (first..).zip(leaving) {
-        configuration.document.move_to(child, parent, Some(index));
+    let resources = configuration.section_or_new("resources");
+    let clone = configuration.container(group);
+    for child in leaving {
+        configuration.document.move_to(child, resources, None);
     }
     remove_if_empty_group(configuration, Some(group));
+    if let Some(clone) = clone.filter(|clone| configuration.child(*clone, "group").is_none()) {
+        let id = configuration.id(clone).to_owned();
+        configuration.document.remove(clone);
+        remove_constraints_of(configuration, &id);
+        remove_other_references(configuration, &id);
+    }
     Ok(Told::default())
 }
 

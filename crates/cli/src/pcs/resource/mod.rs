@@ -9,7 +9,7 @@ mod operations;
 mod removal;
 
 pub use change::{meta, set_enabled, set_managed, update};
-pub use clones::{clone, unclone};
+pub use clones::{check_promotable, clone, unclone};
 pub use create::create;
 pub use groups::{group_add, group_list, group_remove};
 pub use operations::operation;

@@ -8,6 +8,7 @@ use super::change::primitive;
 use crate::configuration::Configuration;
 use crate::pcs::catalog::AgentMetadata;
 use crate::pcs::constraint::Told;
+use crate::pcs::show::modern_role;
 use crate::pcs::words::{Options, Result, pairs};
 
 /// Attributes that an `op` may have.
@@ -142,8 +143,8 @@ pub(super) fn complete_operations(
                     operation.options.insert("OCF_CHECK_LEVEL".into(), value.clone());
                 }
                 "interval" | "timeout" | "start-delay" | "role" => {
-                    let value = if name == "role" { modern_role(value) } else { value.clone() };
-                    operation.options.insert(name.clone(), value);
+                    let value = if name == "role" { modern_role(value) } else { value };
+                    operation.options.insert(name.clone(), value.to_owned());
                 }
                 _ => {}
             }
@@ -158,14 +159,6 @@ pub(super) fn complete_operations(
     }
     operations.sort_by(|left, right| (&left.name, left.interval()).cmp(&(&right.name, right.interval())));
     Ok(operations)
-}
-
-fn modern_role(role: &str) -> String {
-    match role {
-        "Master" => "Promoted".into(),
-        "Slave" => "Unpromoted".into(),
-        other => other.to_owned(),
-    }
 }
 
 fn refuse_duplicates(operations: &[Operation]) -> Result<()> {
