@@ -48,6 +48,9 @@ impl fmt::Display for Finding {
 /// More errors than this help nobody.
 const MAX_FINDINGS: usize = 200;
 
+/// A like name is looked for among all ids, so only the first findings get one.
+const MAX_HINTS: usize = 20;
+
 /// All findings in document order; none for a document that declares `none`. Only the first couple of hundred
 /// are told.
 pub fn validate(document: &Document) -> Vec<Finding> {
@@ -252,7 +255,11 @@ impl<'a> Validator<'a> {
         if self.ids.contains_key(target) {
             return;
         }
-        let hint = meant(self.similar_id(target));
+        if self.findings.len() >= MAX_FINDINGS {
+            return;
+        }
+        let hint =
+            if self.findings.len() < MAX_HINTS { meant(self.similar_id(target)) } else { String::new() };
         self.error(element, format!("IDREF attribute {name} references an unknown ID \"{target}\"{hint}"));
     }
 

@@ -163,7 +163,7 @@ impl<'c> Check<'c> {
     fn reference(&mut self, at: &At<'_>, id: Option<&Text>) {
         let Some(id) = id.filter(|id| !self.known.has(id)) else { return };
         let text = format!("Ignoring constraint '{}' because '{id}' is not a valid resource or tag", at.id);
-        let text = text + &hint(closest(self.known.names(), id));
+        let text = text + &self.known.hint(self.known.names(), id);
         self.fail(at, text);
     }
 
@@ -171,7 +171,7 @@ impl<'c> Check<'c> {
         for set in sets {
             for member in set.members.iter().filter(|member| !self.known.has(member)) {
                 let text = format!("{}: No resource found for {member}", set.id);
-                let text = text + &hint(closest(self.known.names(), member));
+                let text = text + &self.known.hint(self.known.names(), member);
                 self.notices.push(Notice::new(Severity::Error, Place { line: set.line, ..at.place() }, text));
             }
         }
@@ -193,7 +193,7 @@ impl<'c> Check<'c> {
 /// What to say if the constraint is for a node that is not known.
 pub(super) fn unknown_node(known: &Known<'_>, constraint: &LocationConstraint) -> Option<String> {
     let node = constraint.node.as_ref().filter(|node| !known.has_node(node))?;
-    let hint = hint(closest(known.nodes.iter().map(String::as_str), node));
+    let hint = known.hint(known.nodes.iter().map(String::as_str), node);
     Some(format!("Constraint '{}' is for node '{node}', which is not known{hint}", constraint.id))
 }
 

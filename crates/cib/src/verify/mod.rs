@@ -20,6 +20,7 @@ use crate::rule::RuleInput;
 use crate::text::Text;
 use crate::typed::Cib;
 use crate::value::{HealthScores, Score, ScoreText};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a configuration. `now` decides which rules on cluster options apply. The notices of
@@ -102,7 +103,12 @@ struct Known<'c> {
     templates: BTreeSet<&'c str>,
     tags: BTreeMap<&'c str, &'c [Text]>,
     nodes: BTreeSet<String>,
+    /// So many more times a like name is looked for: that takes as long as there are names.
+    hints_left: Cell<usize>,
 }
+
+/// How many unknown names get a like one suggested.
+const MOST_HINTS: usize = 100;
 
 impl<'c> Known<'c> {
     fn of(configuration: &'c Configuration) -> Known<'c> {
@@ -116,6 +122,7 @@ impl<'c> Known<'c> {
                 .filter_map(|node| node.uname.as_deref())
                 .map(str::to_owned)
                 .collect(),
+            hints_left: Cell::new(MOST_HINTS),
         };
         let mut pending: Vec<&Resource> = configuration.resources.iter().collect();
         while let Some(resource) = pending.pop() {
@@ -124,6 +131,13 @@ impl<'c> Known<'c> {
             pending.extend(resource.children());
         }
         known
+    }
+
+    /// What `name` may have been meant to be, of `candidates`, as a hint.
+    fn hint<'n>(&self, candidates: impl IntoIterator<Item = &'n str>, name: &str) -> String {
+        let Some(left) = self.hints_left.get().checked_sub(1) else { return String::new() };
+        self.hints_left.set(left);
+        hint(closest(candidates, name))
     }
 
     /// A resource, template or tag of that name exists. A clone's child may be named with an instance number.

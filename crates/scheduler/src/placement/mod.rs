@@ -17,6 +17,7 @@ mod choose_node;
 mod clone;
 pub mod colocation;
 mod criteria;
+mod depth;
 mod find;
 mod group;
 mod health;
@@ -136,9 +137,11 @@ pub fn assign(model: &mut Model) {
     model.placement.surroundings_changed();
     resource_order::sort(model);
     output::capacities(model, "Original");
-    place_connections(model);
+    let mut depth = depth::Depth::new(model);
+    place_connections(model, &mut depth);
     for resource in model.top.clone() {
         if !is_top_connection(model, resource) {
+            depth.shorten(model, resource);
             place(model, resource, None, Finality::Final);
         }
     }
@@ -146,13 +149,14 @@ pub fn assign(model: &mut Model) {
 }
 
 /// Rule 2.3.3: connections first, each preferring the target of its unfinished migration.
-fn place_connections(model: &mut Model) {
+fn place_connections(model: &mut Model, depth: &mut depth::Depth) {
     if !model.have_remote_nodes {
         return;
     }
     for resource in model.top.clone() {
         if is_top_connection(model, resource) {
             let target = model.resources[resource].partial_migration_target;
+            depth.shorten(model, resource);
             place(model, resource, target, Finality::Final);
         }
     }

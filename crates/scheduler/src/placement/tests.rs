@@ -383,6 +383,29 @@ fn a_dense_net_of_colocations_ends() {
     assert_eq!(cluster.placed().places.len(), 119);
 }
 
+/// Each placement waits for the one of its primary, and each merge looks at the dependents' dependents.
+#[test]
+fn chains_of_colocations_may_be_longer_than_a_stack_is_deep() {
+    const LENGTH: usize = 12_000;
+    for forward in [true, false] {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        for number in 0..LENGTH {
+            let (one, next) = (format!("r{number}"), format!("r{}", number + 1));
+            cluster.resources += &dummy(&one);
+            if number + 1 < LENGTH {
+                let (dependent, primary) = if forward { (&one, &next) } else { (&next, &one) };
+                cluster.constraints += &colocate(dependent, primary, "INFINITY");
+            }
+        }
+        cluster.constraints += &prefers(if forward { "r0" } else { "r11999" }, "n2", "10");
+        // a program's first thread has this stack
+        let placed = std::thread::Builder::new().stack_size(8 << 20).spawn(move || cluster.placed().places);
+        let places = placed.expect("a thread").join().expect("the plan ends");
+        assert_eq!(places.len(), LENGTH);
+        assert!(places.values().all(|node| node == "n2"), "forward {forward}");
+    }
+}
+
 #[test]
 fn a_promoted_location_lifts_an_instance_that_would_stay_unpromoted() {
     let mut cluster = Cluster::of(&["n1", "n2"]);

@@ -191,20 +191,52 @@ pub fn effect_of(
     remembered(model, source, id, factor)
 }
 
+/// An effect that is being computed.
+struct Walk {
+    key: Key,
+    nodes: Vec<NodeEffect>,
+    /// The walks that it goes on with, in order, and how many of them are added.
+    onward: Vec<Key>,
+    added: usize,
+}
+
+/// Chains may be longer than a stack is deep, so what a walk goes on with is computed beside it.
 fn remembered(model: &mut Model, source: ResourceId, id: ColocationId, factor: f32) -> Option<Rc<Effect>> {
     let key = (source, id, factor.to_bits());
-    if let Some(known) = model.placement.effects.known.get(&key) {
-        return known.clone();
+    let mut open = Vec::new();
+    if !model.placement.effects.known.contains_key(&key) {
+        open.extend(begin(model, key));
     }
+    while let Some(walk) = open.last_mut() {
+        let Some(&next) = walk.onward.get(walk.added) else {
+            let effect = Effect { nodes: std::mem::take(&mut walk.nodes) };
+            model.placement.effects.known.insert(walk.key, Some(Rc::new(effect)));
+            open.pop();
+            continue;
+        };
+        match model.placement.effects.known.get(&next) {
+            Some(Some(inner)) => {
+                for (effect, more) in walk.nodes.iter_mut().zip(&inner.nodes) {
+                    *effect = effect.then(*more);
+                }
+                walk.added += 1;
+                model.placement.effects.uses_mut(next.0).users.push(walk.key.0);
+            }
+            Some(None) => {
+                open.pop();
+            }
+            None => open.extend(begin(model, next)),
+        }
+    }
+    model.placement.effects.known.get(&key).cloned().flatten()
+}
+
+/// A walk that has added the wishes of its source; `None` if it cannot be remembered.
+fn begin(model: &mut Model, key: Key) -> Option<Walk> {
+    let (source, id, factor) = (key.0, key.1, f32::from_bits(key.2));
     // while it is being computed it counts as one that cannot be remembered: a loop leads back here
     model.placement.effects.known.insert(key, None);
     model.placement.effects.uses_mut(source).keys.push(key);
-    let effect = computed(model, source, id, factor).map(Rc::new);
-    model.placement.effects.known.insert(key, effect.clone());
-    effect
-}
-
-fn computed(model: &mut Model, source: ResourceId, id: ColocationId, factor: f32) -> Option<Effect> {
     let start = match model.resources[source].is_group() {
         true => *model.resources[source].children.first()?,
         false => source,
@@ -219,7 +251,7 @@ fn computed(model: &mut Model, source: ResourceId, id: ColocationId, factor: f32
     }
     let wishes = Wishes::new(model, start, id, None);
     let mut memory = Memory::default();
-    let mut nodes: Vec<NodeEffect> = model
+    let nodes: Vec<NodeEffect> = model
         .nodes
         .ids()
         .map(|node| NodeEffect::of(wishes.amount(node, start, factor, &mut memory)))
@@ -227,24 +259,19 @@ fn computed(model: &mut Model, source: ResourceId, id: ColocationId, factor: f32
     let dependent = model.colocations[id].dependent;
     for read in [start, dependent] {
         if read != source {
-            let key = (source, id, factor.to_bits());
             model.placement.effects.uses_mut(read).keys.push(key);
             model.placement.effects.uses_mut(read).users.push(source);
         }
     }
-    for next in with_this(model, start) {
-        let colocation = &model.colocations[next];
-        let (dependent, score) = (colocation.dependent, colocation.score);
-        if !has_influence(model, next, colocation.primary) {
-            continue;
-        }
-        let inner = remembered(model, dependent, next, scaled(factor, score))?;
-        model.placement.effects.uses_mut(dependent).users.push(source);
-        for (effect, more) in nodes.iter_mut().zip(&inner.nodes) {
-            *effect = effect.then(*more);
-        }
-    }
-    Some(Effect { nodes })
+    let onward = with_this(model, start)
+        .into_iter()
+        .filter(|next| has_influence(model, *next, model.colocations[*next].primary))
+        .map(|next| {
+            let colocation = &model.colocations[next];
+            (colocation.dependent, next, scaled(factor, colocation.score).to_bits())
+        })
+        .collect();
+    Some(Walk { key, nodes, onward, added: 0 })
 }
 
 #[cfg(test)]

@@ -127,6 +127,9 @@ pub fn merge_primaries(model: &mut Model, source: ResourceId) -> Draft {
 /// paths would never end.
 const STEP_LIMIT: u32 = 20_000;
 
+/// Wishes from farther away do not count: each step is a call inside the one before, and a stack holds so many only.
+const DEEPEST: u32 = 2_000;
+
 /// How far the merge that is going on has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
@@ -152,6 +155,9 @@ fn enter(model: &mut Model, source: ResourceId) -> Option<(ResourceId, [Resource
     let progress = &mut model.placement.progress;
     if progress.depth == 0 {
         *progress = Progress { merge: progress.merge + 1, ..Progress::default() };
+    }
+    if progress.depth >= DEEPEST {
+        return None;
     }
     let (merge, exhausted) = (progress.merge, progress.steps >= STEP_LIMIT);
     let last_visit = std::mem::replace(&mut model.placement.marks_mut(source).last_merge, merge);
