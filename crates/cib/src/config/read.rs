@@ -3,6 +3,7 @@
 use super::*;
 use crate::reader::Reader;
 use crate::value::{Score, parse_integer};
+use rustc_hash::FxHashSet;
 use xml::Element;
 
 impl<'a> Reader<'a> {
@@ -49,10 +50,11 @@ impl<'a> Reader<'a> {
 
     fn nodes(&mut self, section: Element<'a>) -> Vec<Node> {
         let mut nodes: Vec<Node> = Vec::new();
+        let mut names = FxHashSet::default();
         for element in children_named(section, "node") {
             let Some(id) = self.required_id(element) else { continue };
             let uname = self.attr(element, "uname");
-            if let Some(name) = uname.clone().filter(|name| has_node_named(&nodes, name)) {
+            if let Some(name) = uname.as_ref().filter(|name| !names.insert(name.to_ascii_lowercase())) {
                 self.warning(element, format!("More than one node entry has name '{name}'"));
             }
             let node = self.node(element, id, uname);
@@ -258,10 +260,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn xml_attributes(&mut self, element: Element<'a>) -> XmlAttributes {
         XmlAttributes(element.attributes().map(|(name, value)| (self.text(name), self.text(value))).collect())
     }
-}
-
-fn has_node_named(nodes: &[Node], name: &str) -> bool {
-    nodes.iter().any(|node| node.uname.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// The only child of that name: a section that occurs twice counts as absent (rule 1.1.4).

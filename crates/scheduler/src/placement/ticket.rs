@@ -2,7 +2,7 @@
 
 use super::find;
 use crate::actions;
-use crate::model::{Cause, LossPolicy, Model, ResourceId, Severity, Ticket, TicketId};
+use crate::model::{Cause, LossPolicy, Model, ResourceId, Severity, TicketId};
 use cib::config::TicketConstraint;
 use cib::value::{Role, Score};
 
@@ -24,7 +24,7 @@ struct Demand {
 
 fn try_unpack(model: &mut Model, constraint: &TicketConstraint) -> Result<(), String> {
     let name = constraint.ticket.as_deref().ok_or("it names no ticket")?;
-    let ticket = find_or_add(model, name);
+    let ticket = crate::state::ticket(model, name);
     if constraint.sets.is_empty() {
         let id = constraint.rsc.as_deref().ok_or("it names no resource")?;
         return apply_to(model, ticket, constraint, &[id], constraint.rsc_role.as_deref());
@@ -33,14 +33,6 @@ fn try_unpack(model: &mut Model, constraint: &TicketConstraint) -> Result<(), St
         apply_to(model, ticket, constraint, &set.members, set.role.as_deref())?;
     }
     Ok(())
-}
-
-/// The ticket; one that only constraints mention is not granted (rule 1.8.1).
-fn find_or_add(model: &mut Model, name: &str) -> TicketId {
-    let known = model.tickets.iter().find(|(_, ticket)| *ticket.id == *name).map(|(id, _)| id);
-    known.unwrap_or_else(|| {
-        model.tickets.push(Ticket { id: name.into(), granted: false, standby: false, last_granted: -1 })
-    })
 }
 
 fn apply_to<N: AsRef<str>>(

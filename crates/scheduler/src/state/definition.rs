@@ -4,7 +4,7 @@
 //! (guest connections, parts of bundles, removed resources) look the same as configured ones.
 
 use crate::model::{Agent, Index, Name};
-use cib::config::{Configuration, Operation, Primitive, Resource, ResourceKind, XmlAttributes};
+use cib::config::{Operation, Primitive, Resource, ResourceKind, XmlAttributes};
 use cib::nvpair::{Block, Pair};
 use rustc_hash::FxHashSet;
 use std::borrow::Cow;
@@ -106,11 +106,15 @@ impl Deref for Operations<'_> {
 }
 
 impl<'a> Definition<'a> {
-    /// The definition of a configured element; `None` if its template is missing or itself.
-    pub fn of(configuration: &'a Configuration, resource: &'a Resource) -> Option<Definition<'a>> {
+    /// The definition of a configured element; `None` if its template is missing or itself. `template` finds a
+    /// template by its id.
+    pub(super) fn of(
+        resource: &'a Resource,
+        template: impl FnOnce(&str) -> Option<&'a Resource>,
+    ) -> Option<Definition<'a>> {
         match &resource.kind {
             ResourceKind::Primitive(primitive) => match &primitive.template {
-                Some(template) => from_template(configuration, resource, primitive, template),
+                Some(id) => from_template(resource, primitive, template(id)?),
                 None => Some(plain(resource, Some(primitive))),
             },
             _ => Some(plain(resource, None)),
@@ -187,15 +191,13 @@ fn plain<'a>(resource: &'a Resource, primitive: Option<&'a Primitive>) -> Defini
 
 /// Rule 1.9.2.1: the template's element with the resource's id, the resource's children after its own.
 fn from_template<'a>(
-    configuration: &'a Configuration,
     resource: &'a Resource,
     primitive: &'a Primitive,
-    template: &str,
+    template: &'a Resource,
 ) -> Option<Definition<'a>> {
-    if *template == *resource.id {
+    if template.id == resource.id {
         return None;
     }
-    let template = configuration.templates.iter().find(|candidate| *candidate.id == *template)?;
     let ResourceKind::Primitive(base) = &template.kind else { return None };
     let attributes = template.attributes.0.iter().map(|(name, value)| {
         let value = if **name == *"id" { resource.id.clone() } else { value.clone() };

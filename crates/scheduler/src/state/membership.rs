@@ -2,7 +2,7 @@
 
 use super::nodes;
 use crate::actions::fencing::fence_node;
-use crate::model::{Model, NodeId, NodeKind, Ticket};
+use crate::model::{Model, NodeId, NodeKind};
 use cib::options::NoQuorumPolicy;
 use cib::status::NodeState;
 use cib::value::{self, Score, Timestamp};
@@ -23,20 +23,13 @@ pub(super) fn unpack(model: &mut Model) {
 
 /// Rule 1.8.1; an element that repeats a ticket overwrites it.
 fn unpack_tickets(model: &mut Model) {
-    for state in &model.cib.status.tickets {
-        let ticket = Ticket {
-            id: state.id.clone(),
-            granted: state.granted,
-            standby: state.standby,
-            last_granted: state.last_granted.unwrap_or(-1),
-        };
-        let known = model.tickets.values_mut().find(|known| known.id == state.id);
-        match known {
-            Some(known) => *known = ticket,
-            None => {
-                model.tickets.push(ticket);
-            }
-        }
+    let cib = model.cib;
+    for state in &cib.status.tickets {
+        let id = super::ticket(model, &state.id);
+        let ticket = &mut model.tickets[id];
+        ticket.granted = state.granted;
+        ticket.standby = state.standby;
+        ticket.last_granted = state.last_granted.unwrap_or(-1);
     }
 }
 

@@ -33,7 +33,9 @@ pub use values::{
     Table, definition, operation, operation_meta, operation_parameters, operations, parameters,
 };
 
-use crate::model::{Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity, Tag};
+use crate::model::{
+    Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity, Tag, Ticket, TicketId,
+};
 use cib::iso8601::DateTime;
 use cib::options::{EffectiveOptions, NoQuorumPolicy};
 use cib::rule::RuleInput;
@@ -50,6 +52,9 @@ pub struct Extra<'a> {
     node_by_id: Index<String, NodeId>,
     node_by_name: Index<String, NodeId>,
     by_id: Index<Name, ResourceId>,
+    ticket_by_id: Index<Name, TicketId>,
+    /// Positions of the first template of each id.
+    template_by_id: Index<&'a str, usize>,
     /// Resources with the id of another one (removed ones whose id is used for something else now).
     namesakes: Index<Name, Vec<ResourceId>>,
     /// Resources by the name that history uses for them, where it differs from the id.
@@ -83,6 +88,8 @@ impl Default for Extra<'_> {
             node_by_id: Index::default(),
             node_by_name: Index::default(),
             by_id: Index::default(),
+            ticket_by_id: Index::default(),
+            template_by_id: Index::default(),
             namesakes: Index::default(),
             by_history_name: Index::default(),
             instances_of: Index::default(),
@@ -114,6 +121,18 @@ pub fn build(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions) -> Model
     history::replay(&mut model);
     model.have_nameless_nodes = model.nodes.values().any(|node| !node.has_name());
     model
+}
+
+/// The ticket of this name, made if there is none yet: not granted (rule 1.8.1).
+pub(crate) fn ticket(model: &mut Model, name: &str) -> TicketId {
+    if let Some(known) = model.state.ticket_by_id.get(name) {
+        return *known;
+    }
+    let name: Name = name.into();
+    let made = Ticket { id: name.clone(), granted: false, standby: false, last_granted: -1 };
+    let id = model.tickets.push(made);
+    model.state.ticket_by_id.insert(name, id);
+    id
 }
 
 /// The newest feature set that this scheduler understands.

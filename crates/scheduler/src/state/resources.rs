@@ -57,13 +57,11 @@ impl Blueprint<'_> {
 /// Unpacks all configured resources, then the implicit guest connections, and links and sorts them
 /// (rules 1.9.1.1–1.9.1.4).
 pub(super) fn unpack_all<'a>(model: &mut Model<'a>, guests: Vec<Definition<'a>>) {
-    model.templates = model
-        .cib
-        .configuration
-        .templates
-        .iter()
-        .map(|template| crate::model::Tag { id: template.id.clone(), members: Vec::new() })
-        .collect();
+    let cib = model.cib;
+    for (position, template) in cib.configuration.templates.iter().enumerate() {
+        model.templates.push(crate::model::Tag { id: template.id.clone(), members: Vec::new() });
+        model.state.template_by_id.entry(&template.id).or_insert(position);
+    }
     for resource in &model.cib.configuration.resources {
         match blueprint(model, resource) {
             Some(plan) => {
@@ -91,14 +89,21 @@ pub(super) fn ignored(model: &mut Model, id: &str, line: u32) {
     model.notice(Severity::ConfigurationError, text, Some(line));
 }
 
+/// The position of the template of this id, the first one, in the configuration and in the model.
+fn template_position(model: &Model, id: &str) -> Option<usize> {
+    model.state.template_by_id.get(id).copied()
+}
+
 /// The plan of a configured element; `None` if it is not valid.
 pub(super) fn blueprint<'a>(model: &mut Model<'a>, resource: &'a config::Resource) -> Option<Blueprint<'a>> {
-    let definition = Definition::of(&model.cib.configuration, resource)?;
+    let cib = model.cib;
+    let template = |id: &str| Some(&cib.configuration.templates[template_position(model, id)?]);
+    let definition = Definition::of(resource, template)?;
     let kind = match &resource.kind {
         config::ResourceKind::Primitive(primitive) => {
             if let Some(template) = &primitive.template {
-                if let Some(known) = model.templates.iter_mut().find(|known| known.id == *template) {
-                    known.members.push(resource.id.clone());
+                if let Some(position) = template_position(model, template) {
+                    model.templates[position].members.push(resource.id.clone());
                 }
             }
             return primitive_blueprint(model, definition);
