@@ -37,6 +37,26 @@ impl CibDocument {
         })
     }
 
+    /// Makes these changes, whose steps of `num_updates` were taken before ([`CibDocument::step`]). What a history
+    /// stands in is there afterwards, even if the history itself came and went meanwhile.
+    pub fn write_histories_late(&mut self, changes: &[HistoryChange<'_>]) {
+        let step = self.version();
+        self.edit_status(|document, status| {
+            for change in changes {
+                resources_of(document, status, &change.node, &mut false);
+                write(document, status, change);
+            }
+            true
+        });
+        step.write_to(self.tree_mut());
+    }
+
+    /// Takes a step of `num_updates` for a change of the status that is written later.
+    pub fn step(&mut self) {
+        let after = self.version().next_update();
+        after.write_to(self.tree_mut());
+    }
+
     /// A change of `status` that cannot fail; `edit` says whether it changed anything.
     fn edit_status(&mut self, edit: impl FnOnce(&mut Document, NodeId) -> bool) -> Applied {
         let before = self.version();
@@ -61,15 +81,20 @@ impl CibDocument {
 fn write(document: &mut Document, status: NodeId, change: &HistoryChange<'_>) -> bool {
     let Some(element) = &change.element else { return remove(document, status, change) };
     let mut changed = false;
-    let state = with_id(document, status, "node_state", &change.node, &mut changed);
-    let lrm = only(document, state, "lrm", &mut changed);
-    if document.attribute(lrm, "id").is_none() {
-        document.set_attribute(lrm, "id", &change.node);
-    }
-    let resources = only(document, lrm, "lrm_resources", &mut changed);
+    let resources = resources_of(document, status, &change.node, &mut changed);
     let resource = with_id(document, resources, "lrm_resource", &change.resource, &mut changed);
     changed |= assign(document, resource, &element.attributes);
     write_entries(document, resource, &element.entries) || changed
+}
+
+/// What the histories of a node stand in; made if missing.
+fn resources_of(document: &mut Document, status: NodeId, node: &str, changed: &mut bool) -> NodeId {
+    let state = with_id(document, status, "node_state", node, changed);
+    let lrm = only(document, state, "lrm", changed);
+    if document.attribute(lrm, "id").is_none() {
+        document.set_attribute(lrm, "id", node);
+    }
+    only(document, lrm, "lrm_resources", changed)
 }
 
 fn remove(document: &mut Document, status: NodeId, change: &HistoryChange<'_>) -> bool {
@@ -115,30 +140,32 @@ fn write_entries(document: &mut Document, resource: NodeId, entries: &[Attribute
     changed
 }
 
-/// The element gets these attributes and no others.
+/// The element gets these attributes and no others, in this order: what stands in the end does not depend on
+/// what stood there before, so that replicas may leave steps out.
 fn assign(document: &mut Document, node: NodeId, attributes: &Attributes<'_>) -> bool {
     let mut changed = false;
     for (position, (name, value)) in attributes.iter().enumerate() {
-        // nearly always they stand in this order already
         changed |= match document.attribute_at(node, position) {
             Some((standing, _)) if standing == *name => document.set_attribute_at(node, position, value),
-            _ if document.attribute(node, name) == Some(&**value) => false,
-            _ => {
+            Some(_) => return assign_anew(document, node, attributes),
+            None => {
                 document.set_attribute(node, name, value);
                 true
             }
         };
     }
     if document.attributes(node).len() != attributes.len() {
-        let wanted = |name: &str| attributes.iter().any(|(known, _)| *known == name);
-        let surplus: Vec<String> =
-            document.attributes(node).map(|(name, _)| name.to_owned()).filter(|name| !wanted(name)).collect();
-        changed |= !surplus.is_empty();
-        for name in surplus {
-            document.remove_attribute(node, &name);
-        }
+        return assign_anew(document, node, attributes);
     }
     changed
+}
+
+fn assign_anew(document: &mut Document, node: NodeId, attributes: &Attributes<'_>) -> bool {
+    document.clear_attributes(node);
+    for (name, value) in attributes {
+        document.set_attribute(node, name, value);
+    }
+    true
 }
 
 fn find(document: &Document, parent: NodeId, name: &str, id: &str) -> Option<NodeId> {

@@ -323,6 +323,13 @@ impl History {
         self.in_flight.range(from..).take_while(move |(key, _)| key.node == node && key.resource == resource)
     }
 
+    /// Whether the CIB has anything to show of a resource on a node.
+    #[must_use]
+    pub fn shows(&self, node: NodeId, resource: &str) -> bool {
+        self.resource(node, resource).is_some()
+            || self.pending(node, resource).any(|(_, operation)| operation.recorded)
+    }
+
     /// What the CIB has to show of a resource on a node: what is confirmed, with what is pending on top of it.
     #[must_use]
     pub fn change<'a>(&'a self, node: NodeId, resource: &'a str) -> HistoryChange<'a> {
@@ -450,10 +457,10 @@ fn between_spaces(names: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn entry(operation: &str, interval: u64, exit_code: i32) -> Entry {
+    pub(crate) fn entry(operation: &str, interval: u64, exit_code: i32) -> Entry {
         Entry {
             key: format!("web_{operation}_{interval}"),
             operation: operation.to_owned(),

@@ -14,16 +14,21 @@ use cib::rule::RuleInput;
 use cib::{CibDocument, Origin};
 
 use crate::fencing::devices::Devices;
+use crate::history::History;
 use crate::join::FEATURE_SET;
+use crate::membership::NodeId;
 use crate::request::{CibChange, CibOperation, CibQuery, Client, Refusal, RefusalCode};
 use crate::text::xpath_literal;
 
 pub use cib::Version;
 
 /// The replica.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Replica {
     document: CibDocument,
+    /// Histories (node, resource) of which the document does not show the newest yet, with their places in the
+    /// order in which they fell behind. Whoever looks at the status has them written first.
+    behind: BTreeMap<(NodeId, String), usize>,
     /// The typed form, made when asked for; forgotten with each change.
     typed: OnceCell<Arc<cib::Cib>>,
     /// What depends on the configuration only.
@@ -32,7 +37,7 @@ pub struct Replica {
     words: OnceCell<BTreeSet<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     options: ClusterOptions,
     values: Vec<(String, String)>,
@@ -65,7 +70,13 @@ impl Replica {
             None => (empty(), Vec::new()),
         };
         (
-            Replica { document, typed: OnceCell::new(), settings: OnceCell::new(), words: OnceCell::new() },
+            Replica {
+                document,
+                behind: BTreeMap::new(),
+                typed: OnceCell::new(),
+                settings: OnceCell::new(),
+                words: OnceCell::new(),
+            },
             problems,
         )
     }
@@ -76,22 +87,34 @@ impl Replica {
         self.document.version()
     }
 
+    /// The document, for those who look at its status.
+    fn shown(&self) -> &CibDocument {
+        debug_assert!(self.is_up_to_date(), "the status is looked at while histories are behind");
+        &self.document
+    }
+
+    /// The same, for changes.
+    fn shown_mut(&mut self) -> &mut CibDocument {
+        debug_assert!(self.is_up_to_date(), "the status is changed while histories are behind");
+        &mut self.document
+    }
+
     /// Digest by which replicas are compared.
     #[must_use]
     pub fn digest(&self) -> String {
-        self.document.digest()
+        self.shown().digest()
     }
 
     /// The whole document, status included.
     #[must_use]
     pub fn text(&self) -> String {
-        self.document.document().to_string()
+        self.shown().document().to_string()
     }
 
     /// The whole document with `execution-date`, as inputs of plans are saved.
     #[must_use]
     pub fn text_at(&self, now: i64) -> String {
-        let mut document = self.document.document().clone();
+        let mut document = self.shown().document().clone();
         let root = document.root();
         document.set_attribute(root, "execution-date", &now.to_string());
         document.to_pretty()
@@ -112,7 +135,16 @@ impl Replica {
     /// The typed form of the whole document.
     #[must_use]
     pub fn typed(&self) -> Arc<cib::Cib> {
-        self.typed.get_or_init(|| Arc::new(cib::Cib::from_document(self.document.document()).0)).clone()
+        self.typed.get_or_init(|| Arc::new(cib::Cib::from_document(self.shown().document()).0)).clone()
+    }
+
+    /// A typed form whose configuration is right; its status may be older.
+    fn configured(&self) -> Arc<cib::Cib> {
+        if self.is_up_to_date() {
+            return self.typed();
+        }
+        let known = self.typed.get().cloned();
+        known.unwrap_or_else(|| Arc::new(cib::Cib::from_document(self.document.document()).0))
     }
 
     /// Becomes a copy of another replica. Refused, with the reason, if the text is no CIB this program knows.
@@ -128,8 +160,8 @@ impl Replica {
     pub fn apply(&mut self, changes: &[CibOperation], node: &str, at: i64) -> Result<(), String> {
         let origin = Origin { node: node.to_owned(), client: "systole".to_owned(), at, ..Origin::default() };
         let outcome = match changes {
-            [one] => self.document.apply(one, &origin),
-            all => self.document.apply(&CibOperation::Transaction(all.to_vec()), &origin),
+            [one] => self.shown_mut().apply(one, &origin),
+            all => self.shown_mut().apply(&CibOperation::Transaction(all.to_vec()), &origin),
         };
         let applied = outcome.map_err(|refusal| refusal.to_string())?;
         if applied.changed() {
@@ -142,9 +174,43 @@ impl Replica {
         Ok(())
     }
 
+    /// Takes one step of the version for news of these histories. They are written when they are wanted
+    /// ([`Replica::catch_up`]), for most are followed by others before anybody looks; but at once if one of them
+    /// ends, for its place in the status would depend on whether it had been written.
+    pub fn fall_behind<'a>(&mut self, history: &History, of: impl IntoIterator<Item = (NodeId, &'a str)>) {
+        let mut ends = false;
+        for (node, resource) in of {
+            let place = self.behind.len();
+            self.behind.entry((node, resource.to_owned())).or_insert(place);
+            ends |= !history.shows(node, resource);
+        }
+        self.document.step();
+        self.forget(false);
+        if ends {
+            self.catch_up(history);
+        }
+    }
+
+    /// Whether the status shows all that is known.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.behind.is_empty()
+    }
+
+    /// Writes what fell behind, in the order in which it did: the document becomes the same whenever, and however
+    /// often, this is called.
+    pub fn catch_up(&mut self, history: &History) {
+        let mut behind: Vec<((NodeId, String), usize)> =
+            std::mem::take(&mut self.behind).into_iter().collect();
+        behind.sort_by_key(|(_, place)| *place);
+        let changes: Vec<HistoryChange<'_>> =
+            behind.iter().map(|((node, resource), _)| history.change(*node, resource)).collect();
+        self.document.write_histories_late(&changes);
+    }
+
     /// Makes the status show these histories, as one step.
     pub fn write_histories(&mut self, changes: &[HistoryChange<'_>]) {
-        if self.document.write_histories(changes).changed() {
+        if self.shown_mut().write_histories(changes).changed() {
             self.forget(false);
         }
     }
@@ -154,7 +220,7 @@ impl Replica {
     #[must_use]
     pub fn histories(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String, Vec<String>)> {
         let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        let status = self.document.document().root_element().child("status");
+        let status = self.shown().document().root_element().child("status");
         let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
         let of_state = |state: xml::Element<'_>| {
             let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
@@ -176,11 +242,11 @@ impl Replica {
             at,
         };
         if change.dry_run {
-            let mut copy = self.document.clone();
+            let mut copy = self.shown().clone();
             copy.apply(&change.operation, &origin).map_err(refusal)?;
             return Ok(Changed { would_be: Some(copy.to_file()), ..Changed::default() });
         }
-        let applied = self.document.apply(&change.operation, &origin).map_err(refusal)?;
+        let applied = self.shown_mut().apply(&change.operation, &origin).map_err(refusal)?;
         if applied.changed() {
             self.forget(true);
         }
@@ -203,13 +269,13 @@ impl Replica {
             no_children: query.no_children,
             restricted: self.restriction(&query.client),
         };
-        self.document.query(&query).map_err(refusal)
+        self.shown().query(&query).map_err(refusal)
     }
 
     /// Whether anything matches.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        xml::xpath::select(self.document.document(), path).is_ok_and(|found| !found.is_empty())
+        xml::xpath::select(self.shown().document(), path).is_ok_and(|found| !found.is_empty())
     }
 
     /// Whether anything in the configuration has this value: the name of a node attribute is one where a rule
@@ -242,7 +308,7 @@ impl Replica {
     /// Fence devices and topology.
     #[must_use]
     pub fn devices(&self, now: i64) -> Devices {
-        Devices::read(&self.typed(), &rule_input(now))
+        Devices::read(&self.configured(), &rule_input(now))
     }
 
     /// Ids and names of the cluster nodes in the configuration.
@@ -284,7 +350,7 @@ impl Replica {
 
     fn settings(&self, now: i64) -> &Settings {
         self.settings.get_or_init(|| {
-            let typed = self.typed();
+            let typed = self.configured();
             let effective = typed.cluster_options(&rule_input(now));
             let values =
                 effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
@@ -379,4 +445,91 @@ fn rule_input(now: i64) -> RuleInput<'static> {
 #[must_use]
 pub fn node_state_path(id: &str) -> String {
     format!("/cib/status/node_state[@id={}]", xpath_literal(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::tests::entry;
+    use crate::history::{Entry, InFlight, InFlightKey};
+    use crate::operation::AgentName;
+
+    /// What happens to the history of one of a few resources on one of two nodes.
+    #[derive(Clone, Debug)]
+    enum News {
+        Ordered,
+        Done { failed: bool, reloadable: bool },
+        Dropped,
+        Forgotten,
+    }
+
+    fn news() -> impl Strategy<Value = (u32, usize, u64, News)> {
+        let what = prop_oneof![
+            3 => Just(News::Ordered),
+            3 => any::<(bool, bool)>().prop_map(|(failed, reloadable)| News::Done { failed, reloadable }),
+            1 => Just(News::Dropped),
+            1 => Just(News::Forgotten),
+        ];
+        (1..3u32, 0..3usize, prop_oneof![Just(0u64), Just(10_000)], what)
+    }
+
+    fn take(history: &mut History, number: usize, node: NodeId, resource: &str, interval: u64, news: &News) {
+        let agent = AgentName { class: "ocf".into(), provider: Some("x".into()), agent_type: "y".into() };
+        let operation = if interval == 0 { "start" } else { "monitor" };
+        let key = InFlightKey {
+            node,
+            resource: resource.into(),
+            key: format!("{resource}_{operation}_{interval}"),
+        };
+        let mut entry = Entry {
+            call_id: number as i64,
+            migration: number.is_multiple_of(3).then(|| ("node1".into(), "node2".into())),
+            ..entry(operation, interval, 0)
+        };
+        match news {
+            News::Ordered => {
+                let digest = String::new();
+                let one =
+                    InFlight { agent, entry, recorded: !number.is_multiple_of(7), digest, anonymous: false };
+                history.in_flight.insert(key, one);
+            }
+            News::Done { failed, reloadable } => {
+                history.in_flight.remove(&key);
+                entry.exit_code = i32::from(*failed);
+                entry.digests.restart = reloadable.then(|| (" a ".into(), "1".into()));
+                history.resource_mut(node, resource, &agent).record(resource, &entry);
+            }
+            News::Dropped => {
+                history.in_flight.remove(&key);
+            }
+            News::Forgotten => {
+                history.nodes.entry(node).or_default().remove(resource);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn replicas_are_equal_whenever_they_catch_up(
+            all in proptest::collection::vec((news(), any::<bool>()), 1..40),
+        ) {
+            let (mut early, mut late) = (Replica::load(None).0, Replica::load(None).0);
+            let mut history = History::default();
+            for (number, ((node, resource, interval, news), looked_at)) in all.iter().enumerate() {
+                let (node, resource) = (NodeId(*node), ["a", "b", "c"][*resource]);
+                take(&mut history, number, node, resource, *interval, news);
+                for replica in [&mut early, &mut late] {
+                    replica.fall_behind(&history, [(node, resource)]);
+                }
+                if *looked_at {
+                    early.catch_up(&history);
+                }
+            }
+            early.catch_up(&history);
+            late.catch_up(&history);
+            prop_assert_eq!(early.text(), late.text());
+        }
+    }
 }

@@ -329,8 +329,18 @@ impl Node {
         self.show_histories(changed.iter().map(|(node, resource)| (*node, resource.as_str())));
     }
 
-    /// Makes the CIB show what is known of these resources on these nodes, as one step.
-    pub(super) fn show_histories<'a>(&mut self, of: impl IntoIterator<Item = (NodeId, &'a str)>) {
+    /// Makes the CIB show what is known of these resources on these nodes, as one step, whose text may come later.
+    fn show_histories<'a>(&mut self, of: impl Iterator<Item = (NodeId, &'a str)>) {
+        let mut of = of.peekable();
+        if of.peek().is_some() {
+            let before = self.replica.version();
+            self.replica.fall_behind(&self.history, of);
+            self.after_own_change(before);
+        }
+    }
+
+    /// The same at once, and without a step if everything is shown so already.
+    pub(super) fn write_histories<'a>(&mut self, of: impl IntoIterator<Item = (NodeId, &'a str)>) {
         let before = self.replica.version();
         let changes: Vec<HistoryChange<'_>> =
             of.into_iter().map(|(node, resource)| self.history.change(node, resource)).collect();
@@ -339,7 +349,7 @@ impl Node {
     }
 
     fn show_history(&mut self, node: NodeId, resource: &str) {
-        self.show_histories([(node, resource)]);
+        self.show_histories(std::iter::once((node, resource)));
     }
 
     fn journal_start(&mut self, transition: u64, item: &Work, out: &mut Outbox) {
@@ -380,14 +390,16 @@ impl Node {
             key: result.entry.key.clone(),
         };
         let same_order = |operation: &InFlight| operation.entry.transition_key == result.entry.transition_key;
-        let was_in_flight = !result.repeated && self.history.in_flight.get(&key).is_some_and(same_order);
+        let in_flight = self.history.in_flight.get(&key).filter(|one| !result.repeated && same_order(one));
+        let was_in_flight = in_flight.is_some();
+        let was_shown = in_flight.is_some_and(|operation| operation.recorded);
         if was_in_flight {
             self.history.in_flight.remove(&key);
         }
         let known = self.already_recorded(&result);
         if result.recorded && result.entry.status != ExecutionStatus::Cancelled {
             self.record(&result);
-        } else if was_in_flight {
+        } else if was_shown {
             self.show_history(result.node, &result.resource);
         }
         let event = self.journal_result(&key, &result, out);

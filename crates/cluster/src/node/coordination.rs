@@ -110,6 +110,7 @@ impl Node {
             });
             self.advance(out);
         } else if self.may_plan() {
+            self.catch_up();
             self.plan(out);
             self.advance(out);
             self.announce_rest(out);
@@ -273,7 +274,7 @@ impl Node {
     /// Says that there is nothing more to do, once for each state of the CIB.
     fn announce_rest(&mut self, out: &mut Outbox) {
         let version = self.replica.version();
-        let Some(coordinator) = &mut self.coordinator else { return };
+        let Some(coordinator) = &self.coordinator else { return };
         let busy = !coordinator.triggers.is_empty()
             || coordinator.runner.as_ref().is_some_and(|runner| !runner.is_over())
             || !self.history.in_flight.is_empty()
@@ -282,6 +283,8 @@ impl Node {
         if busy {
             return;
         }
+        self.catch_up();
+        let Some(coordinator) = &mut self.coordinator else { return };
         if coordinator.announced == Some(version) {
             // looked again, and nothing came of it
             self.settle(out);

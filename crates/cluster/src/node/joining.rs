@@ -241,7 +241,7 @@ impl Node {
         }
         self.after_own_change(before);
         let shown = self.join_histories(&decision);
-        self.show_histories(shown.iter().map(|(node, resource)| (*node, resource.as_str())));
+        self.write_histories(shown.iter().map(|(node, resource)| (*node, resource.as_str())));
         self.finish_round(&decision, dc, &hellos, out);
     }
 

@@ -9,6 +9,7 @@ mod fences;
 mod joining;
 mod runner;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::attributes::Attributes;
@@ -251,6 +252,9 @@ impl Node {
 
     fn take(&mut self, input: Input, outbox: &mut Outbox) {
         let now = self.now;
+        if !leaves_status_alone(&input) {
+            self.catch_up();
+        }
         match input {
             Input::View(view) => self.on_view(view, outbox),
             Input::Message(message) => self.on_message(message, outbox),
@@ -301,19 +305,34 @@ impl Node {
     /// The CIB as this node has it, as XML text: for tests, the simulator and local readers.
     #[must_use]
     pub fn cib_text(&self) -> String {
-        self.replica.text()
+        self.shown_replica().text()
     }
 
     /// The same in typed form.
     #[must_use]
     pub fn cib(&self) -> cib::Cib {
-        cib::Cib::clone(&self.replica.typed())
+        cib::Cib::clone(&self.shown_replica().typed())
     }
 
     /// Version and digest of the replica.
     #[must_use]
     pub fn cib_version(&self) -> (crate::replica::Version, String) {
-        (self.replica.version(), self.replica.digest())
+        (self.replica.version(), self.shown_replica().digest())
+    }
+
+    fn shown_replica(&self) -> Cow<'_, Replica> {
+        let mut replica = Cow::Borrowed(&self.replica);
+        if !replica.is_up_to_date() {
+            replica.to_mut().catch_up(&self.history);
+        }
+        replica
+    }
+
+    /// Has the status show all that is known, for whoever is about to look at it.
+    fn catch_up(&mut self) {
+        if !self.replica.is_up_to_date() {
+            self.replica.catch_up(&self.history);
+        }
     }
 
     /// Where this node is in its life.
@@ -550,5 +569,17 @@ impl Node {
         self.devices = self.registry.effective();
         self.inquiries.devices_changed();
         self.fencing_unchecked = true;
+    }
+}
+
+/// What comes by the hundred while much is going on, and does not look at the status in the CIB: that may go on
+/// showing something older meanwhile.
+fn leaves_status_alone(input: &Input) -> bool {
+    match input {
+        Input::OperationDone(_) | Input::Metadata { .. } | Input::CibWritten { .. } | Input::Deadline => true,
+        Input::Message(message) => {
+            matches!(message.body, Body::Execute { .. } | Body::Result(_) | Body::Cancelled { .. })
+        }
+        _ => false,
     }
 }
