@@ -3,14 +3,16 @@
 //!
 //! It decides nothing about resources: it carries out orders and reports what became of them.
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+mod deadlines;
+mod order;
+mod slot;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::config::Leftover;
 use crate::fencing;
-use crate::history::{Digests, Entry, PENDING_EXIT_CODE, digests};
+use crate::history::{Digests, Entry, digests};
 use crate::interface::{Outbox, Output};
 use crate::operation::{
     AgentMetadata, AgentName, ExecutionStatus, FenceRun, Operation, OperationId, OperationResult,
@@ -18,105 +20,12 @@ use crate::operation::{
 use crate::request::RunningOperation;
 use crate::started::Started;
 use crate::time::Now;
+use deadlines::Deadlines;
+pub use order::{Finished, Order};
+use slot::{Recurring, Running, Slot, What};
 
 /// How old an agent's metadata may be when a start is about to use them, in milliseconds.
 const METADATA_AGE: u64 = 10_000;
-
-/// An operation that a node has to carry out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    pub resource: String,
-    pub agent: AgentName,
-    pub operation: String,
-    /// `RSC_OP_INTERVAL` as history names it.
-    pub key: String,
-    /// Milliseconds.
-    pub interval: u64,
-    /// Milliseconds.
-    pub timeout: u64,
-    /// Milliseconds before the first run.
-    pub start_delay: u64,
-    /// Everything the agent gets.
-    pub parameters: BTreeMap<String, String>,
-    /// The exit code that counts as success.
-    pub expected: i32,
-    pub transition_key: String,
-    pub feature_set: String,
-    /// Name of the node on which the operation takes place.
-    pub on_node: String,
-    pub container: Option<String>,
-    /// Epoch seconds, for resources locked to their node during its shutdown.
-    pub shutdown_lock: Option<i64>,
-    /// An instance of an anonymous clone: the same resource may run on other nodes.
-    pub anonymous: bool,
-}
-
-impl Order {
-    /// Whether it leaves traces in history (rule 4.29.7).
-    #[must_use]
-    pub fn is_recorded(&self) -> bool {
-        self.operation != "notify"
-    }
-
-    /// Whether the pending entry is written (rule 4.29.6).
-    #[must_use]
-    pub fn records_pending(&self) -> bool {
-        self.is_recorded() && self.meta("record_pending").is_none_or(|text| cib::value::is_true(Some(text)))
-    }
-
-    /// A meta attribute by its name without `CRM_meta_`.
-    #[must_use]
-    pub fn meta(&self, name: &str) -> Option<&str> {
-        self.parameters.get(&format!("CRM_meta_{name}")).map(String::as_str)
-    }
-
-    /// The entry that says it is under way. `at`: epoch seconds.
-    #[must_use]
-    pub fn pending_entry(&self, at: i64) -> Entry {
-        Entry {
-            key: self.key.clone(),
-            operation: self.operation.clone(),
-            feature_set: self.feature_set.clone(),
-            transition_key: self.transition_key.clone(),
-            exit_reason: String::new(),
-            on_node: self.on_node.clone(),
-            call_id: -1,
-            exit_code: PENDING_EXIT_CODE,
-            status: ExecutionStatus::Pending,
-            expected: self.expected,
-            interval: self.interval,
-            last_change: at,
-            executed: 0,
-            queued: 0,
-            digests: digests(&self.parameters, self.interval, None),
-            migration: self.migration(),
-        }
-    }
-
-    fn migration(&self) -> Option<(String, String)> {
-        if !matches!(self.operation.as_str(), "migrate_to" | "migrate_from") {
-            return None;
-        }
-        Some((self.meta("migrate_source")?.to_owned(), self.meta("migrate_target")?.to_owned()))
-    }
-
-    fn changes_state(&self) -> bool {
-        self.interval == 0 && !matches!(self.operation.as_str(), "monitor" | "notify")
-    }
-
-    fn is_fencing(&self) -> bool {
-        self.agent.class == "stonith"
-    }
-}
-
-/// The result of an order, ready for history.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    pub order: Order,
-    pub entry: Entry,
-    /// Not the first result of a recurring operation.
-    pub repeated: bool,
-}
 
 /// All operations of one node.
 #[derive(Debug)]
@@ -130,54 +39,14 @@ pub struct Executor {
     metadata: BTreeMap<AgentName, Metadata>,
     fetching: BTreeMap<OperationId, AgentName>,
     /// Results that wait for their agent's metadata.
-    held: Vec<(Order, OperationResult, i64)>,
+    held: Vec<(Arc<Order>, OperationResult, i64)>,
     /// Fence devices that were started here: their probes find them.
     devices: BTreeMap<String, bool>,
     /// How often each fence device is being used now, by whomever.
     device_use: BTreeMap<String, usize>,
     started: Started,
-    /// What [`Executor::next_deadline`] found, until something changes: it looks at every resource.
-    next: Cell<Option<Option<u64>>>,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    running: Option<Running>,
-    queue: VecDeque<Order>,
-    recurring: BTreeMap<String, Recurring>,
-}
-
-#[derive(Debug)]
-struct Running {
-    id: OperationId,
-    what: What,
-    since: u64,
-    since_epoch: i64,
-    cancelled: bool,
-    /// It uses a fence device.
-    fencing: bool,
-}
-
-#[derive(Debug)]
-enum What {
-    Order(Box<Order>),
-    /// A recurring operation that is due, with its order if it has had no result yet.
-    Repeat(String, Option<Box<Order>>),
-    /// From an earlier run of the daemon, until the moment given.
-    Leftover {
-        action: String,
-        until: u64,
-    },
-}
-
-#[derive(Debug)]
-struct Recurring {
-    order: Order,
-    /// When the next run is due; none while it runs or before the first run ended.
-    due: Option<u64>,
-    last: Option<(ExecutionStatus, i32, String)>,
-    last_change: i64,
-    call: i64,
+    /// When each resource has something to do by the clock.
+    deadlines: Deadlines,
 }
 
 #[derive(Debug, Default)]
@@ -210,7 +79,7 @@ impl Executor {
             devices: BTreeMap::new(),
             device_use: BTreeMap::new(),
             started: Started::default(),
-            next: Cell::default(),
+            deadlines: Deadlines::default(),
         };
         for leftover in leftovers {
             executor.runs.insert(leftover.id, leftover.resource.clone());
@@ -224,8 +93,7 @@ impl Executor {
 
     /// Fixes the moments of what was left behind and ends monitors among it. To be called once, first.
     pub fn begin(&mut self, now: Now, out: &mut Outbox) {
-        self.next.set(None);
-        for slot in self.resources.values_mut() {
+        for (resource, slot) in &mut self.resources {
             let Some(running) = &mut slot.running else { continue };
             running.since = now.monotonic;
             if let What::Leftover { action, until } = &mut running.what {
@@ -235,7 +103,14 @@ impl Executor {
                     out.push(Output::Cancel(running.id));
                 }
             }
+            self.deadlines.set(resource, slot.deadline(resource, &self.device_use));
         }
+    }
+
+    /// Notes when the resource has something to do next, after a change of what it does.
+    fn note_deadline(&mut self, resource: &str) {
+        let slot = self.resources.get(resource);
+        self.deadlines.set(resource, slot.and_then(|slot| slot.deadline(resource, &self.device_use)));
     }
 
     /// A number for a run of any kind.
@@ -247,7 +122,7 @@ impl Executor {
     /// Takes an order. Orders of one resource are carried out one after the other; a change of the
     /// resource's state ends its recurring operations first. Returns what needed no agent.
     pub fn order(&mut self, order: Order, now: Now, out: &mut Outbox) -> Vec<Finished> {
-        self.next.set(None);
+        let order = Arc::new(order);
         let resource = order.resource.clone();
         let slot = self.resources.entry(resource.clone()).or_default();
         let mut ended = Vec::new();
@@ -274,22 +149,22 @@ impl Executor {
     }
 
     fn end(&mut self, resource: &str, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Finished> {
-        self.next.set(None);
         let Some(slot) = self.resources.get_mut(resource) else { return Vec::new() };
         let mut ended = slot.end_recurring(&which, out);
         let (dropped, kept) = std::mem::take(&mut slot.queue)
             .into_iter()
-            .partition(|order: &Order| order.interval > 0 && which(&order.key));
+            .partition(|order: &Arc<Order>| order.interval > 0 && which(&order.key));
         slot.queue = kept;
-        let dropped: VecDeque<Order> = dropped;
+        let dropped: VecDeque<Arc<Order>> = dropped;
         ended.extend(dropped);
+        self.note_deadline(resource);
         self.cancelled(ended)
     }
 
     /// Results of recurring operations that were ended before they had any.
-    fn cancelled(&self, orders: Vec<Order>) -> Vec<Finished> {
+    fn cancelled(&self, orders: Vec<Arc<Order>>) -> Vec<Finished> {
         let result = OperationResult::plain(OperationId(0), ExecutionStatus::Cancelled, 0, "");
-        let finished = |order: Order| {
+        let finished = |order: Arc<Order>| {
             let entry = self.entry(&order, &result, -1, 0);
             Finished { order, entry, repeated: false }
         };
@@ -298,7 +173,6 @@ impl Executor {
 
     /// Takes the end of a run. Returns the results to be told.
     pub fn done(&mut self, result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
-        self.next.set(None);
         let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
         let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
         let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
@@ -309,12 +183,10 @@ impl Executor {
         }
         let mut finished = match running.what {
             What::Leftover { .. } => Vec::new(),
-            What::Repeat(_, first) if running.cancelled => {
-                self.cancelled(first.into_iter().map(|order| *order).collect())
-            }
+            What::Repeat(_, first) if running.cancelled => self.cancelled(first.into_iter().collect()),
             What::Repeat(key, _) => self.repeated(&resource, &key, &result, now),
-            What::Order(order) if running.cancelled && order.interval > 0 => self.cancelled(vec![*order]),
-            What::Order(order) => self.conclude(*order, result, running.since_epoch, now),
+            What::Order(order) if running.cancelled && order.interval > 0 => self.cancelled(vec![order]),
+            What::Order(order) => self.conclude(order, result, running.since_epoch, now),
         };
         finished.append(&mut self.advance(&resource, now, out));
         finished
@@ -322,7 +194,6 @@ impl Executor {
 
     /// Takes metadata. Returns the results that waited for them.
     pub fn metadata(&mut self, id: OperationId, metadata: Option<AgentMetadata>, now: Now) -> Vec<Finished> {
-        self.next.set(None);
         let Some(agent) = self.fetching.remove(&id) else { return Vec::new() };
         let known = self.metadata.entry(agent.clone()).or_default();
         known.at = now.monotonic;
@@ -331,7 +202,7 @@ impl Executor {
         let (ready, held) =
             std::mem::take(&mut self.held).into_iter().partition(|(order, _, _)| order.agent == agent);
         self.held = held;
-        let ready: Vec<(Order, OperationResult, i64)> = ready;
+        let ready: Vec<(Arc<Order>, OperationResult, i64)> = ready;
         ready.into_iter().map(|(order, result, at)| self.finish(order, &result, at, now)).collect()
     }
 
@@ -373,19 +244,19 @@ impl Executor {
 
     /// Takes one use of a fence device, if it bears one more; given back by [`Executor::release_device`].
     pub fn take_device(&mut self, device: &str, limit: Option<usize>) -> bool {
-        self.next.set(None);
         let uses = self.device_use.entry(device.to_owned()).or_default();
         let may = limit.is_none_or(|limit| *uses < limit);
         *uses += usize::from(may);
+        self.note_deadline(device);
         may
     }
 
     /// Gives back one use of a fence device.
     pub fn release_device(&mut self, device: &str) {
-        self.next.set(None);
         if let Some(uses) = self.device_use.get_mut(device) {
             *uses = uses.saturating_sub(1);
         }
+        self.note_deadline(device);
     }
 
     /// The resource whose operation has this number.
@@ -401,46 +272,26 @@ impl Executor {
 
     /// Starts recurring operations that are due and ends leftovers whose time is up.
     pub fn deadline(&mut self, now: Now, out: &mut Outbox) -> Vec<Finished> {
-        if self.next_deadline().is_none_or(|at| at > now.monotonic) {
-            return Vec::new();
-        }
-        self.next.set(None);
-        let mut due = Vec::new();
-        for (resource, slot) in &mut self.resources {
-            if slot.running.is_none()
-                && slot.recurring.values().any(|one| one.due.is_some_and(|at| at <= now.monotonic))
+        let mut finished = Vec::new();
+        for resource in self.deadlines.due(now.monotonic) {
+            if let Some(slot) = self.resources.get_mut(&resource)
+                && let Some(running) = &mut slot.running
+                && let What::Leftover { .. } = &running.what
             {
-                due.push(resource.clone());
-            }
-            if let Some(running) = &mut slot.running {
-                if let What::Leftover { until, .. } = &running.what {
-                    if *until <= now.monotonic && !running.cancelled {
-                        running.cancelled = true;
-                        out.push(Output::Cancel(running.id));
-                    }
-                }
+                running.cancelled = true;
+                out.push(Output::Cancel(running.id));
+                self.note_deadline(&resource);
+            } else {
+                finished.append(&mut self.advance(&resource, now, out));
             }
         }
-        due.into_iter().flat_map(|resource| self.advance(&resource, now, out)).collect()
+        finished
     }
 
     /// When [`Executor::deadline`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        let known = self.next.get().unwrap_or_else(|| self.find_next_deadline());
-        self.next.set(Some(known));
-        known
-    }
-
-    fn find_next_deadline(&self) -> Option<u64> {
-        let of_slot = |(resource, slot): (&String, &Slot)| match &slot.running {
-            // goes on when the device is free
-            None if slot.must_wait(resource, &self.device_use, u64::MAX) => None,
-            None => slot.recurring.values().filter_map(|one| one.due).min(),
-            Some(Running { what: What::Leftover { until, .. }, cancelled: false, .. }) => Some(*until),
-            Some(_) => None,
-        };
-        self.resources.iter().filter_map(of_slot).min()
+        self.deadlines.next()
     }
 
     /// What runs now.
@@ -470,7 +321,12 @@ impl Executor {
 
     /// Starts what the resource's queue, or its recurring operations, have next.
     fn advance(&mut self, resource: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
-        self.next.set(None);
+        let finished = self.start_next(resource, now, out);
+        self.note_deadline(resource);
+        finished
+    }
+
+    fn start_next(&mut self, resource: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let mut finished = Vec::new();
         loop {
             let Some(slot) = self.resources.get_mut(resource) else { return finished };
@@ -487,7 +343,7 @@ impl Executor {
                 } else if let Some(result) = self.without_agent(&order) {
                     finished.append(&mut self.conclude(order, result, now.epoch(), now));
                 } else {
-                    self.start(resource, What::Order(Box::new(order)), now, out);
+                    self.start(resource, What::Order(order), now, out);
                 }
             } else if let Some((key, first)) = slot.due(now.monotonic) {
                 self.start(resource, What::Repeat(key, first), now, out);
@@ -524,7 +380,7 @@ impl Executor {
 
     fn start(&mut self, resource: &str, what: What, now: Now, out: &mut Outbox) {
         let order = match &what {
-            What::Order(order) => Order::clone(order),
+            What::Order(order) => order.clone(),
             What::Repeat(key, _) => {
                 let slot = self.resources.get_mut(resource);
                 let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return };
@@ -596,7 +452,13 @@ impl Executor {
     }
 
     /// The end of an ordered run: remembers recurring ones, waits for metadata if they are on their way.
-    fn conclude(&mut self, order: Order, result: OperationResult, started: i64, now: Now) -> Vec<Finished> {
+    fn conclude(
+        &mut self,
+        order: Arc<Order>,
+        result: OperationResult,
+        started: i64,
+        now: Now,
+    ) -> Vec<Finished> {
         self.started.learn(&order, &result);
         if order.is_fencing() && order.operation == "start" {
             self.devices.insert(order.resource.clone(), succeeded(&result));
@@ -609,7 +471,7 @@ impl Executor {
         vec![self.finish(order, &result, started, now)]
     }
 
-    fn finish(&mut self, order: Order, result: &OperationResult, started: i64, now: Now) -> Finished {
+    fn finish(&mut self, order: Arc<Order>, result: &OperationResult, started: i64, now: Now) -> Finished {
         let call = self.next_call;
         self.next_call += 1;
         if order.interval > 0 {
@@ -620,6 +482,7 @@ impl Executor {
             if let Some(slot) = self.keep(&order) {
                 slot.recurring.insert(order.key.clone(), recurring);
             }
+            self.note_deadline(&order.resource);
         }
         let entry = self.entry(&order, result, call, started);
         Finished { order, entry, repeated: false }
@@ -628,7 +491,7 @@ impl Executor {
     /// The place for a recurring operation, unless something that ends it waits already.
     fn keep(&mut self, order: &Order) -> Option<&mut Slot> {
         let slot = self.resources.entry(order.resource.clone()).or_default();
-        let ended = slot.queue.iter().any(Order::changes_state)
+        let ended = slot.queue.iter().any(|order| order.changes_state())
             || matches!(&slot.running, Some(Running { what: What::Order(running), .. }) if running.changes_state());
         (!ended).then_some(slot)
     }
@@ -701,61 +564,6 @@ impl Executor {
     fn digests(&self, order: &Order) -> Digests {
         let metadata = if order.operation == "stop" { None } else { self.agent_metadata(&order.agent) };
         digests(&order.parameters, order.interval, metadata)
-    }
-}
-
-impl Slot {
-    /// Ends recurring operations with such keys: forgets them, and ends their run if there is one. Returns
-    /// the orders of those that neither run nor ever ran.
-    fn end_recurring(&mut self, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Order> {
-        let mut never_ran = Vec::new();
-        self.recurring.retain(|key, one| {
-            let ends = which(key);
-            if ends && one.last.is_none() && one.due.is_some() {
-                never_ran.push(one.order.clone());
-            }
-            !ends
-        });
-        let Some(running) = &mut self.running else { return never_ran };
-        let ends = match &running.what {
-            What::Repeat(key, _) => which(key),
-            What::Order(order) => order.interval > 0 && which(&order.key),
-            What::Leftover { .. } => false,
-        };
-        if ends && !running.cancelled {
-            running.cancelled = true;
-            out.push(Output::Cancel(running.id));
-        }
-        never_ran
-    }
-
-    /// Whether what comes next needs a fence device that bears no further use now (rule 4.61.4).
-    fn must_wait(&self, resource: &str, uses: &BTreeMap<String, usize>, now: u64) -> bool {
-        let due = || self.due_key(now).and_then(|key| self.recurring.get(key)).map(|one| &one.order);
-        let Some(order) = self.queue.front().or_else(due) else { return false };
-        let needs_device = order.is_fencing()
-            && (order.interval > 0 || !matches!(order.operation.as_str(), "stop" | "monitor"));
-        let in_use = uses.get(resource).copied().unwrap_or(0);
-        needs_device && fencing::device::action_limit(&order.parameters).is_some_and(|limit| in_use >= limit)
-    }
-
-    /// The recurring operation that is due longest, with its order if it has had no result yet.
-    fn due(&self, now: u64) -> Option<(String, Option<Box<Order>>)> {
-        let key = self.due_key(now)?.clone();
-        let first = self.recurring.get(&key).filter(|one| one.last.is_none());
-        let first = first.map(|one| Box::new(one.order.clone()));
-        Some((key, first))
-    }
-
-    fn due_key(&self, now: u64) -> Option<&String> {
-        let due = self.recurring.iter().filter_map(|(key, one)| one.due.map(|at| (at, key)));
-        due.filter(|(at, _)| *at <= now).min().map(|(_, key)| key)
-    }
-}
-
-impl Recurring {
-    fn new(order: Order, due: Option<u64>) -> Recurring {
-        Recurring { order, due, last: None, last_change: 0, call: 0 }
     }
 }
 
