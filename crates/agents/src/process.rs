@@ -1,7 +1,7 @@
 //! Runs one child process to its end: own process group, bounded output, a time limit, and no way for a
 //! child or its descendants to hold us up.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -28,13 +28,13 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 
 /// What to run and how.
 #[derive(Debug, Clone)]
-pub struct Spec {
+pub struct Spec<'a> {
     /// Executable file.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Added to the daemon's environment.
-    pub environment: BTreeMap<String, String>,
+    /// Added to the daemon's environment; of one name the last counts.
+    pub environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// Removed from it.
     pub unset: Vec<&'static str>,
     /// Written to standard input, which is closed after it; without it the child reads `/dev/null`.
@@ -92,7 +92,7 @@ enum Killed {
 
 /// Runs a child to its end. The result comes when the child itself has ended, even if descendants still
 /// hold its output.
-pub async fn execute(spec: &Spec, control: Control) -> Ended {
+pub async fn execute(spec: &Spec<'_>, control: Control) -> Ended {
     let began = Instant::now();
     match spawn(spec) {
         Ok((child, stdout, stderr)) => supervise(spec, control, child, stdout, stderr, began).await,
@@ -105,13 +105,13 @@ pub async fn execute(spec: &Spec, control: Control) -> Ended {
     }
 }
 
-fn spawn(spec: &Spec) -> io::Result<(Child, Capture, Capture)> {
+fn spawn(spec: &Spec<'_>) -> io::Result<(Child, Capture, Capture)> {
     let (stdout, stdout_end) = Capture::new()?;
     let (stderr, stderr_end) = Capture::new()?;
     let mut command = Command::new(&spec.program);
     command
         .args(&spec.arguments)
-        .envs(&spec.environment)
+        .envs(spec.environment.iter().map(|(name, value)| (&**name, &**value)))
         .process_group(0)
         .stdin(if spec.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(stdout_end)
@@ -123,7 +123,7 @@ fn spawn(spec: &Spec) -> io::Result<(Child, Capture, Capture)> {
 }
 
 async fn supervise(
-    spec: &Spec,
+    spec: &Spec<'_>,
     control: Control,
     mut child: Child,
     mut stdout: Capture,
@@ -322,11 +322,11 @@ pub fn signal_text(signal: i32) -> String {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, seconds: u64) -> Spec {
+    fn shell(script: &str, seconds: u64) -> Spec<'static> {
         Spec {
             program: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
-            environment: BTreeMap::new(),
+            environment: Vec::new(),
             unset: Vec::new(),
             input: None,
             timeout: Duration::from_secs(seconds),
@@ -334,7 +334,7 @@ mod tests {
         }
     }
 
-    fn run(spec: &Spec, control: Control) -> Ended {
+    fn run(spec: &Spec<'_>, control: Control) -> Ended {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(execute(spec, control))
     }

@@ -1,5 +1,6 @@
 //! One run of one agent, by class: what it is given, and what its end means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -21,7 +22,7 @@ const SECRET: &str = "lrm://";
 const NAGIOS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Number of parameters of a fence run or resource whose secret could not be read.
-type Secrets = Result<BTreeMap<String, String>, ()>;
+type Secrets<'a> = Result<Cow<'a, BTreeMap<String, String>>, ()>;
 
 impl Agents {
     /// Runs a resource agent once.
@@ -75,11 +76,11 @@ impl Agents {
         };
         let parameters = match self.secrets(&run.resource, &run.parameters) {
             Ok(parameters) => parameters,
-            Err(()) if run.action == "stop" => run.parameters.clone(),
+            Err(()) if run.action == "stop" => Cow::Borrowed(&run.parameters),
             Err(()) => return no_secrets(Status::Done),
         };
         let mut spec = self.spec(program, vec![run.action.clone().into()], run.timeout, run.spare_group);
-        spec.environment.extend(self.ocf_environment(run, &parameters));
+        self.add_ocf_environment(&mut spec, run, &parameters);
         let ended = process::execute(&spec, control).await;
         let strange = match ended.end {
             End::Exited(code) if ocf_code(code) != code => Some(code),
@@ -93,28 +94,33 @@ impl Agents {
     }
 
     /// Variables of rules 4.3.2 and 4.3.4.
-    fn ocf_environment(&self, run: &Run, parameters: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let mut variables = BTreeMap::from(
+    fn add_ocf_environment<'a>(
+        &'a self,
+        spec: &mut Spec<'a>,
+        run: &'a Run,
+        parameters: &'a BTreeMap<String, String>,
+    ) {
+        let variables = &mut spec.environment;
+        variables.extend(
             [
-                ("OCF_ROOT", self.search.ocf_root.to_string_lossy().into_owned()),
-                ("OCF_RA_VERSION_MAJOR", "1".to_owned()),
-                ("OCF_RA_VERSION_MINOR", "1".to_owned()),
-                ("OCF_RESOURCE_INSTANCE", run.resource.clone()),
-                ("OCF_RESOURCE_TYPE", run.agent.kind.clone()),
-                ("OCF_RESOURCE_PROVIDER", run.agent.provider.clone().unwrap_or_default()),
-                ("OCF_EXIT_REASON_PREFIX", REASON_PREFIX.to_owned()),
+                ("OCF_ROOT", self.search.ocf_root.to_string_lossy()),
+                ("OCF_RA_VERSION_MAJOR", "1".into()),
+                ("OCF_RA_VERSION_MINOR", "1".into()),
+                ("OCF_RESOURCE_INSTANCE", (&run.resource).into()),
+                ("OCF_RESOURCE_TYPE", (&run.agent.kind).into()),
+                ("OCF_RESOURCE_PROVIDER", run.agent.provider.as_deref().unwrap_or_default().into()),
+                ("OCF_EXIT_REASON_PREFIX", REASON_PREFIX.into()),
             ]
-            .map(|(name, value)| (name.to_owned(), value)),
+            .map(|(name, value)| (Cow::Borrowed(name), value)),
         );
         for (name, value) in parameters {
             if name == "OCF_CHECK_LEVEL" {
-                variables.insert(name.clone(), value.clone());
+                variables.push((name.into(), value.into()));
             }
-            variables.insert(variable(name), value.clone());
+            variables.push((variable(name), value.into()));
         }
         // neither a variable name with `=` or NUL nor such a value can be handed over at all
-        variables.retain(|name, value| !name.contains(['=', '\0']) && !value.contains('\0'));
-        variables
+        variables.retain(|(name, value)| !name.contains(['=', '\0']) && !value.contains('\0'));
     }
 
     async fn run_lsb(&self, run: &Run, control: Control) -> Outcome {
@@ -188,7 +194,7 @@ impl Agents {
         let mut spec = self.spec(program, Vec::new(), run.timeout, false);
         spec.input = Some(input.into_bytes());
         // rule 4.7.8: else the agents' library brings its own short time limits
-        spec.environment.insert("PCMK_service".into(), "pacemaker-fenced".into());
+        spec.environment.push(("PCMK_service".into(), "pacemaker-fenced".into()));
         let ended = process::execute(&spec, control).await;
         fence_outcome(outcome(ended, "Fence agent", run.timeout, |code| code))
     }
@@ -200,9 +206,9 @@ impl Agents {
         arguments: Vec<OsString>,
         timeout: Duration,
         spare_group: bool,
-    ) -> Spec {
-        let mut environment = self.environment.clone();
-        environment.insert("LC_ALL".into(), "C".into());
+    ) -> Spec<'_> {
+        let own = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let environment = own.chain([("LC_ALL".into(), "C".into())]).collect();
         Spec {
             program,
             arguments,
@@ -215,14 +221,12 @@ impl Agents {
     }
 
     /// Parameters with their secrets filled in (rule 4.12.1).
-    fn secrets(&self, resource: &str, parameters: &BTreeMap<String, String>) -> Secrets {
-        parameters
-            .iter()
-            .map(|(name, value)| match value.as_str() {
-                SECRET => Ok((name.clone(), self.secret(resource, name).ok_or(())?)),
-                _ => Ok((name.clone(), value.clone())),
-            })
-            .collect()
+    fn secrets<'a>(&self, resource: &str, parameters: &'a BTreeMap<String, String>) -> Secrets<'a> {
+        let mut filled = Cow::Borrowed(parameters);
+        for (name, _) in parameters.iter().filter(|(_, value)| *value == SECRET) {
+            filled.to_mut().insert(name.clone(), self.secret(resource, name).ok_or(())?);
+        }
+        Ok(filled)
     }
 
     fn secret(&self, resource: &str, parameter: &str) -> Option<String> {
@@ -247,7 +251,7 @@ fn nagios_arguments(parameters: &BTreeMap<String, String>) -> Vec<OsString> {
 }
 
 /// A service may need a while until its check succeeds, so a start is tried until its time is up.
-async fn nagios_start(mut spec: Spec, control: Control) -> Outcome {
+async fn nagios_start(mut spec: Spec<'_>, control: Control) -> Outcome {
     let (began, timeout) = (Instant::now(), spec.timeout);
     let pause = (timeout / 10).min(NAGIOS_PAUSE);
     let Control { mut started, mut cancelled } = control;
@@ -277,12 +281,14 @@ async fn nagios_start(mut spec: Spec, control: Control) -> Outcome {
 }
 
 /// Name of the environment variable of a parameter.
-fn variable(parameter: &str) -> String {
+fn variable(parameter: &str) -> Cow<'_, str> {
     match parameter {
         // rule 4.3.4: goes out as it is
-        "pcmk_external_ip" => parameter.to_owned(),
-        _ if parameter.starts_with("CRM_meta_") => format!("OCF_RESKEY_{}", parameter.replace('-', "_")),
-        _ => format!("OCF_RESKEY_{parameter}"),
+        "pcmk_external_ip" => parameter.into(),
+        _ if parameter.starts_with("CRM_meta_") => {
+            ["OCF_RESKEY_", &parameter.replace('-', "_")].concat().into()
+        }
+        _ => ["OCF_RESKEY_", parameter].concat().into(),
     }
 }
 

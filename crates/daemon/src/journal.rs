@@ -24,23 +24,45 @@ struct Entry {
     time_ms: u64,
     severity: Severity,
     kind: &'static str,
-    message: String,
-    why: Option<String>,
-    data: Option<EventKind>,
+    content: Content,
+}
+
+enum Content {
+    /// Of the daemon itself.
+    Text(String),
+    Event {
+        kind: EventKind,
+        why: Option<String>,
+    },
+}
+
+impl Content {
+    fn message(&self) -> String {
+        match self {
+            Content::Text(text) => text.clone(),
+            Content::Event { kind, why: Some(why) } => format!("{} ({why})", words(kind)),
+            Content::Event { kind, why: None } => words(kind),
+        }
+    }
+
+    fn fields(&self) -> BTreeMap<String, String> {
+        let Content::Event { kind, why } = self else { return BTreeMap::new() };
+        let mut fields = fields(kind);
+        fields.extend(why.clone().map(|why| ("why".to_owned(), why)));
+        fields
+    }
 }
 
 impl Entry {
     fn event(&self, node: &str) -> Event {
-        let mut fields = self.data.as_ref().map(fields).unwrap_or_default();
-        fields.extend(self.why.clone().map(|why| ("why".to_owned(), why)));
         Event {
             sequence: self.sequence,
             time_ms: self.time_ms,
             node: node.to_owned(),
             severity: self.severity,
             kind: self.kind.to_owned(),
-            message: self.message.clone(),
-            fields,
+            message: self.content.message(),
+            fields: self.content.fields(),
         }
     }
 }
@@ -76,50 +98,82 @@ impl Journal {
     pub(crate) fn daemon(&self, severity: Severity, message: impl Into<String>) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.add(severity, "daemon", message.into(), None, None, now);
+        self.add(severity, severity, "daemon", Content::Text(message.into()), now);
     }
 
     /// Adds an entry of the node.
     pub(crate) fn node(&self, event: cluster::Event) {
         let at = u64::try_from(event.at).unwrap_or(0);
-        let (severity, kind, mut message) = words(&event.kind);
-        if let Some(why) = &event.why {
-            message = format!("{message} ({why})");
-        }
-        self.add(severity, kind, message, event.why, Some(event.kind), at);
+        let (severity, kind) = class(&event.kind);
+        let logged =
+            if self.is_routine_elsewhere(&event.kind, severity) { Severity::Debug } else { severity };
+        self.add(severity, logged, kind, Content::Event { kind: event.kind, why: event.why }, at);
     }
 
-    fn add(
-        &self,
-        severity: Severity,
-        kind: &'static str,
-        message: String,
-        why: Option<String>,
-        data: Option<EventKind>,
-        time_ms: u64,
-    ) {
-        match severity {
-            Severity::Error => tracing::error!(kind, "{message}"),
-            Severity::Warning => tracing::warn!(kind, "{message}"),
-            Severity::Debug => tracing::debug!(kind, "{message}"),
-            Severity::Info | Severity::Notice => tracing::info!(kind, "{message}"),
+    /// What other nodes do, and do well, is in their own logs, and the whole of it in the DC's plans.
+    fn is_routine_elsewhere(&self, kind: &EventKind, severity: Severity) -> bool {
+        let node = match kind {
+            EventKind::ActionStarted { node, .. } => node.as_deref(),
+            EventKind::OperationDone { node, .. } => Some(node.as_str()),
+            _ => None,
+        };
+        severity == Severity::Info && node.is_some_and(|node| node != self.node)
+    }
+
+    fn add(&self, severity: Severity, logged: Severity, kind: &'static str, content: Content, time_ms: u64) {
+        match logged {
+            Severity::Error => tracing::error!(kind, "{}", content.message()),
+            Severity::Warning => tracing::warn!(kind, "{}", content.message()),
+            Severity::Debug => tracing::debug!(kind, "{}", content.message()),
+            Severity::Info | Severity::Notice => tracing::info!(kind, "{}", content.message()),
         }
         let mut entries = self.lock();
         let sequence = entries.back().map_or(0, |entry| entry.sequence) + 1;
         if entries.len() >= KEPT {
             entries.pop_front();
         }
-        entries.push_back(Arc::new(Entry { sequence, time_ms, severity, kind, message, why, data }));
+        entries.push_back(Arc::new(Entry { sequence, time_ms, severity, kind, content }));
         drop(entries);
         self.newest.send_replace(sequence);
     }
 }
 
-fn words(kind: &EventKind) -> (Severity, &'static str, String) {
+/// How much an event matters, and what sort it is.
+fn class(kind: &EventKind) -> (Severity, &'static str) {
     use Severity::{Debug, Error, Info, Notice, Warning};
     match kind {
+        EventKind::View { lost, quorate, .. } => {
+            (if lost.is_empty() && *quorate { Notice } else { Warning }, "membership")
+        }
+        EventKind::Joined { .. } => (Notice, "join"),
+        EventKind::JoinRefused { .. } => (Error, "join"),
+        EventKind::CibChanged { configuration, .. } => (if *configuration { Info } else { Debug }, "cib"),
+        EventKind::AttributeChanged { .. } => (Info, "attribute"),
+        EventKind::Planned { actions, .. } => (if *actions == 0 { Debug } else { Info }, "transition"),
+        EventKind::ActionStarted { .. } => (Info, "action"),
+        EventKind::OperationDone { failed, .. } => (if *failed { Warning } else { Info }, "operation"),
+        EventKind::TransitionDone { .. } => (Info, "transition"),
+        EventKind::FenceStarted(_) => (Warning, "fence"),
+        EventKind::FenceDone(record) => {
+            (if record.state == cluster::FenceState::Failed { Error } else { Notice }, "fence")
+        }
+        EventKind::ShutdownRequested { .. } => (Notice, "membership"),
+        EventKind::Settled => (Info, "settled"),
+        EventKind::Notice { severity, .. } => {
+            let severity = match severity {
+                cluster::Severity::Info => Info,
+                cluster::Severity::Warning => Warning,
+                cluster::Severity::Error => Error,
+            };
+            (severity, "notice")
+        }
+        EventKind::Ended { .. } => (Notice, "daemon"),
+    }
+}
+
+fn words(kind: &EventKind) -> String {
+    match kind {
         EventKind::View { members, came, lost, quorate } => {
-            let severity = if lost.is_empty() && *quorate { Notice } else { Warning };
             let mut text = format!("members: {}", list(members));
             if !came.is_empty() {
                 text.push_str(&format!("; came: {}", list(came)));
@@ -128,63 +182,45 @@ fn words(kind: &EventKind) -> (Severity, &'static str, String) {
                 text.push_str(&format!("; lost: {}", list(lost)));
             }
             text.push_str(if *quorate { "; quorum" } else { "; NO quorum" });
-            (severity, "membership", text)
+            text
         }
         EventKind::Joined { dc, members, cib_version, cib_from } => {
-            let text =
-                format!("{} agree: DC is {dc}, configuration {cib_version} of {cib_from}", list(members));
-            (Notice, "join", text)
+            format!("{} agree: DC is {dc}, configuration {cib_version} of {cib_from}", list(members))
         }
-        EventKind::JoinRefused { reason } => (Error, "join", format!("refused by the cluster: {reason}")),
+        EventKind::JoinRefused { reason } => format!("refused by the cluster: {reason}"),
         EventKind::CibChanged { version, configuration, origin, program, user } => {
             let user = user.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
             let what = if *configuration { "configuration" } else { "status" };
-            let severity = if *configuration { Info } else { Debug };
-            (severity, "cib", format!("{what} changed to {version} by {program}{user} on {origin}"))
+            format!("{what} changed to {version} by {program}{user} on {origin}")
         }
         EventKind::AttributeChanged { name, node, value } => match value {
-            Some(value) => (Info, "attribute", format!("{name}={value} on {node}")),
-            None => (Info, "attribute", format!("{name} removed on {node}")),
+            Some(value) => format!("{name}={value} on {node}"),
+            None => format!("{name} removed on {node}"),
         },
-        EventKind::Planned { transition, actions, summary } => {
-            let text = match summary.as_slice() {
-                [] => format!("plan {transition}: {actions} actions"),
-                lines => format!("plan {transition}: {}", lines.join("; ")),
-            };
-            (if *actions == 0 { Debug } else { Info }, "transition", text)
-        }
+        EventKind::Planned { transition, actions, summary } => match summary.as_slice() {
+            [] => format!("plan {transition}: {actions} actions"),
+            lines => format!("plan {transition}: {}", lines.join("; ")),
+        },
         EventKind::ActionStarted { operation, resource, node, .. } => {
             let subject = resource.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
             let place = node.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-            (Info, "action", format!("{operation}{subject}{place}"))
+            format!("{operation}{subject}{place}")
         }
-        EventKind::OperationDone { failed, .. } => {
-            (if *failed { Warning } else { Info }, "operation", operation(kind))
+        EventKind::OperationDone { .. } => operation(kind),
+        EventKind::TransitionDone { transition, complete: true, .. } => {
+            format!("plan {transition} is carried out")
         }
-        EventKind::TransitionDone { transition, complete, incomplete_actions } => match complete {
-            true => (Info, "transition", format!("plan {transition} is carried out")),
-            false => (
-                Info,
-                "transition",
-                format!("plan {transition} ended with {incomplete_actions} actions left"),
-            ),
-        },
+        EventKind::TransitionDone { transition, complete: false, incomplete_actions } => {
+            format!("plan {transition} ended with {incomplete_actions} actions left")
+        }
         EventKind::FenceStarted(record) => {
-            let text = format!("fencing: {} of {} asked by {}", record.action, record.target, record.client);
-            (Warning, "fence", text)
+            format!("fencing: {} of {} asked by {}", record.action, record.target, record.client)
         }
         EventKind::FenceDone(record) => fence_end(record),
-        EventKind::ShutdownRequested { node } => (Notice, "membership", format!("{node} asks to leave")),
-        EventKind::Settled => (Info, "settled", "nothing left to do".to_owned()),
-        EventKind::Notice { severity, text } => {
-            let severity = match severity {
-                cluster::Severity::Info => Info,
-                cluster::Severity::Warning => Warning,
-                cluster::Severity::Error => Error,
-            };
-            (severity, "notice", text.clone())
-        }
-        EventKind::Ended { reason } => (Notice, "daemon", format!("this node ends: {reason}")),
+        EventKind::ShutdownRequested { node } => format!("{node} asks to leave"),
+        EventKind::Settled => "nothing left to do".to_owned(),
+        EventKind::Notice { text, .. } => text.clone(),
+        EventKind::Ended { reason } => format!("this node ends: {reason}"),
     }
 }
 
@@ -228,14 +264,12 @@ fn result_word(exit_code: i32) -> String {
     }
 }
 
-fn fence_end(record: &cluster::FenceRecord) -> (Severity, &'static str, String) {
+fn fence_end(record: &cluster::FenceRecord) -> String {
     let who = record.executor.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
     let (action, target) = (&record.action, &record.target);
     match record.state {
-        cluster::FenceState::Failed => {
-            (Severity::Error, "fence", format!("fencing: {action} of {target} failed: {}", record.reason))
-        }
-        _ => (Severity::Notice, "fence", format!("fencing: {action} of {target} done{who}")),
+        cluster::FenceState::Failed => format!("fencing: {action} of {target} failed: {}", record.reason),
+        _ => format!("fencing: {action} of {target} done{who}"),
     }
 }
 
@@ -276,6 +310,25 @@ mod tests {
         assert_eq!(journal.after(0)[0].sequence, 6);
         assert_eq!(journal.after(KEPT as u64 + 3).len(), 2);
         assert!(journal.after(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn what_others_do_well_is_not_logged_but_kept() {
+        let started = |node: &str| EventKind::ActionStarted {
+            transition: 1,
+            action: 2,
+            operation: "start".into(),
+            resource: Some("WEB".into()),
+            node: Some(node.into()),
+        };
+        let journal = Journal::new("node1");
+        assert!(journal.is_routine_elsewhere(&started("node2"), Severity::Info));
+        assert!(!journal.is_routine_elsewhere(&started("node1"), Severity::Info));
+        assert!(!journal.is_routine_elsewhere(&started("node2"), Severity::Warning));
+        let (id, kind) = (cluster::EventId(1), started("node2"));
+        journal.node(cluster::Event { id, at: 0, kind, why: None, causes: Vec::new() });
+        let event = &journal.after(0)[0];
+        assert_eq!((&*event.message, event.severity), ("start WEB on node2", Severity::Info));
     }
 
     #[test]

@@ -146,14 +146,17 @@ impl Records {
     }
 }
 
+/// A record is a line; what stands behind it in the slot is of older ones.
 fn write(file: &File, slot: u64, record: &Record) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(record)?;
-    if bytes.len() as u64 >= SLOT {
+    let mut line = [0; SLOT as usize];
+    let mut rest = &mut line[..];
+    let fits =
+        serde_json::to_writer(&mut rest, record).is_ok() && io::Write::write_all(&mut rest, b"\n").is_ok();
+    if !fits {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "its names are too long"));
     }
-    bytes.resize(SLOT as usize - 1, b' ');
-    bytes.push(b'\n');
-    file.write_all_at(&bytes, slot * SLOT)
+    let length = SLOT as usize - rest.len();
+    file.write_all_at(&line[..length], slot * SLOT)
 }
 
 /// The slots' contents; nothing for a free or damaged one.
@@ -164,7 +167,10 @@ fn read(file: &File) -> Vec<Option<Record>> {
         tracing::warn!(%error, "the records of an earlier daemon's agents could not be read");
         return Vec::new();
     }
-    let record = |slot: &[u8]| if slot.starts_with(b" ") { None } else { serde_json::from_slice(slot).ok() };
+    let record = |slot: &[u8]| {
+        let line = slot.split(|byte| *byte == b'\n').next().filter(|line| !line.starts_with(b" "))?;
+        serde_json::from_slice(line).ok()
+    };
     bytes.chunks(SLOT as usize).map(record).collect()
 }
 

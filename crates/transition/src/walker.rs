@@ -122,9 +122,14 @@ impl Walker {
     /// in flight until [`Walker::finish`]; a pseudo-action (but maintenance news, which has to be told)
     /// is returned for the record only and confirmed already.
     pub fn next(&mut self, limits: &Limits<'_>) -> Option<Action> {
+        if self.ready.is_empty() {
+            self.cursor = 0;
+            return None;
+        }
         let after = self.ready.range(self.cursor..).copied();
         let before = self.ready.range(..self.cursor).copied();
-        let Some(index) = after.chain(before).find(|index| self.may_start(*index, limits)) else {
+        let mut full = Vec::new();
+        let Some(index) = after.chain(before).find(|index| self.may_start(*index, limits, &mut full)) else {
             self.cursor = 0;
             return None;
         };
@@ -237,23 +242,30 @@ impl Walker {
         synapse.action.is_pseudo() || synapse.priority >= self.abort_priority
     }
 
-    fn may_start(&self, index: usize, limits: &Limits<'_>) -> bool {
+    /// `full`: nodes that were found to bear no further operation in this pass.
+    fn may_start<'a>(&'a self, index: usize, limits: &Limits<'_>, full: &mut Vec<&'a Name>) -> bool {
         let action = &self.graph.synapses[index].action;
         if action.is_pseudo() {
             return true;
         }
         self.outranks_abort(index)
             && limits.batch.is_none_or(|limit| self.in_flight.len() < limit)
-            && self.within_operation_limit(action, limits)
+            && executor(action).is_none_or(|node| self.bears_operation(node, limits, full))
             && limits.migrations.is_none_or(|limit| {
                 migration_ends(action).all(|node| self.migrations.get(node).copied().unwrap_or(0) < limit)
             })
     }
 
-    fn within_operation_limit(&self, action: &Action, limits: &Limits<'_>) -> bool {
-        executor(action).is_none_or(|node| {
-            (limits.operations)(node).is_none_or(|limit| self.load.get(node).copied().unwrap_or(0) < limit)
-        })
+    fn bears_operation<'a>(&self, node: &'a Name, limits: &Limits<'_>, full: &mut Vec<&'a Name>) -> bool {
+        if full.contains(&node) {
+            return false;
+        }
+        let load = || self.load.get(node).copied().unwrap_or(0);
+        let bears = (limits.operations)(node).is_none_or(|limit| load() < limit);
+        if !bears {
+            full.push(node);
+        }
+        bears
     }
 
     fn take_off(&mut self, index: usize) {

@@ -176,6 +176,9 @@ impl Place {
             .map_err(|error| failed("cannot open the daemon's log", error))?;
         let errors = log.try_clone().map_err(|error| failed("cannot open the daemon's log", error))?;
         let child = Command::new(own_binary()?)
+            // agents get what they would on a server, not what this terminal has gathered
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| belongs_to_a_server(name)))
             .arg("daemon")
             .args(["--node", name])
             .arg("--bus")
@@ -310,6 +313,13 @@ pub fn end_process(pid: u32) -> Result<(), Problem> {
 /// A path as a word for the shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+/// Whether a daemon would find such a variable when its host's own service manager starts it, or is meant by it.
+fn belongs_to_a_server(name: &std::ffi::OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR"].contains(&&*name)
+        || ["LC_", "SYSTOLE_", "RUST_"].iter().any(|start| name.starts_with(start))
 }
 
 fn own_binary() -> Result<PathBuf, Problem> {

@@ -481,10 +481,10 @@ impl Node {
         };
         let mut forgotten = Vec::new();
         let mut names = Vec::new();
-        for (id, name, resources) in self.replica.histories(meant) {
-            if what.node.as_deref().is_some_and(|node| !node.eq_ignore_ascii_case(&name) && *node != id) {
-                continue;
-            }
+        let there = |id: &str, name: &str| {
+            what.node.as_deref().is_none_or(|node| node.eq_ignore_ascii_case(name) || *node == *id)
+        };
+        for (id, name, resources) in self.replica.histories(there, meant) {
             let member = self.member_id(&name);
             for resource in resources {
                 let counters =

@@ -555,7 +555,7 @@ impl Node {
     }
 
     /// Cluster options in force now.
-    fn options(&self) -> cib::options::ClusterOptions {
+    fn options(&self) -> &cib::options::ClusterOptions {
         self.replica.options(self.now.epoch())
     }
 

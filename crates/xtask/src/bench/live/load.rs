@@ -1,13 +1,13 @@
 //! A hundred resources in one change: how long it takes, beside the same agents without a cluster.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::Row;
-use super::cluster::{Cluster, Cpu};
+use super::cluster::{Cluster, Cpu, as_on_a_server};
 use crate::figures::children_cpu;
 
 /// What one change took.
@@ -47,14 +47,16 @@ fn measure_agent(
     rounds: usize,
 ) -> Result<Vec<Row>, String> {
     let (mut loads, mut removals) = (Vec::new(), Vec::new());
-    let _ = run_alone(agent, &[("monitor", 20)])?; // the first runs read the shell from the disk
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let _ = run_alone(agent, scratch.path(), &["monitor"], count)?; // the first runs read the shell from the disk
     for _ in 0..rounds {
         let taken = change(cluster, &resources_of(provider, count), count)?;
         // a probe on each node, a start, and the first run of the monitor
-        let alone = run_alone(agent, &[("monitor", 3 * count), ("start", count), ("monitor", count)])?;
+        let alone =
+            run_alone(agent, scratch.path(), &["monitor", "monitor", "monitor", "start", "monitor"], count)?;
         loads.push((taken, alone));
         let taken = change(cluster, "<resources/>", 0)?;
-        let alone = run_alone(agent, &[("stop", count)])?;
+        let alone = run_alone(agent, scratch.path(), &["stop"], count)?;
         removals.push((taken, alone));
     }
     let name = format!("{count} ocf:{provider}:Dummy");
@@ -95,17 +97,18 @@ fn change(cluster: &Cluster, xml: &str, count: usize) -> Result<Taken, String> {
     Ok(Taken { reached, settled: begun.elapsed().as_secs_f64(), cpu: cluster.cpu() - before })
 }
 
-/// Runs the agent without a cluster, two at a time.
-fn run_alone(agent: &Path, runs: &[(&str, usize)]) -> Result<Alone, String> {
-    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let actions: Vec<&str> =
-        runs.iter().flat_map(|(action, count)| std::iter::repeat_n(*action, *count)).collect();
+/// Runs the agent without a cluster, two at a time: each action for each of `count` instances, which therefore do
+/// what they do in a cluster (the second start of one instance would find it running and do nothing).
+fn run_alone(agent: &Path, scratch: &Path, actions: &[&str], count: usize) -> Result<Alone, String> {
+    let runs: Vec<(&str, usize)> =
+        actions.iter().flat_map(|action| (1..=count).map(move |instance| (*action, instance))).collect();
     let before = children_cpu("self");
     let begun = Instant::now();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let work = || -> Result<(), String> {
-        while let Some(action) = actions.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            run_agent(agent, action, scratch.path())?;
+        while let Some((action, instance)) = runs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        {
+            run_agent(agent, action, *instance, scratch)?;
         }
         Ok(())
     };
@@ -117,14 +120,34 @@ fn run_alone(agent: &Path, runs: &[(&str, usize)]) -> Result<Alone, String> {
     Ok(Alone { wall: begun.elapsed().as_secs_f64(), cpu: children_cpu("self") - before })
 }
 
-fn run_agent(agent: &Path, action: &str, scratch: &Path) -> Result<(), String> {
-    let mut command = Command::new(agent);
-    command
-        .arg(action)
-        .env("HA_RSCTMP", scratch)
-        .env("OCF_RESOURCE_INSTANCE", "R")
-        .env("OCF_ROOT", "/usr/lib/ocf")
-        .stdin(Stdio::null());
+/// What any cluster has to give an agent (rules 4.3.2 and 4.13): a shell takes its time for each variable, and the
+/// agents' library logs where it is told to.
+const GIVEN: [(&str, &str); 19] = [
+    ("HA_LOGFACILITY", "daemon"),
+    ("HA_cluster_type", "corosync"),
+    ("HA_debug", "0"),
+    ("LC_ALL", "C"),
+    ("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:"),
+    ("OCF_RA_VERSION_MAJOR", "1"),
+    ("OCF_RA_VERSION_MINOR", "1"),
+    ("OCF_RESKEY_CRM_meta_name", "monitor"),
+    ("OCF_RESKEY_CRM_meta_on_node", "node1"),
+    ("OCF_RESKEY_CRM_meta_on_node_uuid", "1"),
+    ("OCF_RESKEY_CRM_meta_timeout", "20000"),
+    ("OCF_RESKEY_crm_feature_set", "3.20.5"),
+    ("OCF_RESOURCE_PROVIDER", "heartbeat"),
+    ("OCF_RESOURCE_TYPE", "Dummy"),
+    ("OCF_ROOT", "/usr/lib/ocf"),
+    ("PCMK_cluster_type", "corosync"),
+    ("PCMK_debug", "0"),
+    ("PCMK_logfacility", "daemon"),
+    ("PCMK_service", "pacemaker-execd"),
+];
+
+fn run_agent(agent: &Path, action: &str, instance: usize, scratch: &Path) -> Result<(), String> {
+    let mut command = as_on_a_server(agent);
+    command.arg(action).env("HA_RSCTMP", scratch).envs(GIVEN).stdin(Stdio::null());
+    command.env("OCF_RESOURCE_INSTANCE", format!("D{instance}"));
     // its output is read, as the cluster does; a probe of what does not run ends with another code than 0
     command.output().map(drop).map_err(|error| format!("{}: {error}", agent.display()))
 }
