@@ -196,6 +196,14 @@ pub struct Relation {
     pub properties: Properties,
     /// Graph stage: this input became a trigger.
     pub in_graph: bool,
+    /// How many actions there were when it was found to do nothing but order, until there are more; 0 before.
+    pub plain_among: u32,
+}
+
+impl Relation {
+    pub fn new(action: ActionId, properties: Properties) -> Relation {
+        Relation { action, properties, in_graph: false, plain_among: 0 }
+    }
 }
 
 /// A set of ordering properties (rule 3.21). Empty means disabled.

@@ -72,8 +72,8 @@ fn relate_because(
     }
     *known |= properties;
     model.reasons.relation(first, then, cause);
-    model.actions[first].followers.push(Relation { action: then, properties, in_graph: false });
-    model.actions[then].inputs.push(Relation { action: first, properties, in_graph: false });
+    model.actions[first].followers.push(Relation::new(then, properties));
+    model.actions[then].inputs.push(Relation::new(first, properties));
     true
 }
 

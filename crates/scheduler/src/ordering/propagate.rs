@@ -236,7 +236,8 @@ impl Visit {
         let then = self.then;
         let relation = model.actions[then].inputs[index];
         let (first, properties) = (relation.action, relation.properties);
-        if properties.is_empty() {
+        let actions = model.actions.len() as u32;
+        if properties.is_empty() || (properties == Properties::PLAIN && relation.plain_among == actions) {
             return None;
         }
         let first_node = node_for_ordering(model, first);
@@ -254,6 +255,10 @@ impl Visit {
                 self.then_changed = true;
             }
             model.actions[then].inputs[index].properties = Properties::NONE;
+            return None;
+        }
+        if is_plain_between_single_actions(model, first, then, properties) {
+            model.actions[then].inputs[index].plain_among = actions;
             return None;
         }
         let first_states = summary::for_ordering(model, first, then_node);
@@ -336,6 +341,20 @@ impl Visit {
         }
         None
     }
+}
+
+/// Whether a relation orders only, and its two actions only: such a one changes no states and makes no relations
+/// between instances. An ordered clone has as many of them as it has pairs of instances.
+fn is_plain_between_single_actions(
+    model: &Model<'_>,
+    first: ActionId,
+    then: ActionId,
+    properties: Properties,
+) -> bool {
+    properties == Properties::PLAIN
+        && decider(model, first, then, Properties::PLAIN).is_none_or(|resource| {
+            matches!(model.resources[resource].kind, ResourceKind::Primitive(_) | ResourceKind::Group(_))
+        })
 }
 
 /// The node that counts for an action in ordering (rule 3.23.3).
