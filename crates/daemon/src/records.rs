@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use cluster::{Leftover, Operation, OperationId};
@@ -35,7 +35,7 @@ impl Record {
     pub(crate) fn of(operation: &Operation) -> Record {
         Record {
             pid: 0,
-            start: uptime().unwrap_or(0),
+            start: uptime(),
             latest: 0,
             resource: operation.resource.clone(),
             action: operation.action.clone(),
@@ -46,13 +46,7 @@ impl Record {
 
     /// The record of the process that was started since.
     pub(crate) fn of_process(self, pid: u32) -> Record {
-        match uptime() {
-            Some(latest) if self.start > 0 => Record { pid, latest, ..self },
-            _ => {
-                let start = start_of(pid).unwrap_or(0);
-                Record { pid, start, latest: start, ..self }
-            }
-        }
+        Record { pid, latest: uptime(), ..self }
     }
 
     pub(crate) fn lives(&self) -> bool {
@@ -181,14 +175,9 @@ fn epoch() -> u64 {
 
 /// Hundredths of a second since boot, the ticks in which the kernel tells when a process was started. Far
 /// cheaper than asking for the process.
-fn uptime() -> Option<u64> {
-    static FILE: OnceLock<Option<File>> = OnceLock::new();
-    let file = FILE.get_or_init(|| File::open("/proc/uptime").ok()).as_ref()?;
-    let mut bytes = [0; 64];
-    let length = file.read_at(&mut bytes, 0).ok()?;
-    let text = std::str::from_utf8(&bytes[..length]).ok()?;
-    let (seconds, hundredths) = text.split(' ').next()?.split_once('.')?;
-    Some(seconds.parse::<u64>().ok()? * 100 + hundredths.parse::<u64>().ok()?)
+fn uptime() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec as u64 * 100 + now.tv_nsec as u64 / 10_000_000
 }
 
 /// Start time of a process: field 22 of its `stat` line, counted after the name in parentheses. None for
@@ -240,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_process_was_started_between_two_looks_at_the_clock() {
-        let before = uptime().unwrap();
+        let before = uptime();
         let child = child();
         let record = Record { start: before, ..record(0, "R") }.of_process(child.id());
         assert!(record.latest >= before && record.lives(), "{record:?} {:?}", start_of(child.id()));
