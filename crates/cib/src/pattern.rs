@@ -11,6 +11,46 @@ use regex_lite::Regex;
 pub struct Pattern {
     regex: Regex,
     inverted: bool,
+    start: Start,
+}
+
+/// What a match must begin with, so that most names need no engine: there may be thousands of patterns for
+/// thousands of names.
+#[derive(Clone, Debug)]
+enum Start {
+    Unknown,
+    /// `^text…`
+    With(String),
+    /// `^text$`
+    Exactly(String),
+}
+
+impl Start {
+    /// Of a valid expression.
+    fn of(expression: &str) -> Start {
+        let Some(rest) = expression.strip_prefix('^').filter(|rest| !rest.contains('|')) else {
+            return Start::Unknown;
+        };
+        let plain = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_' | ':');
+        let end = rest.find(|character| !plain(character)).unwrap_or(rest.len());
+        let (text, after) = rest.split_at(end);
+        if after == "$" {
+            return Start::Exactly(text.to_owned());
+        }
+        let mut text = text.to_owned();
+        if after.starts_with(['*', '?', '+', '{']) {
+            text.pop();
+        }
+        Start::With(text)
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        match self {
+            Start::Unknown => true,
+            Start::With(text) => name.starts_with(text.as_str()),
+            Start::Exactly(text) => name == text,
+        }
+    }
 }
 
 /// Why a pattern cannot be used.
@@ -45,18 +85,18 @@ impl Pattern {
         let fail = |reason: String| PatternError { pattern: text.to_owned(), reason };
         let translated = Translation::of(text).map_err(|reason| fail(reason.to_owned()))?;
         let regex = Regex::new(&translated).map_err(|error| fail(error.to_string()))?;
-        Ok(Pattern { regex, inverted })
+        Ok(Pattern { regex, inverted, start: Start::of(text) })
     }
 
     /// True if the pattern holds for `name`, inversion included.
     pub fn matches(&self, name: &str) -> bool {
-        self.regex.is_match(name) != self.inverted
+        (self.start.allows(name) && self.regex.is_match(name)) != self.inverted
     }
 
     /// What the pattern and its groups matched, for `%0`…`%9`: `None` if there is no match or the
     /// pattern is inverted; unmatched groups are empty.
     pub fn submatches(&self, name: &str) -> Option<Vec<String>> {
-        if self.inverted {
+        if self.inverted || !self.start.allows(name) {
             return None;
         }
         let captures = self.regex.captures(name)?;
@@ -300,6 +340,28 @@ mod tests {
             ("*a", "*a", true),
         ] {
             assert_eq!(Pattern::new(pattern).expect(pattern).matches(name), expected, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn names_with_another_beginning_need_no_engine() {
+        let start = |pattern: &str| format!("{:?}", Start::of(pattern));
+        assert_eq!(start("^db-1$"), "Exactly(\"db-1\")");
+        assert_eq!(start("^db[0-9]$"), "With(\"db\")");
+        assert_eq!(start("^dbs?$"), "With(\"db\")");
+        assert_eq!(start("^"), "With(\"\")");
+        for pattern in ["db", "^a|b", "(^db)"] {
+            assert_eq!(start(pattern), "Unknown", "{pattern}");
+        }
+        assert!(!Start::of("^db").allows("web"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_beginning_excludes_no_match(text in "\\^[a-c]{0,3}[a-c*?+{}0-2.$|()]{0,5}", name in "[a-c]{0,5}") {
+            if let Ok(pattern) = Pattern::new(&text) {
+                proptest::prop_assert_eq!(pattern.matches(&name), pattern.regex.is_match(&name));
+            }
         }
     }
 

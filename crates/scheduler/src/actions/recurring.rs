@@ -1,6 +1,6 @@
 //! Recurring actions, and cancelling them (rules 3.10, 3.11).
 
-use super::request::{find_all, of_task, request, request_cancel};
+use super::request::{find_all, note_task, of_task, request, request_cancel};
 use crate::model::{ActionId, Cause, Model, NodeId, Properties, ResourceId, Side, Task};
 use crate::state;
 use cib::value::Role;
@@ -222,5 +222,6 @@ pub(super) fn cancel(
     action.cancelled_task = Some(task.clone());
     action.set_meta("operation", task.name());
     action.set_meta("interval", interval.to_string());
+    note_task(model, resource, &Task::Cancel);
     id
 }

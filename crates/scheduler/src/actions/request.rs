@@ -238,13 +238,23 @@ fn add(model: &mut Model<'_>, action: Action, cause: Cause) -> ActionId {
         let (task, interval) = (action.key_task().clone(), action.interval);
         Purpose { resource, task, interval }
     });
+    let task = action.task.clone();
     let id = model.actions.push(action);
     if let Some(purpose) = purpose {
+        note_task(model, purpose.resource, &task);
         model.resources[purpose.resource].actions.push(id);
         model.actions_extra.by_purpose.entry(purpose).or_default().push(id);
     }
     model.reasons.action(id, cause);
     id
+}
+
+/// Notes that the resource has an action with this task.
+pub(super) fn note_task(model: &mut Model<'_>, resource: ResourceId, task: &Task) {
+    model.resources[resource].tasks.insert(task);
+    if let Some(parent) = model.resources[resource].parent {
+        model.resources[parent].child_tasks.insert(task);
+    }
 }
 
 /// What every request does to its action (rule 3.2.7).

@@ -233,6 +233,21 @@ fn a_group_adds_its_pseudo_actions_after_its_members() {
     );
 }
 
+/// Each of them waits for its neighbour and reports to the group.
+#[test]
+fn members_of_a_long_group_are_not_asked_for_what_none_of_them_does() {
+    const LENGTH: usize = 300;
+    let members: String = (0..LENGTH).map(|number| dummy(&format!("m{number}"), "")).collect();
+    let cluster =
+        Cluster { options: NO_FENCING, ..Cluster::of(&["a"], format!("<group id='g'>{members}</group>")) };
+    let (starts, tried) = cluster.look(|model| {
+        let is_start = |id: &ActionId| model.actions[*id].in_graph && name(model, *id).contains("_start_0 a");
+        (model.actions.ids().filter(is_start).count(), model.ordering.members_tried)
+    });
+    assert_eq!(starts, LENGTH);
+    assert!(tried <= 10 * LENGTH, "{tried} members tried");
+}
+
 #[test]
 fn a_member_active_on_two_nodes_one_in_maintenance_restarts_no_follower() {
     let group = format!("<group id='g'>{}{}</group>", dummy("q", ""), dummy("r", ""));

@@ -98,6 +98,44 @@ impl Task {
     }
 }
 
+/// A set of tasks; all tasks of unknown name are one in it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tasks(u32);
+
+impl Tasks {
+    pub fn insert(&mut self, task: &Task) {
+        self.0 |= Tasks::bit(task);
+    }
+    pub fn has(self, task: &Task) -> bool {
+        self.0 & Tasks::bit(task) != 0
+    }
+    fn bit(task: &Task) -> u32 {
+        1 << match task {
+            Task::Monitor => 0,
+            Task::Start => 1,
+            Task::Started => 2,
+            Task::Stop => 3,
+            Task::Stopped => 4,
+            Task::Promote => 5,
+            Task::Promoted => 6,
+            Task::Demote => 7,
+            Task::Demoted => 8,
+            Task::Notify => 9,
+            Task::Notified => 10,
+            Task::MigrateTo => 11,
+            Task::MigrateFrom => 12,
+            Task::Reload => 13,
+            Task::Cancel => 14,
+            Task::Delete => 15,
+            Task::LrmDelete => 16,
+            Task::ClearFailcount => 17,
+            Task::Fence => 18,
+            Task::Shutdown => 19,
+            Task::Other(_) => 20,
+        }
+    }
+}
+
 /// What to do when an action fails, in order of severity (rule 1.10.6).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum OnFail {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use cib::value::{Score, Timestamp};
 use rustc_hash::FxBuildHasher;
 
-pub use action::{Action, OnFail, OrderingRule, Properties, Relation, Side, Task};
+pub use action::{Action, OnFail, OrderingRule, Properties, Relation, Side, Task, Tasks};
 pub use constraint::{Colocation, Location, LossPolicy, Tag, Ticket};
 pub use ids::{ActionId, Arena, ColocationId, Id, LocationId, NodeId, ResourceId, TicketId};
 pub use node::{Node, NodeKind};

@@ -1,5 +1,6 @@
 //! A resource (primitive, group, clone, bundle, or an instance) as the scheduler sees it.
 
+use super::action::Tasks;
 use super::ids::{ActionId, ColocationId, LocationId, NodeId, ResourceId, TicketId};
 use super::table::NodeTable;
 use super::{Attributes, Name};
@@ -194,6 +195,10 @@ pub struct Resource {
 
     /// Its actions, oldest first.
     pub actions: Vec<ActionId>,
+    /// Tasks of its actions.
+    pub tasks: Tasks,
+    /// Tasks of its children's actions, so that nobody asks thousands of them for what none has.
+    pub child_tasks: Tasks,
 }
 
 impl Resource {

@@ -36,6 +36,8 @@ pub struct Extra {
     summaries: Option<Index<(ActionId, Option<NodeId>), (u64, summary::States)>>,
     /// How many members and instances were looked at for summaries.
     looked_at: usize,
+    /// How many members of groups states were carried to.
+    pub(crate) members_tried: usize,
     /// Actions whose states never settle, by index: they are blocked and not visited again.
     unsettled: std::collections::BTreeSet<ActionId>,
 }

@@ -576,8 +576,11 @@ impl Update {
             ResourceKind::Primitive(_) => self.stage = Stage::Done,
             ResourceKind::Group(_) => {
                 self.stage = Stage::Members;
-                self.members =
-                    then_resource.map_or(Vec::new(), |then| model.resources[then].children.clone());
+                // most often none has such an action: members of groups have nothing that reports them done
+                let task = &model.actions[self.then].task;
+                let concerned = then_resource.filter(|then| model.resources[*then].child_tasks.has(task));
+                self.members = concerned.map_or(Vec::new(), |then| model.resources[then].children.clone());
+                model.ordering.members_tried += self.members.len();
             }
             ResourceKind::Clone(_) | ResourceKind::Bundle(_) => {
                 let then = then_resource.map_or_else(

@@ -191,6 +191,9 @@ pub(crate) fn find_first(
     task: &Task,
     node: Option<NodeId>,
 ) -> Option<ActionId> {
+    if !model.resources[resource].tasks.has(task) {
+        return None;
+    }
     model.resources[resource].actions.iter().rev().copied().find(|action| {
         let action = &model.actions[*action];
         action.task == *task && (node.is_none() || action.node == node)
@@ -199,6 +202,9 @@ pub(crate) fn find_first(
 
 /// The newest action of `resource` with this task that has no node.
 pub(crate) fn find_without_node(model: &Model<'_>, resource: ResourceId, task: &Task) -> Option<ActionId> {
+    if !model.resources[resource].tasks.has(task) {
+        return None;
+    }
     let mut newest_first = model.resources[resource].actions.iter().rev().copied();
     newest_first.find(|action| model.actions[*action].task == *task && model.actions[*action].node.is_none())
 }

@@ -90,10 +90,12 @@ fn unpack_pattern(model: &mut Model, wish: &Wish<'_>, pattern: &str) {
             return;
         }
     };
-    for resource in model.top.clone() {
-        let id = model.resources[resource].id.clone();
-        if pattern.matches(&id) {
-            record_wish(model, wish, resource, pattern.submatches(&id).as_deref());
+    for index in 0..model.top.len() {
+        let resource = model.top[index];
+        let id = &model.resources[resource].id;
+        if pattern.matches(id) {
+            let submatches = pattern.submatches(id);
+            record_wish(model, wish, resource, submatches.as_deref());
         }
     }
 }

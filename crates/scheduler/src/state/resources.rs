@@ -4,7 +4,7 @@ use super::definition::Definition;
 use super::{bundle, clone, values};
 use crate::model::{
     Agent, Attributes, Cause, Group, Model, MultipleActive, Name, NodeId, NodeKind, NodeTable, Requires,
-    Resource, ResourceId, ResourceKind, Severity,
+    Resource, ResourceId, ResourceKind, Severity, Tasks,
 };
 use cib::config;
 use cib::options::NoQuorumPolicy;
@@ -447,6 +447,8 @@ fn blank(id: Name, configured_id: Name, kind: ResourceKind) -> Resource {
         sort_index: Score::ZERO,
         promotion_priority: Score::ZERO,
         actions: Vec::new(),
+        tasks: Tasks::default(),
+        child_tasks: Tasks::default(),
     }
 }
 
