@@ -92,6 +92,9 @@ impl Driver {
                 () = wake => Some(Input::Deadline),
                 () = tokio::time::sleep(report.unwrap_or(Duration::MAX)), if report.is_some() => None,
             };
+            // while the host is busy with agents they go on for a moment, and what they end with goes into the same
+            // step; on a quiet host this does nothing
+            std::thread::yield_now();
             let inputs = self.gather(first, sources);
             if !inputs.is_empty()
                 && let Some(ending) = self.step(inputs)
