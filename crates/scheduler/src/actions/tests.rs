@@ -249,6 +249,29 @@ fn members_of_a_long_group_are_not_asked_for_what_none_of_them_does() {
 }
 
 #[test]
+fn removed_connections_are_nodes_for_the_others_up_to_a_bound() {
+    let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], "") };
+    for number in 0..400 {
+        let id = format!("r{number}");
+        let entry = done(&id, "a", "start", 0, number + 2, 0, &digest_of(&[]));
+        let _ = write!(
+            cluster.nodes[0].2,
+            "<lrm_resource id='{id}' class='ocf' provider='pacemaker' type='remote'>{entry}</lrm_resource>"
+        );
+    }
+    let (nodes, said) = cluster.look(|model| {
+        let said: Vec<String> = model.notices.iter().map(|notice| notice.text.to_string()).collect();
+        (model.nodes.len(), said)
+    });
+    assert_eq!(nodes, 1 + 256);
+    assert_eq!(
+        said.iter().filter(|text| text.contains("that of 'r256' and those after it")).count(),
+        1,
+        "{said:?}"
+    );
+}
+
+#[test]
 fn a_member_active_on_two_nodes_one_in_maintenance_restarts_no_follower() {
     let group = format!("<group id='g'>{}{}</group>", dummy("q", ""), dummy("r", ""));
     let digest = digest_of(&[]);

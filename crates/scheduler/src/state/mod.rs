@@ -59,6 +59,8 @@ pub struct Extra<'a> {
     namesakes: Index<Name, Vec<ResourceId>>,
     /// Resources by the name that history uses for them, where it differs from the id.
     by_history_name: Index<Name, Vec<ResourceId>>,
+    /// How often the history of a removed connection to a remote node was met.
+    removed_connections: usize,
     instances_of: Index<ResourceId, clone::Instances<'a>>,
     /// What is known of the first instances of a clone, by clone.
     settled: Index<ResourceId, clone::Settled>,
@@ -92,6 +94,7 @@ impl Default for Extra<'_> {
             template_by_id: Index::default(),
             namesakes: Index::default(),
             by_history_name: Index::default(),
+            removed_connections: 0,
             instances_of: Index::default(),
             settled: Index::default(),
             probed: FxHashSet::default(),

@@ -1,11 +1,15 @@
 //! To which resource a history belongs, and what is made for history without one (rules 1.11.3–1.11.8).
 
-use crate::model::{Model, Name, NodeId, ResourceId};
+use crate::model::{Model, Name, NodeId, ResourceId, Severity};
 use crate::state::definition::Definition;
 use crate::state::resources::{self, Position};
 use crate::state::{base_name, clone, find_known, nodes, running};
 use cib::status::ResourceHistory;
 use cib::value::Score;
+
+/// Most removed connections to remote nodes that are looked after. Each is a node for every resource, though nobody
+/// will place any there.
+const MOST_REMOVED_CONNECTIONS: usize = 256;
 
 /// The primitive that the history `id` on `node` tells about; `None` if it is removed.
 pub(super) fn resource_of(model: &mut Model, node: NodeId, id: &Name) -> Option<ResourceId> {
@@ -45,6 +49,9 @@ fn bundled_instance(model: &Model, bundle: ResourceId, node: NodeId) -> Option<R
 
 /// Rule 1.11.8: a resource for history without configuration.
 pub(super) fn create_removed(model: &mut Model, history: &ResourceHistory) -> Option<ResourceId> {
+    if is_remote(history) && !may_add_connection(model, &history.id) {
+        return None;
+    }
     let definition = definition_of(history);
     let plan = resources::primitive_blueprint(model, definition)?;
     let id = resources::create(model, &plan, Position::TOP)?;
@@ -66,6 +73,26 @@ pub(super) fn create_removed(model: &mut Model, history: &ResourceHistory) -> Op
         model.resources[id].managed = false;
     }
     Some(id)
+}
+
+fn is_remote(history: &ResourceHistory) -> bool {
+    let is =
+        |text: &Option<Name>, word: &str| text.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(word));
+    is(&history.class, "ocf") && is(&history.provider, "pacemaker") && is(&history.agent_type, "remote")
+}
+
+/// Counts a removed connection; says once that there are too many.
+fn may_add_connection(model: &mut Model, id: &Name) -> bool {
+    let count = &mut model.state.removed_connections;
+    *count += 1;
+    if *count == MOST_REMOVED_CONNECTIONS + 1 {
+        let text = format!(
+            "More than {MOST_REMOVED_CONNECTIONS} removed connections to remote nodes have a history: that of '{id}' \
+             and those after it are ignored; clean them up"
+        );
+        model.notice(Severity::Warning, text, None);
+    }
+    model.state.removed_connections <= MOST_REMOVED_CONNECTIONS
 }
 
 /// All attributes of the `lrm_resource` become those of the resource.
