@@ -40,15 +40,14 @@ impl CibDocument {
     /// Makes these changes, whose steps of `num_updates` were taken before ([`CibDocument::step`]). What a history
     /// stands in is there afterwards, even if the history itself came and went meanwhile.
     pub fn write_histories_late(&mut self, changes: &[HistoryChange<'_>]) {
-        let step = self.version();
         self.edit_status(|document, status| {
             for change in changes {
                 resources_of(document, status, &change.node, &mut false);
                 write(document, status, change);
             }
-            true
+            // no step of its own
+            false
         });
-        step.write_to(self.tree_mut());
     }
 
     /// Takes a step of `num_updates` for a change of the status that is written later.

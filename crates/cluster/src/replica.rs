@@ -200,6 +200,9 @@ impl Replica {
     /// Writes what fell behind, in the order in which it did: the document becomes the same whenever, and however
     /// often, this is called.
     pub fn catch_up(&mut self, history: &History) {
+        if self.is_up_to_date() {
+            return;
+        }
         let mut behind: Vec<((NodeId, String), usize)> =
             std::mem::take(&mut self.behind).into_iter().collect();
         behind.sort_by_key(|(_, place)| *place);

@@ -122,10 +122,6 @@ impl Walker {
     /// in flight until [`Walker::finish`]; a pseudo-action (but maintenance news, which has to be told)
     /// is returned for the record only and confirmed already.
     pub fn next(&mut self, limits: &Limits<'_>) -> Option<Action> {
-        if self.ready.is_empty() {
-            self.cursor = 0;
-            return None;
-        }
         let after = self.ready.range(self.cursor..).copied();
         let before = self.ready.range(..self.cursor).copied();
         let mut full = Vec::new();

@@ -330,9 +330,7 @@ impl Node {
 
     /// Has the status show all that is known, for whoever is about to look at it.
     fn catch_up(&mut self) {
-        if !self.replica.is_up_to_date() {
-            self.replica.catch_up(&self.history);
-        }
+        self.replica.catch_up(&self.history);
     }
 
     /// Where this node is in its life.

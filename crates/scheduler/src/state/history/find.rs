@@ -49,10 +49,11 @@ fn bundled_instance(model: &Model, bundle: ResourceId, node: NodeId) -> Option<R
 
 /// Rule 1.11.8: a resource for history without configuration.
 pub(super) fn create_removed(model: &mut Model, history: &ResourceHistory) -> Option<ResourceId> {
-    if is_remote(history) && !may_add_connection(model, &history.id) {
+    let definition = definition_of(history);
+    let is_connection = definition.agent.as_ref().is_some_and(resources::is_remote_agent);
+    if is_connection && !may_add_connection(model, &history.id) {
         return None;
     }
-    let definition = definition_of(history);
     let plan = resources::primitive_blueprint(model, definition)?;
     let id = resources::create(model, &plan, Position::TOP)?;
     if model.resources[id].is_remote_connection {
@@ -73,12 +74,6 @@ pub(super) fn create_removed(model: &mut Model, history: &ResourceHistory) -> Op
         model.resources[id].managed = false;
     }
     Some(id)
-}
-
-fn is_remote(history: &ResourceHistory) -> bool {
-    let is =
-        |text: &Option<Name>, word: &str| text.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(word));
-    is(&history.class, "ocf") && is(&history.provider, "pacemaker") && is(&history.agent_type, "remote")
 }
 
 /// Counts a removed connection; says once that there are too many.
