@@ -38,7 +38,8 @@ pub struct Hello {
     pub was_quorate: bool,
     /// The view it is in has quorum.
     pub quorate: bool,
-    /// Members of the messaging layer's view, managers running or not.
+    /// Members of the messaging layer's view, managers running or not, but for those that were fenced and have
+    /// not been heard since.
     pub hosts: Vec<NodeId>,
     pub version: Version,
     pub digest: String,

@@ -1,7 +1,7 @@
 //! The messaging layer of the simulation: total order within a component of connected nodes, the same
 //! views and messages for members that move together, delays that differ from node to node.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cluster::{Message, NodeId, View, ViewId};
 
@@ -48,6 +48,8 @@ pub struct Bus {
     pub delay: u64,
     /// What a change of members does to messages on their way.
     pub loss: Loss,
+    /// Managers that hang: members that take nothing of what is sent to them.
+    pub frozen: BTreeSet<NodeId>,
 }
 
 impl Bus {
@@ -62,6 +64,7 @@ impl Bus {
             views: BTreeMap::new(),
             delay: 3,
             loss: Loss::default(),
+            frozen: BTreeSet::new(),
         }
     }
 
@@ -106,13 +109,17 @@ impl Bus {
     /// When the next delivery is due.
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {
-        self.members.values().filter_map(|member| member.inbox.front().map(|(at, _)| *at)).min()
+        self.awake().filter_map(|(_, member)| member.inbox.front().map(|(at, _)| *at)).min()
     }
 
     /// Nothing is on its way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.members.values().all(|member| member.inbox.is_empty())
+        self.awake().all(|(_, member)| member.inbox.is_empty())
+    }
+
+    fn awake(&self) -> impl Iterator<Item = (&NodeId, &Member)> {
+        self.members.iter().filter(|(id, _)| !self.frozen.contains(id))
     }
 
     /// Takes what is due for a member, at most so many deliveries.
@@ -129,7 +136,7 @@ impl Bus {
     /// Takes one delivery that is due.
     fn take_due(&mut self, now: u64) -> Option<(NodeId, Delivery)> {
         let due = |member: &Member| member.inbox.front().is_some_and(|(at, _)| *at <= now);
-        let id = *self.members.iter().find(|(_, member)| due(member))?.0;
+        let id = *self.awake().find(|(_, member)| due(member))?.0;
         let (_, delivery) = self.members.get_mut(&id)?.inbox.pop_front()?;
         Some((id, delivery))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cluster::{AttributeUpdate, CibChange, CibOperation, Client, Input, Request};
+use cluster::{AttributeUpdate, CibChange, CibOperation, Client, FenceRequest, Input, Request};
 
 use crate::demo;
 use crate::invariants::{group_runs_once, promoted_once, replicas_agree, stays_at_rest};
@@ -43,6 +43,7 @@ pub fn run(seed: u64, plan: &Plan, planner: MakePlanner) -> Result<World, String
 fn disturb(world: &mut World, seed: u64, plan: &Plan) -> Result<(), String> {
     let mut random = Random::new(seed ^ 0x5eed);
     world.reboot_after = Some(random.between(2000, 20_000));
+    world.losses_noticed_after = if random.chance(50) { random.between(0, 10_000) } else { 0 };
     world.bus.delay = random.between(1, 40);
     world.agents = AgentRules { longest: random.between(20, 3000), ..AgentRules::default() };
     let names: Vec<String> = world.hosts.values().map(|host| host.name.clone()).collect();
@@ -87,7 +88,7 @@ fn settle(world: &mut World, most: u64) -> Result<(), String> {
 
 fn fault(world: &mut World, names: &[String], random: &mut Random) {
     let Some(name) = random.pick(names).cloned() else { return };
-    match random.between(0, 15) {
+    match random.between(0, 18) {
         0 | 1 => world.kill(&name),
         2 | 3 => world.start(&name),
         4 => {
@@ -134,7 +135,23 @@ fn fault(world: &mut World, names: &[String], random: &mut Random) {
             world.start(&name);
         }
         13 => change(world, &name, random),
-        14 => {
+        14 if random.chance(30) => world.thaw(&name),
+        14 => world.freeze(&name),
+        15 => {
+            let target = random.pick(names).cloned().unwrap_or_default();
+            let action = if random.chance(50) { "off" } else { "reboot" };
+            world.note(&name, &format!("asked to fence {target}"));
+            let request = FenceRequest {
+                target,
+                action: action.to_owned(),
+                timeout: 60_000,
+                delay: Some(0),
+                tolerance: 0,
+                client: "stonith_admin".to_owned(),
+            };
+            world.request(&name, Request::Fence(request));
+        }
+        16 => {
             let update = AttributeUpdate {
                 dampening: Some(random.between(0, 3000)),
                 ..AttributeUpdate::set(&name, "pingd", &random.between(0, 100).to_string())
@@ -187,6 +204,7 @@ fn make_peace(world: &mut World, names: &[String]) {
     world.note("peace", "no more faults");
     for _ in 0..40 {
         for name in names {
+            world.thaw(name);
             let host = world.host(name);
             if host.returns_at.is_none() && host.node.is_none() {
                 world.power_on(name);

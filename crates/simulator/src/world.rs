@@ -48,6 +48,8 @@ pub struct Host {
     pub ended: Option<(i32, String)>,
     /// When power comes back by itself, and when the daemon is started then.
     pub returns_at: Option<u64>,
+    /// When the membership notices that it is gone.
+    lost_at: Option<u64>,
 }
 
 /// An agent that runs.
@@ -98,6 +100,8 @@ pub struct World {
     /// Milliseconds within which each host's watchdog resets it when its node is not healthy; nothing plays
     /// the watchdog but the scenario.
     pub watchdog_bound: Option<u64>,
+    /// Milliseconds after which the membership notices that a host has lost power.
+    pub losses_noticed_after: u64,
     /// What happened, a line each.
     pub timeline: Vec<String>,
     /// Events of nodes, with the moment and the node.
@@ -134,6 +138,7 @@ impl World {
             inbox: Vec::new(),
             ended: None,
             returns_at: None,
+            lost_at: None,
         };
         World {
             time: 1000,
@@ -143,6 +148,7 @@ impl World {
             agents: AgentRules { longest: 50, ..AgentRules::default() },
             reboot_after: None,
             watchdog_bound: None,
+            losses_noticed_after: 0,
             timeline: Vec::new(),
             events: Vec::new(),
             replies: BTreeMap::new(),
@@ -219,6 +225,8 @@ impl World {
         }
         let restored = Restored { cib: host.disk.clone(), notices: Vec::new(), leftovers };
         host.node = Some(Node::new(config, restored, (self.planner)()));
+        host.lost_at = None;
+        self.bus.frozen.remove(&id);
         self.note(name, "daemon started");
         self.bus.join(id, time, &mut self.random);
     }
@@ -230,7 +238,7 @@ impl World {
             host.node = None;
             host.inbox.clear();
             self.note(name, "daemon killed");
-            self.bus.leave(id, self.time, &mut self.random);
+            self.notice_loss(name);
         }
     }
 
@@ -240,12 +248,37 @@ impl World {
         let Some(host) = self.hosts.get_mut(&id) else { return };
         host.powered = false;
         host.node = None;
+        host.lost_at = Some(self.time + self.losses_noticed_after);
         host.inbox.clear();
         host.active.clear();
         host.promoted.clear();
         host.processes.clear();
         self.note(name, "power off");
+        if self.losses_noticed_after == 0 {
+            self.notice_loss(name);
+        }
+    }
+
+    /// The membership notices that a host is gone.
+    pub fn notice_loss(&mut self, name: &str) {
+        let id = self.id(name);
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.lost_at = None;
+        }
+        self.bus.frozen.remove(&id);
         self.bus.leave(id, self.time, &mut self.random);
+    }
+
+    /// Lets a daemon hang: it stays a member, and does nothing more until [`World::thaw`].
+    pub fn freeze(&mut self, name: &str) {
+        self.note(name, "daemon hangs");
+        self.bus.frozen.insert(self.id(name));
+    }
+
+    /// Lets a hanging daemon go on with what came for it meanwhile.
+    pub fn thaw(&mut self, name: &str) {
+        self.note(name, "daemon goes on");
+        self.bus.frozen.remove(&self.id(name));
     }
 
     /// Gives a host its power back; the daemon is not started.
@@ -296,6 +329,11 @@ impl World {
         }
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let Some(node) = &mut host.node else { return };
+        if self.bus.frozen.contains(&id) {
+            let (time, run) = (self.time, host.runs);
+            host.inbox.extend(inputs.into_iter().map(|input| (time, run, input)));
+            return;
+        }
         let mut outbox = Vec::new();
         node.step_all(now, inputs, &mut outbox);
         for output in outbox {
@@ -323,10 +361,11 @@ impl World {
     #[must_use]
     pub fn next_time(&self) -> Option<u64> {
         let of_host = |host: &Host| {
-            let deadline = host.node.as_ref().and_then(Node::next_deadline);
-            let inbox = host.inbox.iter().map(|(at, _, _)| *at).min();
+            let hangs = self.bus.frozen.contains(&host.id);
+            let deadline = host.node.as_ref().and_then(Node::next_deadline).filter(|_| !hangs);
+            let inbox = host.inbox.iter().map(|(at, _, _)| *at).min().filter(|_| !hangs);
             let process = host.processes.iter().map(|process| process.ends_at).min();
-            [deadline, inbox, process, host.returns_at].into_iter().flatten().min()
+            [deadline, inbox, process, host.returns_at, host.lost_at].into_iter().flatten().min()
         };
         let hosts = self.hosts.values().filter_map(of_host).min();
         [hosts, self.bus.next_due()].into_iter().flatten().min()
@@ -406,10 +445,17 @@ impl World {
             self.start(&name);
             return true;
         }
+        if host.lost_at.is_some_and(|at| at <= now) {
+            self.notice_loss(&name);
+            return true;
+        }
         if let Some(at) = host.processes.iter().position(|process| process.ends_at <= now) {
             let process = host.processes.remove(at);
             self.end_process(id, process);
             return true;
+        }
+        if self.bus.frozen.contains(&id) {
+            return false;
         }
         if let Some(at) = host.inbox.iter().position(|(at, _, _)| *at <= now) {
             let (_, run, input) = host.inbox.remove(at);
@@ -685,7 +731,8 @@ impl World {
     /// All running nodes are joined, agree that there is nothing more to do, and there is one.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let mut nodes = self.hosts.values().filter_map(|host| host.node.as_ref()).peekable();
+        let awake = self.hosts.values().filter(|host| !self.bus.frozen.contains(&host.id));
+        let mut nodes = awake.filter_map(|host| host.node.as_ref()).peekable();
         self.bus.is_idle()
             && nodes.peek().is_some()
             && nodes.all(|node| node.phase() == Phase::Joined && node.is_settled())

@@ -41,7 +41,7 @@ impl Node {
             // the last word of a run that is no member any more because it was fenced
             Body::FenceSurvived { operation } => self.on_fence_survived(from, &operation, out),
             // senders wait for the end of the round; whoever is left out of one has nothing to say in it
-            _ if !self.is_joined() || !self.members.contains_key(&from) => {}
+            _ if !self.hears(from, &body) => {}
             Body::Rejoin { reason } => self.on_rejoin(&reason, out),
             Body::Change { request, change, at } => self.on_change(from, request, &change, at, out),
             Body::Attributes { request, updates } => self.on_attributes(from, request, &updates, out),
@@ -73,6 +73,13 @@ impl Node {
                 self.reply_if_own(from, request, Reply::Done, out);
             }
             Body::RemoveNode { request, name, at } => self.on_remove_node(from, request, &name, at, out),
+        }
+    }
+
+    fn hears(&self, from: NodeId, body: &Body) -> bool {
+        match self.phase {
+            Phase::Joining => body.goes_on_in_rounds() && !self.fenced.contains(&from),
+            _ => self.is_joined() && self.members.contains_key(&from),
         }
     }
 

@@ -30,14 +30,19 @@ impl Node {
             self.on_own_fencing(&record, out);
             return;
         }
+        let target = self.member_id(&record.target).filter(|_| news && down);
         if news && down {
             self.note_node_down(&record.target);
+        }
+        if let Some(id) = target {
             // what that run still said before it died is void for everybody from here on
-            if let Some(id) = self.member_id(&record.target) {
-                self.members.remove(&id);
-            }
+            self.members.remove(&id);
+            self.fenced.insert(id);
         }
         self.tell_waiting(&record, out);
+        if target.is_some() && target == self.dc {
+            self.replace_fenced_coordinator(out);
+        }
     }
 
     /// Operations that waited for this one end as it does (rule 4.61.1).
@@ -58,7 +63,7 @@ impl Node {
     }
 
     /// Whether a member with the target's name is the run that was fenced (or no member at all).
-    fn is_same_run(&self, record: &FenceRecord) -> bool {
+    pub(super) fn is_same_run(&self, record: &FenceRecord) -> bool {
         let member = self.member_id(&record.target).and_then(|id| self.incarnations.get(&id));
         match (member, &record.target_incarnation) {
             (Some(now), Some(fenced)) => now == fenced,
@@ -83,16 +88,16 @@ impl Node {
         }
     }
 
+    /// The state of a node that is certainly down (rule 4.57.1). Not even the membership speaks for it until it
+    /// is heard again, or plans made before it notices would wait for a node that seems to be starting.
     fn note_node_down(&mut self, target: &str) {
         let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
         let Some((id, name)) = known else { return };
         let path = node_state_path(&id);
         let has_state = self.replica.has(&path);
-        let mut text = format!("<node_state id=\"{id}\" uname=\"{name}\" join=\"down\" expected=\"down\"");
-        if !has_state {
-            text.push_str(" in_ccm=\"0\" crmd=\"0\"");
-        }
-        text.push_str("/>");
+        let text = format!(
+            "<node_state id=\"{id}\" uname=\"{name}\" in_ccm=\"0\" crmd=\"0\" join=\"down\" expected=\"down\"/>"
+        );
         self.attributes.forget_node(&name);
         if let Ok(number) = id.parse() {
             self.history.forget_node(NodeId(number));
@@ -192,7 +197,7 @@ impl Node {
             target,
         };
         self.fence_waiting.entry(record.id.clone()).or_default().push(Waiting::Client(id));
-        self.send(Body::FenceDone(record), out);
+        self.send_fence_done(record, out);
     }
 }
 

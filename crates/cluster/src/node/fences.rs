@@ -32,7 +32,7 @@ impl Node {
             .cloned();
         if let Some(record) = recent {
             self.reply(id, Reply::Fenced(record), out);
-        } else if self.is_joined() && !self.is_leaving() {
+        } else if self.may_fence() && !self.is_leaving() {
             let reason = format!("requested by {}", request.client);
             self.start_fence(request, reason, Waiting::Client(id), out);
         } else {
@@ -116,12 +116,12 @@ impl Node {
     }
 
     /// Who manages an operation: this node, unless it is the target and somebody else is there (rule 4.51.1).
-    fn fence_owner(&self, target: &str) -> NodeId {
+    pub(super) fn fence_owner(&self, target: &str) -> NodeId {
         let own = self.config.id;
         if !target.eq_ignore_ascii_case(&self.config.name) {
             return own;
         }
-        self.members.keys().copied().find(|id| *id != own).unwrap_or(own)
+        self.fence_members().into_iter().find(|id| *id != own).unwrap_or(own)
     }
 
     pub(super) fn next_fence_id(&mut self) -> String {
@@ -149,7 +149,8 @@ impl Node {
         self.settled = false;
         let owner_is_here =
             self.members.keys().any(|id| self.incarnations.get(id).is_some_and(|run| *run == record.owner));
-        if !owner_is_here {
+        // during a round the sender has seen to it
+        if self.is_joined() && !owner_is_here {
             record.origin = self.name_of(from);
             record.owner = self.incarnations.get(&from).cloned().unwrap_or_default();
         }
@@ -165,7 +166,7 @@ impl Node {
         let causes = Vec::from_iter(self.journal.plan);
         let why = Some(record.reason.clone()).filter(|reason| !reason.is_empty());
         self.event(EventKind::FenceStarted(record.clone()), why, causes, out);
-        if record.state == FenceState::Duplicate {
+        if record.state == FenceState::Duplicate || !self.may_fence() {
             return;
         }
         if record.owner == self.config.incarnation {
@@ -189,10 +190,10 @@ impl Node {
         self.fences.insert(id, operation);
     }
 
-    /// Members, this node first.
+    /// Members, this node first; during a join round those of the last one that are still there.
     fn fence_members(&self) -> Vec<NodeId> {
         let own = self.config.id;
-        let others = self.members.keys().copied().filter(|id| *id != own);
+        let others = self.members.keys().copied().filter(|id| *id != own && self.view.members.contains(id));
         std::iter::once(own).chain(others).collect()
     }
 
@@ -327,12 +328,20 @@ impl Node {
             failure.map_or((0, String::new()), |(status, reason)| (status.number(), reason));
         let record =
             FenceRecord { state, reason, status, executor, at: self.now.epoch_ms, ..operation.record };
+        self.send_fence_done(record, out);
+    }
+
+    /// Announces a result. A join round that waits for the node that is certainly down goes on without it.
+    pub(super) fn send_fence_done(&mut self, record: FenceRecord, out: &mut Outbox) {
+        let down = record.state == FenceState::Done && record.takes_down() && self.is_same_run(&record);
+        let target = self.member_id(&record.target).filter(|_| down);
         self.send(Body::FenceDone(record), out);
+        self.proceed_without(target.into_iter().collect(), out);
     }
 
     /// Limits of operations and attempts; executors that were lost.
     pub(super) fn check_fences(&mut self, out: &mut Outbox) {
-        if !self.is_joined() {
+        if !self.may_fence() {
             return;
         }
         let now = self.now.monotonic;

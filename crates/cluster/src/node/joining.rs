@@ -1,6 +1,6 @@
 //! Views and join rounds: hearing everybody once, then doing what the decision says, on every node alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::coordination::Coordinator;
 use super::{Member, Node};
@@ -25,6 +25,9 @@ const MEMBERSHIP_CHANGED: &str = "the membership changed";
 /// How long a manager may be away while its host is there, in milliseconds.
 const MANAGER_RETURN: u64 = 3_000;
 
+/// How long a member whose last run was fenced has to present another one, in milliseconds.
+const FENCED_PATIENCE: u64 = 1_000;
+
 /// The attribute that asks for an orderly leave.
 pub const SHUTDOWN: &str = "shutdown";
 
@@ -32,6 +35,18 @@ impl Body {
     /// Part of the join protocol: sent whether or not a round is under way.
     pub(super) fn is_of_join(&self) -> bool {
         matches!(self, Body::Hello(_) | Body::CibCopy { .. } | Body::Proceed { .. })
+    }
+
+    /// Said while a join round is under way as well: how a fencing operation goes (rule 4.50.3). Its result, which
+    /// changes the CIB, waits for the end of the round.
+    pub(super) fn goes_on_in_rounds(&self) -> bool {
+        matches!(
+            self,
+            Body::FenceStarted { .. }
+                | Body::FenceOffer { .. }
+                | Body::FenceExecute(_)
+                | Body::FenceExecuted { .. }
+        )
     }
 
     /// Still matters after a join round, if it was not delivered before.
@@ -75,6 +90,8 @@ impl Node {
             quorate: view.quorate,
         };
         self.journal.view = Some(self.event(kind, None, Vec::new(), out));
+        // whoever was away in between is another run
+        self.fenced.retain(|id| view.hosts.contains(id) && !came.contains(id));
         self.view = view;
         self.round = 0;
         self.enter_round(out);
@@ -93,6 +110,7 @@ impl Node {
         let gained = view.quorate && !self.view.quorate;
         let lost = !view.quorate && self.view.quorate;
         let hosts_changed = view.hosts != self.view.hosts;
+        self.fenced.retain(|id| view.hosts.contains(id));
         self.view = view;
         if !self.is_joined() || !(gained || lost || hosts_changed) {
             return;
@@ -122,8 +140,31 @@ impl Node {
         self.coordinator = None;
         self.settled = false;
         self.round_deadline = Some(self.now.monotonic + self.options().join_integration_timeout);
+        // in a new view it may be another run that has not spoken yet
+        let patience = if self.round == 0 { FENCED_PATIENCE } else { 0 };
+        let some_fenced = self.fenced.iter().any(|id| self.view.members.contains(id));
+        self.fenced_deadline = some_fenced.then_some(self.now.monotonic + patience);
         let hello = Box::new(self.hello());
         self.broadcast(Body::Hello(hello), out);
+        if !self.fresh {
+            self.go_on_fencing(out);
+        }
+    }
+
+    /// Says again in this round what of fencing has not been heard; what a lost owner was to manage is this
+    /// node's now.
+    fn go_on_fencing(&mut self, out: &mut Outbox) {
+        let (fencing, others): (VecDeque<Body>, VecDeque<Body>) =
+            std::mem::take(&mut self.unsent).into_iter().partition(Body::goes_on_in_rounds);
+        self.unsent = others;
+        for mut body in fencing {
+            if let Body::FenceStarted { record, request } = &mut body {
+                let owner = self.fence_owner(&request.target);
+                record.origin = self.name_of(owner);
+                record.owner = self.incarnations.get(&owner).cloned().unwrap_or_default();
+            }
+            self.send(body, out);
+        }
     }
 
     fn hello(&self) -> Hello {
@@ -133,7 +174,7 @@ impl Node {
             is_dc: self.is_dc(),
             was_quorate: self.was_quorate,
             quorate: self.view.quorate,
-            hosts: self.view.hosts.clone(),
+            hosts: self.view.hosts.iter().filter(|id| !self.fenced.contains(id)).copied().collect(),
             version: self.replica.version(),
             digest: self.replica.digest(),
             history: self.history.of_node(self.config.id),
@@ -150,6 +191,8 @@ impl Node {
         if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
             return;
         }
+        // it lives: the membership may have missed that it was away
+        self.fenced.remove(&hello.id);
         self.hellos.insert(hello.id, hello);
         self.decide_if_complete(out);
     }
@@ -198,19 +241,32 @@ impl Node {
 
     /// Somebody stayed silent too long: the round goes on without (rule 4.22.4).
     pub(super) fn proceed_without_silent(&mut self, out: &mut Outbox) {
-        if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
-            return;
+        self.proceed_without(self.view.members.clone(), out);
+    }
+
+    /// The round goes on without those of these members that have said nothing.
+    pub(super) fn proceed_without(&mut self, members: Vec<NodeId>, out: &mut Outbox) {
+        let silent = |id: &NodeId| self.view.members.contains(id) && !self.hellos.contains_key(id);
+        let without: Vec<NodeId> = members.into_iter().filter(silent).collect();
+        if self.phase == Phase::Joining && self.awaiting_copy.is_none() && !without.is_empty() {
+            self.broadcast(Body::Proceed { without }, out);
         }
-        let silent = |id: &&NodeId| !self.hellos.contains_key(id);
-        let without: Vec<NodeId> = self.view.members.iter().filter(silent).copied().collect();
-        self.broadcast(Body::Proceed { without }, out);
+    }
+
+    /// The coordinator was fenced: the others choose another one, though the membership still counts it
+    /// (rule 4.57.2).
+    pub(super) fn replace_fenced_coordinator(&mut self, out: &mut Outbox) {
+        self.notice(Severity::Info, "the coordinator was fenced: all members join again".to_owned(), out);
+        self.round += 1;
+        self.enter_round(out);
     }
 
     pub(super) fn on_proceed(&mut self, without: Vec<NodeId>, out: &mut Outbox) {
         if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
             return;
         }
-        self.silent = without.into_iter().filter(|id| !self.hellos.contains_key(id)).collect();
+        let silent = without.into_iter().filter(|id| !self.hellos.contains_key(id));
+        self.silent.extend(silent);
         if self.silent.contains(&self.config.id) {
             self.end(1, "the cluster went on without this node", out);
             return;
@@ -229,6 +285,7 @@ impl Node {
         let hellos = std::mem::take(&mut self.hellos);
         let Some(dc) = hellos.get(&decision.dc) else { return };
         self.round_deadline = None;
+        self.fenced_deadline = None;
         self.take_members(&decision, &hellos);
         self.take_history(&decision, &hellos);
         self.take_attributes(&decision, dc, &hellos);

@@ -10,7 +10,7 @@ mod joining;
 mod runner;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::attributes::Attributes;
 use crate::config::{Config, Restored};
@@ -56,6 +56,10 @@ pub struct Node {
     /// Members without which the round goes on.
     silent: Vec<NodeId>,
     round_deadline: Option<u64>,
+    /// Hosts that were fenced and that the membership still counts, as members or as hosts (rule 4.57.6).
+    fenced: BTreeSet<NodeId>,
+    /// When the round goes on without those of them that say nothing.
+    fenced_deadline: Option<u64>,
     /// The round is decided, but the winner's CIB is still on its way.
     awaiting_copy: Option<Decision>,
     /// No round has been completed yet.
@@ -192,6 +196,8 @@ impl Node {
             hellos: BTreeMap::new(),
             silent: Vec::new(),
             round_deadline: None,
+            fenced: BTreeSet::new(),
+            fenced_deadline: None,
             awaiting_copy: None,
             fresh: true,
             members: BTreeMap::new(),
@@ -285,10 +291,11 @@ impl Node {
         }
         let is_dc = self.coordinator.is_some();
         let fences =
-            self.fences.values().map(FenceOperation::next_deadline).min().filter(|_| self.is_joined());
+            self.fences.values().map(FenceOperation::next_deadline).min().filter(|_| self.may_fence());
         let flush = if is_dc { self.flush_at.values().min().copied() } else { None };
         [
             self.round_deadline,
+            self.fenced_deadline,
             self.escalate_at,
             self.cib_file.retry_at.filter(|_| !self.cib_file.writing),
             self.executor.next_deadline(),
@@ -374,6 +381,12 @@ impl Node {
         matches!(self.phase, Phase::Joined | Phase::ShuttingDown)
     }
 
+    /// Whether it takes part in fencing: it does so during join rounds too, which a manager that hangs may hold
+    /// up (rule 4.50.3), but not before it has been in the cluster once and has its configuration.
+    fn may_fence(&self) -> bool {
+        self.is_joined() || self.phase == Phase::Joining && !self.fresh
+    }
+
     fn is_dc(&self) -> bool {
         self.dc == Some(self.config.id)
     }
@@ -404,7 +417,7 @@ impl Node {
 
     /// Sends when possible: now, or after the join round.
     fn send(&mut self, body: Body, out: &mut Outbox) {
-        if self.is_joined() {
+        if self.is_joined() || self.phase == Phase::Joining && body.goes_on_in_rounds() {
             self.outgoing.push_back(body.clone());
             self.broadcast(body, out);
         } else {
@@ -473,6 +486,11 @@ impl Node {
         if self.round_deadline.is_some_and(|at| at <= now) {
             self.round_deadline = None;
             self.proceed_without_silent(out);
+        }
+        if self.fenced_deadline.is_some_and(|at| at <= now) {
+            self.fenced_deadline = None;
+            let fenced = self.fenced.iter().copied().collect();
+            self.proceed_without(fenced, out);
         }
         if self.escalate_at.is_some_and(|at| at <= now) {
             self.end(0, "the shutdown took too long: leaving with resources running", out);

@@ -4,6 +4,7 @@ mod attributes;
 mod clones;
 mod deaths;
 mod fencing;
+mod fencing_aftermath;
 mod fencing_rules;
 mod joins;
 mod policies;

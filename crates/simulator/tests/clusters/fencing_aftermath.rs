@@ -1,0 +1,377 @@
+//! Who may fence when, and what follows from it, rule by rule, on whole clusters.
+
+use cluster::{FenceRecord, FenceRequest, FenceState, Reply, Request, RequestId};
+use simulator::invariants::{group_runs_once, replicas_agree};
+use simulator::{World, demo};
+
+use super::{active, change, configured, demo_cluster, modify, planner, settled, wait};
+
+/// Longer than any scenario, in milliseconds.
+const NEVER: u64 = 1_000_000_000;
+
+fn fence(world: &mut World, on: &str, target: &str, action: &str, timeout: u64) -> RequestId {
+    let request = FenceRequest {
+        target: target.to_owned(),
+        action: action.to_owned(),
+        timeout,
+        delay: Some(0),
+        tolerance: 0,
+        client: "stonith_admin".to_owned(),
+    };
+    world.request(on, Request::Fence(request))
+}
+
+/// Waits for the answer to a request for fencing.
+#[track_caller]
+fn answer(world: &mut World, request: RequestId) -> Reply {
+    wait(world, 1_000_000, |world| world.replies.contains_key(&request));
+    world.replies[&request].clone()
+}
+
+fn history(world: &World, node: &str) -> Vec<FenceRecord> {
+    world.node(node).status().fencing
+}
+
+/// Sets a cluster property.
+fn property(world: &mut World, name: &str, value: &str) {
+    let xml = format!(
+        "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
+         <nvpair id='p-{name}' name='{name}' value='{value}'/></cluster_property_set></crm_config>"
+    );
+    change(world, "node2", modify(&xml));
+    world.run(100);
+    settled(world, 60_000);
+}
+
+/// The state that a node's CIB has of another, start tag and content.
+fn state_of(world: &World, on: &str, node: &str) -> String {
+    let text = world.node(on).cib_text();
+    let states = text.split("<node_state ").skip(1);
+    let state = states.filter(|state| state.contains(&format!("uname=\"{node}\""))).collect::<Vec<_>>();
+    assert_eq!(state.len(), 1, "{text}");
+    state[0].split("</status>").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn rule_4_50_4_an_administrator_fences_without_quorum() {
+    let mut world = demo_cluster(300);
+    // the cluster itself cannot, so that nobody is faster
+    world.agents.codes.insert("fence:reboot".to_owned(), 1);
+    world.split(&[&["node3"]]);
+    world.run(5000);
+    assert!(!world.node("node3").status().view.quorate);
+    let request = fence(&mut world, "node3", "node1", "off", 60_000);
+    assert!(matches!(answer(&mut world, request), Reply::Fenced(_)));
+    assert!(!world.host("node1").powered);
+}
+
+#[test]
+fn rule_4_50_3_a_hung_manager_that_holds_up_the_join_round_is_fenced_all_the_same() {
+    let mut world = demo_cluster(301);
+    world.freeze("node1");
+    world.kill("node3");
+    world.run(1000);
+    // one of the two that are left says nothing: there is no coordinator
+    assert_eq!(world.node("node2").status().dc, None, "{}", world.timeline_text());
+    let begun = world.time;
+    let request = fence(&mut world, "node2", "node1", "off", 60_000);
+    assert!(matches!(answer(&mut world, request), Reply::Fenced(_)), "{:?}", world.replies);
+    assert!(world.time - begun < 10_000, "{}", world.timeline_text());
+    assert!(!world.host("node1").powered);
+}
+
+#[test]
+fn rule_4_50_3_fencing_needs_no_disk() {
+    let mut world = demo_cluster(302);
+    for name in ["node1", "node2", "node3"] {
+        world.set_disk_full(name, true);
+    }
+    change(&mut world, "node2", modify("<tags><tag id='t'><obj_ref id='x'/></tag></tags>"));
+    world.run(1000);
+    world.kill("node1");
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+}
+
+#[test]
+fn rule_4_53_1_the_coordinator_asks_with_its_property_a_tool_with_its_option() {
+    let mut world = demo_cluster(303);
+    property(&mut world, "fencing-timeout", "7s");
+    for action in ["fence:off", "fence:reboot"] {
+        world.agents.durations.insert(action.to_owned(), u64::MAX / 4);
+    }
+    let request = fence(&mut world, "node2", "node3", "off", 5000);
+    let begun = world.time;
+    assert!(matches!(answer(&mut world, request), Reply::Refused(_)));
+    assert!((5000..6500).contains(&(world.time - begun)), "{}", world.timeline_text());
+    let begun = world.time;
+    world.kill("node3");
+    wait(&mut world, 30_000, |world| {
+        history(world, "node2").iter().any(|one| one.action == "reboot" && one.state == FenceState::Failed)
+    });
+    assert!((7000..9000).contains(&(world.time - begun)), "{}", world.timeline_text());
+}
+
+#[test]
+fn rule_4_53_5_who_waits_for_an_equal_operation_waits_no_longer_than_it_takes() {
+    let mut world = demo_cluster(304);
+    world.agents.durations.insert("fence:off".to_owned(), u64::MAX / 4);
+    let begun = world.time;
+    let first = fence(&mut world, "node2", "node3", "off", 5000);
+    world.run(1000);
+    let second = fence(&mut world, "node1", "node3", "off", 600_000);
+    assert!(matches!(answer(&mut world, second), Reply::Refused(_)));
+    assert!(world.time - begun < 7000, "{}", world.timeline_text());
+    assert_eq!(world.replies[&first], world.replies[&second]);
+}
+
+/// Two halves of a cluster that may both go on, one of them with the resource that counts.
+fn halves(seed: u64, delay: &str) -> World {
+    let mut world = World::new(2, seed, planner);
+    for name in ["node1", "node2"] {
+        world.start(name);
+    }
+    settled(&mut world, 60_000);
+    let options = format!(
+        "<nvpair id=\"opt-q\" name=\"no-quorum-policy\" value=\"ignore\"/>\
+         <nvpair id=\"opt-d\" name=\"priority-fencing-delay\" value=\"{delay}\"/><nvpair id=\"opt-fencing\""
+    );
+    let defaults = "<nvpair id=\"priority\" name=\"priority\" value=\"1\"/><nvpair id=\"stickiness\"";
+    let text = demo::CONFIGURATION.replacen("<nvpair id=\"opt-fencing\"", &options, 1).replacen(
+        "<nvpair id=\"stickiness\"",
+        defaults,
+        1,
+    );
+    world.request("node1", demo::load(&text));
+    settled(&mut world, 60_000);
+    active(&world, "WEB", &["node1"]);
+    world
+}
+
+#[test]
+fn rule_4_54_3_who_would_fence_the_more_important_half_waits() {
+    let mut world = halves(305, "20s");
+    let begun = world.time;
+    world.split(&[&["node1"]]);
+    wait(&mut world, 60_000, |world| !world.host("node2").powered);
+    assert!(world.time - begun < 5000 && world.host("node1").powered, "{}", world.timeline_text());
+    // dead rather than cut off: it is fenced when the delay is over
+    let mut world = halves(306, "20s");
+    let begun = world.time;
+    world.kill("node1");
+    wait(&mut world, 60_000, |world| !world.host("node1").powered);
+    assert!(world.time - begun >= 20_000, "{}", world.timeline_text());
+}
+
+#[test]
+fn rule_4_55_3_who_managed_the_fencing_dies_and_the_next_coordinator_fences_anew() {
+    let mut world = World::new(5, 307, planner);
+    for number in 1..=5 {
+        world.start(&format!("node{number}"));
+    }
+    settled(&mut world, 60_000);
+    world.request("node1", demo::load(demo::CONFIGURATION));
+    settled(&mut world, 60_000);
+    assert_eq!(world.node("node3").dc(), Some("node1"));
+    world.agents.durations.insert("fence:reboot".to_owned(), 20_000);
+    world.kill("node4");
+    wait(&mut world, 10_000, |world| {
+        history(world, "node2").iter().any(|one| one.state == FenceState::Executing)
+    });
+    world.agents.durations.clear();
+    world.power_off("node1");
+    wait(&mut world, 30_000, |world| !world.host("node4").powered);
+    settled(&mut world, 60_000);
+    let records = history(&world, "node3");
+    let of_node4: Vec<_> =
+        records.iter().filter(|record| record.target == "node4").map(|record| record.state).collect();
+    assert_eq!(of_node4, [FenceState::Failed, FenceState::Done], "{records:?}");
+}
+
+#[test]
+fn rule_4_55_4_what_an_unfenced_node_ran_is_started_nowhere_whoever_coordinates() {
+    let mut world = World::new(5, 308, planner);
+    for number in 1..=5 {
+        world.start(&format!("node{number}"));
+    }
+    settled(&mut world, 60_000);
+    world.request("node1", demo::load(demo::CONFIGURATION));
+    settled(&mut world, 60_000);
+    active(&world, "WEB", &["node1"]);
+    world.agents.codes.insert("fence:reboot".to_owned(), 1);
+    world.kill("node1");
+    world.run(30_000);
+    let first = world.node("node3").dc().map(str::to_owned);
+    world.kill("node2");
+    world.run(30_000);
+    assert_ne!(world.node("node3").dc().map(str::to_owned), first);
+    // what the old one ran is still there, and nowhere else
+    active(&world, "WEB", &["node1"]);
+    world.agents.codes.clear();
+    world.request(
+        "node3",
+        Request::Cleanup { resource: None, node: None, operation: None, interval: None, only_failed: false },
+    );
+    settled(&mut world, 60_000);
+    group_runs_once(&world, &demo::RESOURCES)
+        .unwrap_or_else(|error| panic!("{error}\n{}", world.timeline_text()));
+    assert!(!world.host("node1").powered && !world.host("node2").powered);
+}
+
+#[test]
+fn rule_4_55_5_a_node_that_boots_alone_fences_nobody() {
+    let mut world = demo_cluster(309);
+    for name in ["node1", "node2", "node3"] {
+        world.power_off(name);
+        world.power_on(name);
+    }
+    world.start("node1");
+    world.run(3_600_000);
+    assert!(history(&world, "node1").is_empty(), "{}", world.timeline_text());
+    active(&world, "WEB", &[]);
+}
+
+/// The demonstration with a device that switches nodes on before they may run anything.
+fn unfencing() -> String {
+    let meta = "<primitive id=\"fence\" class=\"stonith\" type=\"fence_demo\">\
+                <meta_attributes id=\"fence-meta\"><nvpair id=\"fence-on\" name=\"provides\" value=\"unfencing\"/></meta_attributes>";
+    demo::CONFIGURATION.replacen("<primitive id=\"fence\" class=\"stonith\" type=\"fence_demo\">", meta, 1)
+}
+
+#[test]
+fn rule_4_56_3_a_node_that_was_switched_on_has_the_time_and_the_digests() {
+    let world = configured(310, &unfencing());
+    active(&world, "WEB", &["node1"]);
+    for name in ["node1", "node2", "node3"] {
+        let state = state_of(&world, "node2", name);
+        let state = state.split("<node_state ").next().unwrap_or_default();
+        for attribute in ["#node-unfenced", "#digests-all", "#digests-secure"] {
+            assert!(state.contains(&format!("name=\"{attribute}\"")), "{attribute} of {name}: {state}");
+        }
+        assert!(state.contains("fence:fence_demo:"), "{state}");
+    }
+}
+
+#[test]
+fn rule_4_56_4_a_node_that_cannot_be_switched_on_is_not_taken_for_down() {
+    let mut world = super::started(3, 311);
+    world.agents.codes.insert("fence:on".to_owned(), 1);
+    world.request("node1", demo::load(&unfencing()));
+    world.run(60_000);
+    active(&world, "WEB", &[]);
+    let records = history(&world, "node2");
+    assert!(records.iter().any(|record| record.state == FenceState::Failed), "{records:?}");
+    assert!(
+        records.iter().all(|record| record.action == "on" && record.state != FenceState::Done),
+        "{records:?}"
+    );
+    for name in ["node1", "node2", "node3"] {
+        let state = state_of(&world, "node2", name);
+        assert!(state.contains("join=\"member\"") && world.host(name).powered, "{state}");
+    }
+    // with the next reason to plan it is tried again
+    world.agents.codes.clear();
+    change(&mut world, "node1", modify("<tags><tag id='t'><obj_ref id='x'/></tag></tags>"));
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node1"]);
+}
+
+#[test]
+fn rule_4_57_1_a_fenced_node_is_down_in_every_copy_with_nothing_left_of_it() {
+    let mut world = demo_cluster(312);
+    world.losses_noticed_after = NEVER;
+    let request = fence(&mut world, "node2", "node3", "off", 60_000);
+    answer(&mut world, request);
+    world.run(1000);
+    for on in ["node1", "node2"] {
+        let state = state_of(&world, on, "node3");
+        let own = state.split("<node_state ").next().unwrap_or_default();
+        assert!(own.contains("join=\"down\"") && own.contains("expected=\"down\""), "{own}");
+        assert!(!own.contains("<lrm") && !own.contains("transient_attributes"), "{own}");
+        assert!(own.contains("in_ccm=\"0\"") && own.contains("crmd=\"0\""), "{own}");
+    }
+    world.notice_loss("node3");
+    settled(&mut world, 60_000);
+    replicas_agree(&world).expect("equal replicas");
+}
+
+#[test]
+fn rule_4_57_3_what_an_administrator_had_fenced_is_recovered_before_the_membership_has_noticed() {
+    let mut world = demo_cluster(317);
+    world.request("node1", Request::Standby { node: "node1".to_owned(), on: true, until_restart: false });
+    world.run(100);
+    settled(&mut world, 60_000);
+    active(&world, "WEB", &["node2"]);
+    world.losses_noticed_after = NEVER;
+    let request = fence(&mut world, "node3", "node2", "off", 60_000);
+    answer(&mut world, request);
+    wait(&mut world, 10_000, |world| world.active_on("WEB") == ["node3"]);
+}
+
+#[test]
+fn rule_4_57_2_a_fenced_coordinator_has_a_successor_before_the_membership_has_noticed() {
+    let mut world = demo_cluster(313);
+    assert_eq!(world.node("node2").dc(), Some("node1"));
+    world.losses_noticed_after = NEVER;
+    let request = fence(&mut world, "node2", "node1", "off", 60_000);
+    answer(&mut world, request);
+    wait(&mut world, 10_000, |world| world.active_on("WEB") == ["node2"]);
+    assert_eq!(world.node("node3").dc(), Some("node2"));
+    for on in ["node2", "node3"] {
+        let state = state_of(&world, on, "node1");
+        assert!(state.contains("join=\"down\"") && state.contains("expected=\"down\""), "{state}");
+    }
+    world.losses_noticed_after = 0;
+    world.notice_loss("node1");
+    world.power_on("node1");
+    world.start("node1");
+    settled(&mut world, 60_000);
+    assert_eq!(world.node("node1").dc(), Some("node2"));
+    replicas_agree(&world).expect("equal replicas");
+}
+
+#[test]
+fn rule_4_57_4_a_node_that_was_never_seen_is_down_once_it_was_fenced() {
+    let mut world = demo_cluster(314);
+    for name in ["node1", "node2", "node3"] {
+        world.power_off(name);
+        world.power_on(name);
+    }
+    world.start("node1");
+    world.start("node2");
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node1"]);
+    let state = state_of(&world, "node2", "node3");
+    for part in ["id=\"3\"", "in_ccm=\"0\"", "join=\"down\"", "expected=\"down\""] {
+        assert!(state.contains(part), "{part}: {state}");
+    }
+    settled(&mut world, 60_000);
+    assert_eq!(history(&world, "node2").len(), 1, "fenced once: {}", world.timeline_text());
+}
+
+#[test]
+fn rule_4_57_6_a_fenced_member_that_hangs_holds_up_no_join_round() {
+    let mut world = demo_cluster(315);
+    // storage was cut off, and the manager hangs: nothing takes it out of the membership
+    world.freeze("node3");
+    world.losses_noticed_after = NEVER;
+    let request = fence(&mut world, "node1", "node3", "off", 60_000);
+    answer(&mut world, request);
+    world.losses_noticed_after = 0;
+    world.kill("node2");
+    world.start("node2");
+    wait(&mut world, 20_000, |world| world.node("node2").status().dc.is_some());
+    settled(&mut world, 60_000);
+    group_runs_once(&world, &demo::RESOURCES).expect("running once");
+}
+
+#[test]
+fn rule_4_58_4_a_node_that_leaves_and_cannot_stop_a_resource_is_fenced_by_the_others() {
+    let mut world = demo_cluster(316);
+    world.agents.codes.insert("WEB:stop".to_owned(), 1);
+    let id = world.id("node1");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    wait(&mut world, 30_000, |world| !world.host("node1").powered);
+    world.agents.codes.clear();
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+    assert!(!world.timeline_text().contains("panic"), "{}", world.timeline_text());
+    let records = history(&world, "node2");
+    assert_eq!((records.len(), records[0].state), (1, FenceState::Done), "{records:?}");
+}
