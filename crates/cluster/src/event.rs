@@ -95,6 +95,11 @@ pub enum EventKind {
     },
     FenceStarted(FenceRecord),
     FenceDone(FenceRecord),
+    /// What is remembered of fencing changed otherwise: learnt from nodes that joined, or forgotten on request
+    /// (rule 4.62.3). How, in words.
+    FenceHistoryChanged {
+        how: String,
+    },
     /// A node asked to leave.
     ShutdownRequested {
         node: String,

@@ -25,7 +25,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 3;
+pub const PROTOCOL: u16 = 4;
 
 /// What every message begins with, whatever its protocol; the number of the protocol follows.
 const MARK: &[u8] = b"systole";
@@ -132,6 +132,8 @@ pub enum Body {
     ForgetFencing { request: Option<RequestId>, target: Option<String> },
     /// A node that is down is forgotten (rule 4.24.5).
     RemoveNode { request: Option<RequestId>, name: String, at: i64 },
+    /// A guest node is down: the DC's plan stops what launches it (rule 4.57.5). `at`: epoch seconds.
+    GuestFenced { name: String, at: i64 },
 }
 
 /// The plan to which work belongs, for everybody's journal.

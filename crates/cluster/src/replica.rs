@@ -11,6 +11,7 @@ use cib::config::{NodeKind, Resource, ResourceKind};
 use cib::live::HistoryChange;
 use cib::options::ClusterOptions;
 use cib::rule::RuleInput;
+use cib::text::Text;
 use cib::{CibDocument, Origin};
 
 use crate::fencing::devices::Devices;
@@ -21,6 +22,9 @@ use crate::request::{CibChange, CibOperation, CibQuery, Client, Refusal, Refusal
 use crate::text::xpath_literal;
 
 pub use cib::Version;
+
+/// The scheduler makes no more replicas of a bundle than this.
+const MOST_REPLICAS: u32 = 200;
 
 /// The replica.
 #[derive(Clone, Debug)]
@@ -331,7 +335,7 @@ impl Replica {
             .collect()
     }
 
-    /// Ids and names of all nodes in the configuration.
+    /// Ids and names of all nodes in the configuration, remote ones that only a resource makes included.
     #[must_use]
     pub fn all_nodes(&self) -> Vec<(String, String)> {
         self.settings(0).nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
@@ -363,20 +367,21 @@ impl Replica {
             let effective = typed.cluster_options(&rule_input(now));
             let values =
                 effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
-            let nodes = typed.configuration.nodes.iter().map(|node| {
+            let entries = typed.configuration.nodes.iter().map(|node| {
                 let name = node.uname.as_deref().unwrap_or(&node.id).to_owned();
                 (node.id.to_string(), name, node.kind == NodeKind::Member)
             });
+            let mut nodes: Vec<(String, String, bool)> = entries.collect();
+            for name in typed.configuration.resources.iter().flat_map(remote_nodes) {
+                if !nodes.iter().any(|(_, known, _)| known.eq_ignore_ascii_case(&name)) {
+                    nodes.push((name.clone(), name, false));
+                }
+            }
             let mut executor_ids = BTreeMap::new();
             for resource in &typed.configuration.resources {
                 note_executor_ids(resource, &mut executor_ids);
             }
-            Settings {
-                values: values.collect(),
-                nodes: nodes.collect(),
-                executor_ids,
-                options: effective.options,
-            }
+            Settings { values: values.collect(), nodes, executor_ids, options: effective.options }
         })
     }
 
@@ -408,6 +413,31 @@ fn from_disk(text: &str) -> Result<CibDocument, String> {
     document.remove_attribute(root, "dc-uuid");
     document.set_attribute(root, "num_updates", "0");
     CibDocument::from_document(document).map_err(|refusal| refusal.to_string())
+}
+
+/// Names of the remote, guest and bundle nodes that a resource makes (rule 4.70.1).
+fn remote_nodes(resource: &Resource) -> Vec<String> {
+    match &resource.kind {
+        ResourceKind::Primitive(primitive) => {
+            let is = |text: &Option<Text>, word: &str| {
+                text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(word))
+            };
+            let is_connection = is(&primitive.class, "ocf")
+                && is(&primitive.provider, "pacemaker")
+                && is(&primitive.agent_type, "remote");
+            let pairs = resource.meta.iter().flat_map(|block| &block.pairs);
+            let guest = pairs.rev().find(|pair| *pair.name == *"remote-node").map(|pair| &*pair.value);
+            let name = if is_connection { Some(&*resource.id) } else { guest };
+            name.map(str::to_owned).into_iter().collect()
+        }
+        ResourceKind::Group(members) => members.iter().flat_map(remote_nodes).collect(),
+        ResourceKind::Bundle(bundle) if bundle.primitive.is_some() => {
+            let replicas =
+                bundle.container.as_ref().map_or(0, |container| container.replicas.min(MOST_REPLICAS));
+            (0..replicas).map(|number| format!("{}-{number}", resource.id)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Notes the names for the resource and all in it; gives those of the resource.

@@ -163,6 +163,14 @@ pub struct FenceRequest {
     pub client: String,
 }
 
+impl FenceRequest {
+    /// Whether it makes the target go down.
+    #[must_use]
+    pub fn takes_down(&self) -> bool {
+        crate::fencing::takes_down(&self.action)
+    }
+}
+
 /// The answer to a request.
 #[allow(clippy::large_enum_variant, reason = "a handful are alive at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

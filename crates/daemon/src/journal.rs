@@ -157,6 +157,7 @@ fn class(kind: &EventKind) -> (Severity, &'static str) {
         EventKind::FenceDone(record) => {
             (if record.state == cluster::FenceState::Failed { Error } else { Notice }, "fence")
         }
+        EventKind::FenceHistoryChanged { .. } => (Info, "fence"),
         EventKind::ShutdownRequested { .. } => (Notice, "membership"),
         EventKind::Settled => (Info, "settled"),
         EventKind::Notice { severity, .. } => {
@@ -217,6 +218,7 @@ fn words(kind: &EventKind) -> String {
             format!("fencing: {} of {} asked by {}", record.action, record.target, record.client)
         }
         EventKind::FenceDone(record) => fence_end(record),
+        EventKind::FenceHistoryChanged { how } => how.clone(),
         EventKind::ShutdownRequested { node } => format!("{node} asks to leave"),
         EventKind::Settled => "nothing left to do".to_owned(),
         EventKind::Notice { text, .. } => text.clone(),

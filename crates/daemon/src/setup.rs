@@ -30,7 +30,7 @@ pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
 const MAX_SOCKET_PATH: usize = 107;
 
 /// The classic names under which agents call the tools.
-const TOOLS: [&str; 24] = [
+const TOOLS: [&str; 25] = [
     "systole",
     "attrd_updater",
     "cibadmin",
@@ -51,6 +51,7 @@ const TOOLS: [&str; 24] = [
     "crm_ticket",
     "crm_verify",
     "crmadmin",
+    "dlm_stonith",
     "iso8601",
     "pacemakerd",
     "pcs",

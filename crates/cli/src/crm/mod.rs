@@ -6,6 +6,7 @@ mod attrd_updater;
 mod attribute;
 pub mod codes;
 mod diff;
+mod dlm_stonith;
 mod error;
 mod iso8601;
 mod listing;
@@ -52,6 +53,7 @@ pub const TOOLS: &[(&str, Run)] = &[
     ("crm_standby", wrappers::standby),
     ("crm_ticket", ticket::run),
     ("crmadmin", admin::run),
+    ("dlm_stonith", dlm_stonith::run),
     ("iso8601", iso8601::run),
     ("stonith_admin", stonith_admin::run),
 ];

@@ -10,7 +10,7 @@ use view::api::{FenceDevice, Fencing, Operation};
 
 use super::options::{Given, NO_SHORT, Table, flag, maybe, old_flag, value};
 use super::output::Output;
-use super::{tool, usage};
+use super::{dlm_stonith, tool, usage};
 use crate::fencing::{Fences, history};
 use crate::pcs::local_agents::LocalAgents;
 use crate::session::{Problem, Session};
@@ -91,7 +91,7 @@ pub fn run(words: &[String]) -> ExitCode {
     tool(&TABLE, words, carry_out)
 }
 
-fn connect() -> Result<Client, Problem> {
+pub fn connect() -> Result<Client, Problem> {
     Client::connect(Client::default_socket())
         .map_err(|error| Problem::new(error.exit_code(), format!("Could not connect to fencer: {error}")))
 }
@@ -110,7 +110,7 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
         Some("metadata") => metadata(given, out),
         Some("query") => query(&asked("query"), out),
         Some("history") | Some("cleanup") => show_history(given, &asked("history"), out),
-        Some("last") => last(&asked("last"), out),
+        Some("last") => last(given, &asked("last"), out),
         Some(action @ ("fence" | "unfence" | "reboot")) => fence(given, action, &asked(action)),
         Some("confirm") => {
             connect()?.operate(&Operation::ConfirmFenced { node: asked("confirm") })?;
@@ -338,11 +338,15 @@ fn show_history(given: &Given, node: &str, out: &mut Output) -> Result<u8, Probl
     Ok(0)
 }
 
-fn last(node: &str, out: &mut Output) -> Result<u8, Problem> {
-    let all = fencing_history()?;
-    let fenced =
-        |one: &&Fencing| one.target.eq_ignore_ascii_case(node) && one.state == "done" && one.action != "on";
-    match all.iter().filter(fenced).map(|one| one.at).max() {
+/// When a node, given by name or by number, was last taken down (rule 4.62.4).
+fn last(given: &Given, node: &str, out: &mut Output) -> Result<u8, Problem> {
+    let mut client = connect()?;
+    let name = match (given.has("as-node-id"), node.parse()) {
+        (true, Ok(id)) => dlm_stonith::name_of(&mut client, id)?,
+        (true, Err(_)) => return Err(usage(format!("'{node}' is no node id: it must be a number"))),
+        (false, _) => node.to_owned(),
+    };
+    match dlm_stonith::last_fenced(&client.status()?.fencing, &name) {
         Some(at) if out.quiet => out.line(at.to_string()),
         Some(at) => {
             let at = crate::mon::ctime(at);

@@ -62,6 +62,27 @@ fn devices_and_levels_are_registered_and_forgotten() {
 }
 
 #[test]
+fn who_knows_nodes_by_number_only_learns_when_one_was_fenced_and_has_it_fenced() {
+    // nobody else fences it
+    let disabled = "<crm_config><cluster_property_set id=\"o\">\
+                    <nvpair id=\"f\" name=\"stonith-enabled\" value=\"false\"/></cluster_property_set></crm_config>";
+    let two = CONFIGURATION
+        .replace("<crm_config/>", disabled)
+        .replace("</nodes>", "<node id=\"2\" uname=\"node2\"/></nodes>");
+    let host = Host::start(&two);
+    assert_eq!(host.run("stonith_admin --last 2 -n").out, "Node 2 has never been fenced\n");
+    assert_eq!(host.run("stonith_admin --last two -n").code, 64);
+    assert_eq!(host.run("stonith_admin --confirm node2").code, 0);
+    let at: i64 = host.run("stonith_admin --last node2 -q").out.trim().parse().unwrap();
+    assert_eq!(host.run("stonith_admin --last 2 -n -q").out.trim(), at.to_string());
+    assert_eq!(host.run(&format!("dlm_stonith -n 2 -t {at}")).code, 0);
+    assert_eq!(host.run(&format!("printf 'node=2\\nfail_time={}\\n' | dlm_stonith", at - 1)).code, 0);
+    // it failed after that: it is to be fenced again, which nothing here can do
+    let failed = host.run(&format!("dlm_stonith -n 2 -t {}", at + 3600));
+    assert!(failed.code != 0 && failed.err.contains("fencing of node2 failed"), "{failed:?}");
+}
+
+#[test]
 fn only_root_registers_and_sees_what_may_be_secret() {
     let host = Host::start(CONFIGURATION);
     assert_eq!(host.run("stonith_admin -R extra -a fence_none -o passwd=topsecret").code, 0);

@@ -85,7 +85,7 @@ impl Device {
         known.map_or(target, |(_, alias)| alias)
     }
 
-    /// Milliseconds for one run of an action.
+    /// Milliseconds for one run of an action: its own limit, else what was asked for (rule 4.53.1).
     #[must_use]
     pub fn timeout(&self, action: &str, requested: u64) -> u64 {
         self.duration(&format!("pcmk_{action}_timeout")).unwrap_or(requested)

@@ -99,7 +99,8 @@ impl Devices {
         }
     }
 
-    /// The levels that apply to a target, ascending; nothing if none is configured (rule 4.52.2).
+    /// The levels that apply to a target, ascending; nothing if none is configured (rule 4.52.2). Remote and guest
+    /// nodes have theirs by name too (rule 4.52.8).
     #[must_use]
     pub fn topology(&self, target: &str) -> Vec<Vec<String>> {
         let exact = |level: &&Level| matches!(&level.target, FencingTarget::Node(name) if name.eq_ignore_ascii_case(target));

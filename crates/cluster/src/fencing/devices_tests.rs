@@ -96,6 +96,15 @@ fn rule_4_52_1_a_level_may_be_for_all_nodes_with_an_attribute() {
 }
 
 #[test]
+fn rule_4_52_8_remote_and_guest_nodes_have_levels_by_their_names() {
+    let levels = "<fencing-level id='a' target='far' index='1' devices='fence'/>\
+                  <fencing-level id='b' target-pattern='^guest' index='1' devices='pdu'/>";
+    let devices = read(FENCE, &format!("<constraints/><fencing-topology>{levels}</fencing-topology>"), "");
+    assert_eq!(devices.topology("far"), [["fence"]]);
+    assert_eq!(devices.topology("guest-1"), [["pdu"]]);
+}
+
+#[test]
 fn rule_4_59_4_the_watchdog_device_has_one_name_and_one_agent() {
     let device = |id: &str, agent: &str| {
         format!(

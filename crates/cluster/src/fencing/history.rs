@@ -81,7 +81,8 @@ impl FenceHistory {
         }
     }
 
-    /// The pending operation that an equal request waits for (rule 4.61.1): not one in which the target
+    /// The pending operation that an equal request waits for (rule 4.61.1), no longer than that one may take
+    /// (rule 4.53.5): not one in which the target
     /// acts on itself, for nobody may live to tell its result.
     #[must_use]
     pub fn equal(&self, request: &FenceRecord) -> Option<&FenceRecord> {

@@ -78,8 +78,13 @@ impl FenceRecord {
     /// Whether it makes the target go down.
     #[must_use]
     pub fn takes_down(&self) -> bool {
-        matches!(self.action.as_str(), "off" | "reboot")
+        takes_down(&self.action)
     }
+}
+
+/// Whether an action makes a node go down.
+pub(crate) fn takes_down(action: &str) -> bool {
+    matches!(action, "off" | "reboot")
 }
 
 /// How far a fencing operation is (rule 4.62.1).

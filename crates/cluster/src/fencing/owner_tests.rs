@@ -251,6 +251,13 @@ fn rule_4_52_3_all_devices_of_a_level_and_levels_in_ascending_order() {
 }
 
 #[test]
+fn rule_4_51_8_it_has_succeeded_only_when_everything_that_a_level_needs_was_done() {
+    let scenario = Scenario::new(&levels(&[(1, "a,b")]), "off", &[(1, "a b"), (2, "a b")]).failing(&["b"]);
+    let uses = ["a off node1 +5", "b off node1 +0", "b off node2 +0"].map(str::to_owned);
+    assert_eq!(scenario.walk(), (uses.to_vec(), "4 broken".to_owned()));
+}
+
+#[test]
 fn rule_4_52_4_each_device_by_whoever_verified_it_then_by_others_a_missing_one_fails_its_level() {
     let two = levels(&[(1, "a,nobody-has-it"), (2, "b")]);
     let scenario = Scenario::new(&two, "off", &[(1, "b"), (2, "b!"), (3, "b")]).failing(&["b@2"]);

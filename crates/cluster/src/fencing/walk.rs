@@ -112,7 +112,7 @@ pub struct Pick {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     GoOn,
-    /// Everything that is needed was done.
+    /// Everything that is needed was done (rule 4.51.8).
     Done,
     /// Nothing else may be tried.
     Over,
@@ -126,7 +126,8 @@ pub enum Walk {
 }
 
 impl Walk {
-    /// The way for an action, as far as is known now. `levels`: the topology of the target, if it has one.
+    /// The way for an action, as far as is known now. `levels`: the topology of the target, if it has one, which
+    /// is then the only way (rule 4.51.5).
     #[must_use]
     pub fn new(action: &str, levels: &[Vec<String>], offers: &Offers) -> Walk {
         if action == "on" {
@@ -328,7 +329,8 @@ impl LevelWalk {
     }
 }
 
-/// A level of two or more devices reboots by switching all off and then all on (rule 4.52.5).
+/// A level of two or more devices reboots by switching all off and then all on (rule 4.52.5); one of a single
+/// device has it do the reboot (rule 4.52.6).
 fn steps(action: &str, level: &[String], offers: &Offers) -> Vec<Step> {
     let step = |device: &String, action: &str, optional: bool| Step {
         device: device.clone(),

@@ -1,4 +1,5 @@
-//! Timing of nodes that take themselves down (rule 4.59): everything follows from one declared bound.
+//! Timing of nodes that take themselves down (rule 4.59), so that others may simply wait until they are dead
+//! (rule 4.59.1): everything follows from one declared bound.
 //!
 //! The bound is the time within which a host that is not healthy any more is certainly dead
 //! (`SBD_WATCHDOG_TIMEOUT` of the host). The daemon says again and again that it is healthy; the watchdog is

@@ -109,6 +109,9 @@ impl Node {
             Some(value) => {
                 let mut out = Fragment::new();
                 out.open("nodes").open("node").attribute("id", id).attribute("uname", uname);
+                if self.replica.is_remote(id) {
+                    out.attribute("type", "remote");
+                }
                 out.open("instance_attributes").attribute("id", as_id(&format!("nodes-{id}")));
                 out.open("nvpair").attribute("id", as_id(&format!("nodes-{id}-{name}")));
                 out.attribute("name", name).attribute("value", value);

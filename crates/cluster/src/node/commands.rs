@@ -70,9 +70,13 @@ impl Node {
             Body::FenceDone(record) => self.on_fence_done(record, out),
             Body::ForgetFencing { request, target } => {
                 self.fence_history.forget(target.as_deref());
+                let of = target.map(|name| format!(" of {name}")).unwrap_or_default();
+                let how = format!("finished fencing operations{of} were forgotten");
+                self.event(EventKind::FenceHistoryChanged { how }, None, Vec::new(), out);
                 self.reply_if_own(from, request, Reply::Done, out);
             }
             Body::RemoveNode { request, name, at } => self.on_remove_node(from, request, &name, at, out),
+            Body::GuestFenced { name, at } => self.note_node_down(&name, at),
         }
     }
 

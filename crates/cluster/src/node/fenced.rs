@@ -7,15 +7,19 @@ use super::joining::{delete, modify_status};
 use crate::event::{EventKind, Severity};
 use crate::fencing::owner::Waiting;
 use crate::fencing::{FenceRecord, FenceState};
+use crate::history::Entry;
 use crate::interface::{Outbox, Output};
 use crate::membership::NodeId;
-use crate::message::Body;
+use crate::message::{Body, ResultMessage};
 use crate::operation::ExecutionStatus;
 use crate::replica::node_state_path;
 use crate::request::{AttributeUpdate, RefusalCode, Reply, RequestId};
+use crate::text::Fragment;
 
 impl Node {
-    /// The one result of a fencing operation.
+    /// The one result of a fencing operation: every member draws the consequences at this point of the order, so
+    /// that they hold whoever is, was or becomes coordinator (rule 4.57.2), and before anybody who waits for it goes
+    /// on (rule 4.57.1). Whoever asked, it is a reason to plan anew (rule 4.57.3).
     pub(super) fn on_fence_done(&mut self, record: FenceRecord, out: &mut Outbox) {
         self.settled = false;
         let news = self.fence_history.take(&record);
@@ -32,7 +36,8 @@ impl Node {
         }
         let target = self.member_id(&record.target).filter(|_| news && down);
         if news && down {
-            self.note_node_down(&record.target);
+            self.note_node_down(&record.target, record.seconds());
+            self.fail_connection(&record.target, out);
         }
         if let Some(id) = target {
             // what that run still said before it died is void for everybody from here on
@@ -88,16 +93,22 @@ impl Node {
         }
     }
 
-    /// The state of a node that is certainly down (rule 4.57.1). Not even the membership speaks for it until it
+    /// The state of a node that is certainly down (rule 4.57.1), also of one that was never seen (rule 4.57.4) or is
+    /// remote (rule 4.57.5). Not even the membership speaks for it until it
     /// is heard again, or plans made before it notices would wait for a node that seems to be starting.
-    fn note_node_down(&mut self, target: &str) {
+    /// `at`: epoch seconds of its end.
+    pub(super) fn note_node_down(&mut self, target: &str, at: i64) {
         let known = self.replica.all_nodes().into_iter().find(|(_, name)| name.eq_ignore_ascii_case(target));
         let Some((id, name)) = known else { return };
         let path = node_state_path(&id);
         let has_state = self.replica.has(&path);
-        let text = format!(
-            "<node_state id=\"{id}\" uname=\"{name}\" in_ccm=\"0\" crmd=\"0\" join=\"down\" expected=\"down\"/>"
-        );
+        let mut state = Fragment::new();
+        state.open("node_state").attribute("id", &id).attribute("uname", &name).attribute("in_ccm", 0);
+        if self.replica.is_remote(&id) {
+            state.attribute("remote_node", true).attribute("node_fenced", at);
+        } else {
+            state.attribute("crmd", 0).attribute("join", "down").attribute("expected", "down");
+        }
         self.attributes.forget_node(&name);
         if let Ok(number) = id.parse() {
             self.history.forget_node(NodeId(number));
@@ -107,11 +118,48 @@ impl Node {
             changes.push(delete(format!("{path}/lrm")));
             changes.push(delete(format!("{path}/transient_attributes")));
         }
-        changes.push(modify_status(text));
+        changes.push(modify_status(state.finish()));
         self.write_status(&changes);
     }
 
-    /// Others say this node was fenced, and yet it runs (rule 4.58.2).
+    /// The connection to a remote node that was fenced is of no use any more: whoever holds it says so at once
+    /// instead of waiting for its next monitor, and it is made again (rule 4.57.5).
+    fn fail_connection(&mut self, target: &str, out: &mut Outbox) {
+        if !self.replica.is_remote(target) {
+            return;
+        }
+        let own = self.config.id;
+        let Some(history) = self.history.resource(own, target) else { return };
+        let monitors = history.entries.values().filter(|entry| entry.interval > 0 && !entry.is_failure());
+        let lost: Vec<Entry> = monitors.cloned().collect();
+        let agent = history.agent.clone();
+        for monitor in lost {
+            let entry = Entry {
+                call_id: self.executor.take_call(),
+                exit_code: 1,
+                status: ExecutionStatus::NotConnected,
+                exit_reason: "the remote node was fenced".to_owned(),
+                last_change: self.now.epoch(),
+                executed: 0,
+                queued: 0,
+                ..monitor
+            };
+            let result = ResultMessage {
+                node: own,
+                resource: target.to_owned(),
+                agent: agent.clone(),
+                container: None,
+                shutdown_lock: None,
+                entry,
+                recorded: true,
+                repeated: true,
+                on_fail: None,
+            };
+            self.send(Body::Result(Box::new(result)), out);
+        }
+    }
+
+    /// Others say this node was fenced, and yet it runs (rules 4.57.6, 4.58.2).
     fn on_own_fencing(&mut self, record: &FenceRecord, out: &mut Outbox) {
         let reason = format!("fenced by {} on behalf of {}", record.origin, record.client);
         if self.options().fencing_reaction_panic {
@@ -159,7 +207,8 @@ impl Node {
         }
     }
 
-    /// Tried again at once, unless there is no hope for now (rule 4.55.1).
+    /// Tried again at once, unless there is no hope for now (rule 4.55.1): nothing else keeps two nodes from fencing
+    /// each other again and again (rule 4.55.5). The same for unfencing (rule 4.56.4).
     fn after_failed_fence(&mut self, record: &FenceRecord, planned: bool, out: &mut Outbox) {
         if self.coordinator.is_none() {
             return;

@@ -20,7 +20,8 @@ use crate::operation::{ExecutionStatus, OperationResult};
 use crate::request::{FenceRequest, RefusalCode, Reply, RequestId};
 
 impl Node {
-    /// A client wants a node to be fenced (rule 4.50.1).
+    /// A client wants a node to be fenced (rule 4.50.1): it is, with quorum or without, since who asks decides
+    /// that (rule 4.50.4), and with a coordinator or without (rule 4.50.3).
     pub(super) fn on_fence_request(&mut self, id: RequestId, mut request: FenceRequest, out: &mut Outbox) {
         if let Some(name) = self.name_by_number(&request.target) {
             request.target = name;
@@ -101,10 +102,17 @@ impl Node {
         self.send(Body::FenceStarted { record, request }, out);
     }
 
-    /// An equal operation that is under way, or has been asked for.
+    /// An operation that is under way, or has been asked for, and does what the plan wants (rule 4.61.1): an equal
+    /// one, and where the node is to go down any that takes it down. A reboot on top of an administrator's `off`
+    /// would switch the node on again.
     fn fence_under_way(&self, request: &FenceRequest) -> Option<String> {
+        let on_itself = |record: &FenceRecord| {
+            record.executor.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&record.target))
+        };
         let same = |record: &FenceRecord| {
-            record.target.eq_ignore_ascii_case(&request.target) && record.action == request.action
+            let both_down = record.takes_down() && request.takes_down() && !on_itself(record);
+            record.target.eq_ignore_ascii_case(&request.target)
+                && (record.action == request.action || both_down)
         };
         let asked = self.outgoing.iter().chain(&self.unsent).find_map(|body| match body {
             Body::FenceStarted { record, .. } if same(record) => Some(record.id.clone()),
@@ -198,12 +206,13 @@ impl Node {
     }
 
     /// Milliseconds after which the target's watchdog has fired, if that can be relied on (rules 4.59.4,
-    /// 4.59.7: never without quorum, for then it is the others who may be right).
+    /// 4.59.7: never without quorum, for then it is the others who may be right; and nobody knows whether remote
+    /// nodes, or names that are no node's, have one).
     fn watchdog_wait_for(&self, target: &str) -> Option<u64> {
         let property = self.options().fencing_watchdog_timeout;
-        let is_remote = self.replica.is_remote(target);
+        let is_node = self.replica.cluster_nodes().iter().any(|(_, name)| name.eq_ignore_ascii_case(target));
         watchdog::wait(property, self.config.watchdog_bound)
-            .filter(|_| self.view.quorate && !is_remote && self.devices.watchdog_applies_to(target))
+            .filter(|_| self.view.quorate && is_node && self.devices.watchdog_applies_to(target))
     }
 
     fn offer_devices(&mut self, record: &FenceRecord, timeout: u64, out: &mut Outbox) {

@@ -405,6 +405,8 @@ impl Node {
         names
     }
 
+    /// What the members know of fencing. Operations of runs that are gone have failed: the DC's next plan sees to
+    /// them (rule 4.55.3), since a node stays unclean until it was fenced (rule 4.55.4).
     fn take_fencing(
         &mut self,
         decision: &Decision,
@@ -412,9 +414,11 @@ impl Node {
         hellos: &BTreeMap<NodeId, Hello>,
         out: &mut Outbox,
     ) {
-        for record in decision.members.iter().filter_map(|id| hellos.get(id)).flat_map(|hello| &hello.fencing)
-        {
-            self.fence_history.take(record);
+        let told = decision.members.iter().filter_map(|id| hellos.get(id)).flat_map(|hello| &hello.fencing);
+        let news = told.filter(|record| self.fence_history.take(record)).count();
+        if news > 0 {
+            let how = format!("{news} fencing operations are known from other nodes");
+            self.event(EventKind::FenceHistoryChanged { how }, None, Vec::new(), out);
         }
         let runs: Vec<&str> = decision
             .members
@@ -429,6 +433,7 @@ impl Node {
             record.at = dc.now * 1000;
             self.fence_history.take(&record);
             self.inquiries.forget(&record.id);
+            self.event(EventKind::FenceDone(record.clone()), None, Vec::new(), out);
             self.end_merged(&record, out);
             self.tell_waiting(&record, out);
         }

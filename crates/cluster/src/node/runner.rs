@@ -316,6 +316,9 @@ impl Node {
         let resource =
             action.primitive.as_ref().map(|one| one.id.to_string()).or_else(|| history_name(&action));
         match (kind, executor) {
+            (Kind::Nothing, _) if &*action.operation == "stonith" => {
+                self.send(Body::GuestFenced { name: node_name, at: self.now.epoch() }, out);
+            }
             (Kind::Nothing, _) => {}
             (Kind::Maintenance, _) => runner.finish(action.id, true),
             (Kind::Operation, Some(node)) => {
@@ -378,6 +381,7 @@ impl Node {
 
     fn apply_effect(&mut self, effect: Effect, out: &mut Outbox) {
         match effect {
+            // limit and delay are the scheduler's and the configuration's (rules 4.53.1, 4.54.3)
             Effect::Fence(transition, action, target) => {
                 let number = |name: &str| action.meta(name).and_then(|text| cib::value::parse_interval(text));
                 let request = FenceRequest {

@@ -1,6 +1,6 @@
 //! Who may fence when, and what follows from it, rule by rule, on whole clusters.
 
-use cluster::{FenceRecord, FenceRequest, FenceState, Reply, Request, RequestId};
+use cluster::{EventKind, FenceRecord, FenceRequest, FenceState, Reply, Request, RequestId};
 use simulator::invariants::{group_runs_once, replicas_agree};
 use simulator::{World, demo};
 
@@ -374,4 +374,124 @@ fn rule_4_58_4_a_node_that_leaves_and_cannot_stop_a_resource_is_fenced_by_the_ot
     assert!(!world.timeline_text().contains("panic"), "{}", world.timeline_text());
     let records = history(&world, "node2");
     assert_eq!((records.len(), records[0].state), (1, FenceState::Done), "{records:?}");
+}
+
+/// The demonstration with more primitives, which alone may run on nodes that they make, and more levels.
+fn with_nodes(seed: u64, primitives: &str, nodes: &[&str], levels: &str) -> World {
+    let mut away = String::new();
+    for node in nodes {
+        for resource in ["fence", "pdu", "site"] {
+            away.push_str(&format!(
+                "<rsc_location id='{resource}-{node}' rsc='{resource}' node='{node}' score='-INFINITY' \
+                 resource-discovery='never'/>"
+            ));
+        }
+    }
+    let pdu = "<primitive id='pdu' class='stonith' type='fence_pdu'><instance_attributes id='pdu-p'>\
+               <nvpair id='pdu-h' name='pcmk_host_list' value='far node3'/></instance_attributes></primitive>";
+    let text = demo::CONFIGURATION
+        .replacen("node4 node5", "far", 1)
+        .replacen("</resources>", &format!("{pdu}{primitives}</resources>"), 1)
+        .replacen("</constraints>", &format!("{away}</constraints>{levels}"), 1);
+    configured(seed, &text)
+}
+
+const FAR: &str = "<primitive id='far' class='ocf' provider='pacemaker' type='remote'><operations>\
+                   <op id='far-m' name='monitor' interval='300s' timeout='30s'/></operations></primitive>";
+
+#[test]
+fn rule_4_57_5_the_connection_to_a_fenced_remote_node_fails_at_once_and_is_made_again() {
+    let levels = "<fencing-topology><fencing-level id='l' target='far' index='1' devices='fence,pdu'/>\
+                  </fencing-topology>";
+    let mut world = with_nodes(318, FAR, &["far"], levels);
+    let host = world.active_on("far")[0].clone();
+    let begun = world.time;
+    change(
+        &mut world,
+        "node2",
+        modify(
+            "<status><node_state id='far' uname='far' remote_node='true' in_ccm='1800000000' node_fenced='0'>\
+                <transient_attributes id='far'><instance_attributes id='far-t'>\
+                <nvpair id='far-x' name='x' value='1'/></instance_attributes></transient_attributes>\
+                <lrm id='far'><lrm_resources/></lrm></node_state></status>",
+        ),
+    );
+    world.run(1000);
+    settled(&mut world, 60_000);
+    let started = super::handed_out(&world, "node1", &format!("start far {host}"));
+    let request = fence(&mut world, "node2", "far", "off", 60_000);
+    let Reply::Fenced(record) = answer(&mut world, request) else { panic!("{:?}", world.replies) };
+    // rule 4.52.8: its topology is found by its name
+    assert_eq!(record.devices, ["fence", "pdu"]);
+    wait(&mut world, 10_000, |world| {
+        super::handed_out(world, "node1", &format!("start far {host}")) > started
+    });
+    assert!(world.time - begun < 60_000, "not with its next monitor: {}", world.timeline_text());
+    let state = state_of(&world, "node3", "far");
+    let own = state.split("<node_state ").next().unwrap_or_default();
+    assert!(own.contains(&format!("node_fenced=\"{}\"", record.seconds())), "{own}");
+    assert!(own.contains("in_ccm=\"0\"") && !own.contains("join="), "{own}");
+    assert!(!own.contains("<lrm") && !own.contains("transient_attributes"), "{own}");
+    settled(&mut world, 60_000);
+    assert!(world.node("node1").cib_text().contains("fail-count-far#monitor_300000"));
+}
+
+#[test]
+fn rule_4_57_5_a_guest_node_is_down_when_what_launches_it_was_stopped() {
+    let guest = "<primitive id='vm' class='ocf' provider='systole' type='Dummy'>\
+                 <meta_attributes id='vm-m'><nvpair id='vm-n' name='remote-node' value='guest'/></meta_attributes>\
+                 <operations><op id='vm-o' name='monitor' interval='10s' timeout='20s'/></operations></primitive>";
+    let mut world = with_nodes(319, guest, &["guest"], "");
+    let host = world.active_on("vm")[0].clone();
+    change(
+        &mut world,
+        "node2",
+        modify(
+            "<status><node_state id='guest' uname='guest' remote_node='true' in_ccm='1800000000'>\
+                <lrm id='guest'><lrm_resources/></lrm></node_state></status>",
+        ),
+    );
+    world.run(1000);
+    settled(&mut world, 60_000);
+    world.break_resource(&host, "vm");
+    wait(&mut world, 30_000, |world| !world.active_on("vm").is_empty());
+    settled(&mut world, 60_000);
+    let state = state_of(&world, "node3", "guest");
+    let own = state.split("<node_state ").next().unwrap_or_default();
+    assert!(own.contains("node_fenced=\"18") && !own.contains("<lrm"), "{own}");
+    // it was stopped, and no device was asked
+    assert!(history(&world, "node1").is_empty() && world.host(&host).powered);
+    replicas_agree(&world).expect("equal replicas");
+}
+
+#[test]
+fn rule_4_62_3_whoever_watches_is_told_of_what_ends_and_of_what_is_learnt_or_forgotten() {
+    let mut world = demo_cluster(320);
+    let seen = |world: &World, node: &str| {
+        let id = world.id(node);
+        let kinds = world.events.iter().filter(|(_, at, _)| *at == id).map(|(_, _, event)| &event.kind);
+        let told = |kind: &EventKind| match kind {
+            EventKind::FenceDone(record) => Some(format!("{:?} {}", record.state, record.target)),
+            EventKind::FenceHistoryChanged { how } => Some(how.clone()),
+            _ => None,
+        };
+        kinds.filter_map(told).collect::<Vec<_>>()
+    };
+    let request = fence(&mut world, "node2", "node3", "off", 60_000);
+    answer(&mut world, request);
+    world.power_on("node3");
+    world.start("node3");
+    settled(&mut world, 60_000);
+    world.request("node1", Request::ForgetFencing { target: Some("node3".to_owned()) });
+    world.run(1000);
+    let forgotten = "finished fencing operations of node3 were forgotten";
+    assert_eq!(seen(&world, "node2"), ["Done node3", forgotten], "{}", world.timeline_text());
+    assert_eq!(seen(&world, "node3"), ["1 fencing operations are known from other nodes", forgotten]);
+    // an operation whose owner dies has ended as well
+    world.agents.durations.insert("fence:off".to_owned(), 30_000);
+    fence(&mut world, "node1", "node3", "off", 60_000);
+    world.run(1000);
+    world.kill("node1");
+    world.run(1000);
+    assert!(seen(&world, "node2").contains(&"Failed node3".to_owned()), "{:?}", seen(&world, "node2"));
 }

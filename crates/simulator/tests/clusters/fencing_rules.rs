@@ -61,6 +61,19 @@ fn rule_4_61_1_equal_requests_are_carried_out_once_and_all_are_answered() {
 }
 
 #[test]
+fn rule_4_61_1_the_coordinator_does_not_reboot_what_an_administrator_has_switched_off() {
+    let mut world = demo_cluster(211);
+    world.agents.durations.insert("fence:off".to_owned(), 3000);
+    let request = fence(&mut world, "node2", "node1", "off");
+    world.run(500);
+    world.kill("node1");
+    wait(&mut world, 30_000, |world| world.replies.contains_key(&request));
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+    let records = history(&world, "node2");
+    assert_eq!((records.len(), records[0].action.as_str()), (1, "off"), "{records:?}");
+}
+
+#[test]
 fn rule_4_51_1_a_node_that_asks_for_its_own_fencing_hands_it_to_another() {
     let mut world = demo_cluster(201);
     fence(&mut world, "node1", "node1", "off");
@@ -207,6 +220,14 @@ fn rule_4_62_2_an_own_operation_known_only_from_others_has_failed() {
         records.iter().any(|record| record.state == FenceState::Failed && record.reason.contains("is lost")),
         "{records:?}"
     );
+}
+
+#[test]
+fn rule_4_59_5_a_name_that_is_no_node_has_no_watchdog_to_wait_for() {
+    let mut world = watched(210, "10s");
+    settled(&mut world, 60_000);
+    let Reply::Refused(refusal) = outcome(&mut world, "node2", "nodee1") else { panic!("fenced") };
+    assert!(refusal.message.contains("no device can fence it"), "{}", refusal.message);
 }
 
 /// Registers a device with one node alone; it knows `target` only.
