@@ -34,6 +34,8 @@ Exit status: 0 done (whatever the plan is), 1 the plan could not be carried out,
     name = "crm_simulate",
     about = "Show what the cluster would do",
     disable_version_flag = true,
+    // the last one counts, as the reference has it
+    args_override_self = true,
     after_help = EXAMPLES
 )]
 struct Arguments {

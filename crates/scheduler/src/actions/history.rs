@@ -209,6 +209,7 @@ fn report_private_change(
         0 => "0s".to_owned(),
         interval => cib::value::readable_duration(i64::from(interval)),
     };
+    let task = restarted(task, entry.interval);
     let task = task.name();
     let message = format!(
         "Only 'private' parameters to {interval}-interval {task} for {id} on {name} changed: {magic}"
@@ -232,13 +233,18 @@ fn cancel(model: &mut Model<'_>, resource: ResourceId, node: NodeId, task: &Task
     order(model, stop, Side::Action(cancel), Properties::PLAIN, cause);
 }
 
+/// What is done again for a recorded operation.
+fn restarted(task: &Task, interval: u32) -> Task {
+    match task {
+        Task::Monitor | Task::MigrateFrom | Task::Promote if interval == 0 => Task::Start,
+        task => task.clone(),
+    }
+}
+
 /// Rule 3.13.5: what must be done again is requested without a node, so that only a later request for the
 /// assigned node makes it possible.
 fn force_restart(model: &mut Model<'_>, resource: ResourceId, node: NodeId, task: &Task, interval: u32) {
-    let task = match task {
-        Task::Monitor | Task::MigrateFrom | Task::Promote if interval == 0 => Task::Start,
-        task => task.clone(),
-    };
+    let task = restarted(task, interval);
     let cause = Cause::DefinitionChanged { resource, node };
     let required = request_because(model, resource, task, interval, None, false, cause);
     model.actions[required].reason = Some("resource definition change".into());

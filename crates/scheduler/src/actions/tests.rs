@@ -508,3 +508,23 @@ fn every_action_has_a_cause() {
         }
     });
 }
+
+/// Rules 1.5.7 and 3.17.1: the moment when a parameter changes matters to what is compared with history, not to what
+/// is only about to start with it.
+#[test]
+fn parameters_that_will_change_matter_to_what_runs() {
+    let changes = NOW + 60;
+    let moment = cib::iso8601::DateTime::from_timestamp(changes, 0).to_string();
+    let inside = format!(
+        "<instance_attributes id='db-a'><rule id='r'><date_expression id='d' operation='gt' start='{moment}'/>\
+         </rule><nvpair id='n' name='ip' value='1'/></instance_attributes>"
+    );
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], dummy("db", &inside)) };
+    let recheck = |cluster: &Cluster| {
+        let document = xml::Document::parse(&cluster.document()).expect("the scenario is well-formed");
+        let (cib, _) = cib::Cib::from_document(&document);
+        plan(&cib, NOW, PlanOptions::default()).graph.recheck_by
+    };
+    assert_eq!(recheck(&cluster), None);
+    assert_eq!(recheck(&active_on_a(cluster)), Some(changes + 1));
+}

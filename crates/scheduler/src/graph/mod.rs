@@ -22,6 +22,8 @@ use transition::{Graph, Head, Synapse};
 
 /// Builds the graph (S12). Clone notifications are created on the way.
 pub fn build(model: &mut Model<'_>) -> Graph {
+    // before the actions: when parameters of what is to be done change does not make the plan another
+    let frame = frame(model);
     let mut builder = Builder::default();
     for index in 0..model.top.len() {
         let resource = model.top[index];
@@ -31,7 +33,7 @@ pub fn build(model: &mut Model<'_>) -> Graph {
     for action in model.actions.ids().rev() {
         builder.consider(model, action);
     }
-    Graph { synapses: builder.synapses, ..frame(model) }
+    Graph { synapses: builder.synapses, ..frame }
 }
 
 /// The graph's own settings (rule 3.43.2).

@@ -120,6 +120,8 @@ pub struct Resource {
     pub meta: Attributes,
     pub utilization: Attributes,
     pub priority: Score,
+    /// How far a sum of promotion scores goes beyond what `priority` can say (rule 2.21.1).
+    pub priority_beyond: i64,
     pub stickiness: Score,
     /// `migration-threshold`; INFINITY if unlimited, 0 never.
     pub migration_threshold: Score,
@@ -240,6 +242,10 @@ impl Resource {
             ResourceKind::Bundle(bundle) => Some(bundle),
             _ => None,
         }
+    }
+    /// The priority, or the whole sum of promotion scores that took its place.
+    pub fn plain_priority(&self) -> i64 {
+        i64::from(self.priority.value()) + self.priority_beyond
     }
     /// Rule 1.9.7.6: unique resources print their full id, others the configured one.
     pub fn printable_id(&self) -> &Name {

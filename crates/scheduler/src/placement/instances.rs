@@ -16,7 +16,7 @@ struct Keys {
     active_nodes: usize,
     /// Inactive, or its current node is acceptable to its own table.
     fits: bool,
-    priority: Score,
+    priority: i64,
     /// `None` for an inactive instance and one that does not fit.
     current: Option<NodeId>,
     current_available: bool,
@@ -62,7 +62,7 @@ fn keys(model: &Model, collective: ResourceId, instance: ResourceId) -> Keys {
         resource: instance,
         active_nodes: it.active_on.len(),
         fits,
-        priority: it.priority,
+        priority: it.plain_priority(),
         current,
         current_available: current.is_some_and(|node| model.nodes[node].is_available()),
         counter: current

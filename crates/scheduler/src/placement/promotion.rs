@@ -18,27 +18,34 @@ pub fn add_scores(model: &mut Model, clone: ResourceId) {
     for instance in model.resources[clone].children.clone() {
         let nodes: Vec<NodeId> = model.resources[instance].allowed.iter().map(|entry| entry.node).collect();
         for node in nodes.into_iter().filter(|node| model.nodes[*node].is_available()).collect::<Vec<_>>() {
-            let (score, _) = promotion_score(model, instance, node);
-            if score > Score::ZERO {
-                tables::add_to_entry(model, instance, node, score, Cause::Promotion(instance));
+            let (sum, _) = promotion_score(model, instance, node);
+            if sum > 0 {
+                tables::add_to_entry(model, instance, node, Score::new(sum), Cause::Promotion(instance));
             }
-            let priority = &mut model.resources[instance].priority;
-            *priority = (*priority).max(score);
+            if sum > model.resources[instance].plain_priority() {
+                set_priority(model, instance, sum);
+            }
         }
     }
 }
 
-/// The promotion score of an instance on a node, and whether any part has one set (rule 2.21.1).
-fn promotion_score(model: &Model, resource: ResourceId, node: NodeId) -> (Score, bool) {
+fn set_priority(model: &mut Model, instance: ResourceId, sum: i64) {
+    let it = &mut model.resources[instance];
+    it.priority = Score::new(sum);
+    it.priority_beyond = sum - i64::from(it.priority.value());
+}
+
+/// The promotion score of an instance on a node, a plain sum, and whether any part has one set (rule 2.21.1).
+fn promotion_score(model: &Model, resource: ResourceId, node: NodeId) -> (i64, bool) {
     let it = &model.resources[resource];
     if !it.children.is_empty() {
-        let parts: Vec<(Score, bool)> =
+        let parts: Vec<(i64, bool)> =
             it.children.iter().map(|member| promotion_score(model, *member, node)).collect();
-        let sum = parts.iter().map(|(score, _)| i64::from(score.value())).sum();
-        return (Score::new(sum), parts.iter().any(|(_, set)| *set));
+        let sum = parts.iter().map(|(score, _)| score).sum();
+        return (sum, parts.iter().any(|(_, set)| *set));
     }
     if !counts_on(model, resource, node) {
-        return (Score::ZERO, false);
+        return (0, false);
     }
     let name = it.history_name.as_ref().unwrap_or(&it.id);
     let text = promotion_attribute(model, resource, node, name).or_else(|| {
@@ -46,8 +53,11 @@ fn promotion_score(model: &Model, resource: ResourceId, node: NodeId) -> (Score,
         (!it.unique && base != &**name).then(|| promotion_attribute(model, resource, node, base)).flatten()
     });
     match text {
-        Some(text) => (parse_score(text, &model.options.health_scores).unwrap_or_default(), true),
-        None => (Score::ZERO, false),
+        Some(text) => {
+            let score = parse_score(text, &model.options.health_scores).unwrap_or_default();
+            (i64::from(score.value()), true)
+        }
+        None => (0, false),
     }
 }
 
@@ -144,7 +154,10 @@ pub fn choose_roles(model: &mut Model, clone: ResourceId) {
 
 /// Rules 2.21.5 to 2.21.7.
 fn set_promotion_priority(model: &mut Model, clone: ResourceId, instance: ResourceId) {
-    become_unpromoted(model, instance);
+    // asked of the instance as a whole: beside a promoted member, one of a group stays started
+    if state::role(model, instance, true) == Role::Started {
+        become_unpromoted(model, instance);
+    }
     if let Some(node) = state::location(model, instance, false) {
         set_initial_priority(model, instance, node);
         add_promoted_locations(model, clone, instance, node);
@@ -175,13 +188,13 @@ fn become_unpromoted(model: &mut Model, resource: ResourceId) {
 fn set_initial_priority(model: &mut Model, instance: ResourceId, node: NodeId) {
     let priority = match state::role(model, instance, false) {
         Role::Unknown | Role::Started => {
-            let (score, set) = promotion_score(model, instance, node);
-            if set { score } else { Score::new(-1) }
+            let (sum, set) = promotion_score(model, instance, node);
+            if set { Score::new(sum) } else { Score::new(-1) }
         }
         Role::Unpromoted | Role::Stopped => Score::MINUS_INFINITY,
         Role::Promoted => return,
     };
-    model.resources[instance].priority = priority;
+    set_priority(model, instance, i64::from(priority.value()));
 }
 
 /// Location constraints with role Promoted, newest first, those of the instance before the clone's.

@@ -26,6 +26,7 @@ struct Outcome {
     lines: Vec<String>,
     places: BTreeMap<String, String>,
     roles: BTreeMap<String, Role>,
+    current: BTreeMap<String, Role>,
 }
 
 impl Outcome {
@@ -143,6 +144,7 @@ fn outcome(model: &Model) -> Outcome {
         lines: model.score_lines.iter().map(ToString::to_string).collect(),
         places: model.resources.ids().filter_map(|id| Some((named(id), place(id)?))).collect(),
         roles: model.resources.ids().map(|id| (named(id), model.resources[id].next_role)).collect(),
+        current: model.resources.ids().map(|id| (named(id), model.resources[id].current_role)).collect(),
     }
 }
 
@@ -477,4 +479,42 @@ mod remembered_merges {
             prop_assert_eq!(quick.places, slow.places);
         }
     }
+}
+
+fn promotable_group() -> String {
+    format!(
+        "<clone id='C'>{}<group id='G'>{}{}</group></clone>",
+        meta("C", &[("promotable", "true")]),
+        dummy("A"),
+        dummy("B")
+    )
+}
+
+/// Rule 2.21.5: it is the instance that becomes unpromoted, so beside a promoted member the others stay started.
+#[test]
+fn members_beside_a_promoted_one_stay_started() {
+    let mut cluster = Cluster::of(&["n1"]);
+    cluster.resources = promotable_group();
+    cluster.active = vec![("n1", "A", "start"), ("n1", "B", "start")];
+    let role = |outcome: &Outcome| outcome.current["B:0"];
+    assert_eq!(role(&cluster.placed()), Role::Unpromoted);
+    cluster.active[0].2 = "promote";
+    assert_eq!(role(&cluster.placed()), Role::Started);
+}
+
+/// Rules 2.21.1 and 2.21.3: members' promotion scores are summed up plainly, so what goes beyond INFINITY still
+/// puts an instance before another (2.20.8 c).
+#[test]
+fn sums_of_promotion_scores_go_beyond_infinity() {
+    let score =
+        |name: &str, value: &str| format!("<nvpair id='{name}' name='master-{name}' value='{value}'/>");
+    let attributes = score("A", "INFINITY") + &score("B", "100");
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = promotable_group();
+    cluster.nodes[1].2 = attributes.leak();
+    // B's score counts where its instance is active; A is known nowhere, so its score counts for both
+    cluster.active = vec![("n1", "B", "start"), ("n2", "B", "start")];
+    let lines = cluster.placed().lines;
+    let first = lines.iter().find(|line| line.starts_with("pcmk__primitive_assign")).expect("a line");
+    assert_eq!(first, "pcmk__primitive_assign: A:1 allocation score on n1: 0");
 }

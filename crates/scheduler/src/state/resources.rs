@@ -392,6 +392,7 @@ fn blank(id: Name, configured_id: Name, kind: ResourceKind) -> Resource {
         meta: Attributes::default(),
         utilization: Attributes::default(),
         priority: Score::ZERO,
+        priority_beyond: 0,
         stickiness: Score::ZERO,
         migration_threshold: Score::INFINITY,
         failure_timeout: 0,

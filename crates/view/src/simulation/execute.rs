@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use cib::value::Timestamp;
 use transition::{Action, INFINITY, Kind, Limits, Outcome, Progress, Walker, Work};
-use xml::Document;
+use xml::{Document, NodeId};
 
 use super::event::Event;
 use super::history::{self, Agent, Record};
@@ -17,6 +17,8 @@ pub(super) struct Settings<'s> {
     pub failures: &'s [String],
     /// When everything happens.
     pub clock: Timestamp,
+    /// Nodes that get results are added to the configuration if they are not there (rule 3.53.1).
+    pub adds_nodes: bool,
     /// All names under which resources are known: ids, and what history calls them.
     pub resources: &'s BTreeSet<String>,
 }
@@ -33,6 +35,7 @@ pub(super) fn run(
         resources: settings.resources,
         failures: settings.failures.iter().filter_map(|text| OperationSpec::parse(text).ok()).collect(),
         clock: settings.clock,
+        adds_nodes: settings.adds_nodes,
         fatal_starts: graph.failed_start_infinite,
         histories: Histories::default(),
         events,
@@ -52,6 +55,7 @@ struct Execution<'l> {
     resources: &'l BTreeSet<String>,
     failures: Vec<OperationSpec>,
     clock: Timestamp,
+    adds_nodes: bool,
     fatal_starts: bool,
     histories: Histories,
     events: &'l mut Vec<Event>,
@@ -85,11 +89,18 @@ impl Execution<'_> {
         let (name, word) = (node.name.to_string(), operation.to_owned());
         self.events.push(Event::Fence { node: name, operation: word });
         if matches!(operation, "off" | "reboot") {
-            let state = history::node_state(document, &node.name, &node.id);
+            let state = self.node_state(document, &node.name, &node.id);
             history::set_membership(document, state, false, false);
             history::forget(document, state);
             self.histories = Histories::default();
         }
+    }
+
+    fn node_state(&self, document: &mut Document, name: &str, id: &str) -> NodeId {
+        if self.adds_nodes {
+            history::add_node(document, name);
+        }
+        history::node_state(document, name, id)
     }
 
     /// The name that a resource goes by: its configured id if that is an instance's, else the long one.
@@ -134,7 +145,7 @@ impl Execution<'_> {
             digest: Some(digest(action)),
         };
         let node_id = if action.router.is_some() { node.name.clone() } else { node.id.clone() };
-        let state = history::node_state(document, &node.name, &node_id);
+        let state = self.node_state(document, &node.name, &node_id);
         let agent = Agent {
             id: &primitive.id,
             instance: &name,
@@ -149,7 +160,7 @@ impl Execution<'_> {
             self.events.extend(said);
         }
         if let Some(entry) = entry {
-            history::record(document, &mut self.histories, entry, &record);
+            history::record(document, &mut self.histories, entry, &primitive.id, &record);
         }
         if failure.is_some() { Outcome::Failed } else { Outcome::Done }
     }

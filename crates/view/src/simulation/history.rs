@@ -157,19 +157,19 @@ pub(super) fn resource(
     Some(entry)
 }
 
-/// Writes a result into a resource's history (rule 3.54.2).
+/// Writes a result into a resource's history, for `name`, whatever the history goes by (rule 3.54.2).
 pub(super) fn record(
     document: &mut Document,
     histories: &mut Histories,
     resource: NodeId,
+    name: &str,
     result: &Record<'_>,
 ) {
-    let name = document.attribute(resource, "id").unwrap_or_default().to_owned();
     let task = match result.task {
         "reload" | "reload-agent" if !result.failed() => "start",
         task => task,
     };
-    let key = operation_key(&name, task, result);
+    let key = operation_key(name, task, result);
     let last = format!("{name}_last_0");
     let mut ids = Vec::new();
     if result.failed() {

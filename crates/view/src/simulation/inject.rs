@@ -2,7 +2,7 @@
 
 use cib::Cib;
 use cib::value::Timestamp;
-use scheduler::model::{Model, PlanOptions, ResourceId};
+use scheduler::model::PlanOptions;
 use xml::Document;
 
 use super::event::{Event, NodeChange, TicketChange};
@@ -59,7 +59,10 @@ pub(super) fn apply(
     let mut errors = Vec::new();
     for text in &injections.operations {
         events.push(Event::Result { spec: text.clone() });
-        let done = OperationSpec::parse(text).and_then(|spec| operation(document, &spec, now, clock, events));
+        let done = OperationSpec::parse(text).and_then(|spec| {
+            let adds_node = !injections.up.is_empty();
+            operation(document, &spec, adds_node, now, clock, events)
+        });
         errors.extend(done.err());
     }
     errors
@@ -138,6 +141,7 @@ fn set_option(document: &mut Document, name: &str, value: &str) {
 fn operation(
     document: &mut Document,
     spec: &OperationSpec,
+    adds_node: bool,
     now: Timestamp,
     clock: Timestamp,
     events: &mut Vec<Event>,
@@ -145,17 +149,20 @@ fn operation(
     let (cib, _) = Cib::from_document(document);
     let model = scheduler::state::build(&cib, now, PlanOptions::default());
     let unknown = || SpecError::UnknownResource(spec.resource.clone());
-    let resource = find(&model, &spec.resource).ok_or_else(unknown)?;
+    let resource = scheduler::state::find_known(&model, &spec.resource).ok_or_else(unknown)?;
     let it = &model.resources[resource];
     let agent = it.agent().ok_or_else(unknown)?;
+    if adds_node {
+        history::add_node(document, &spec.node);
+    }
     let id = history::node_id(document, &spec.node).unwrap_or_else(|| spec.node.clone());
     let node = history::node_state(document, &spec.node, &id);
-    let expected = if spec.task == "monitor" && spec.interval == 0 { 7 } else { 0 };
     let record = Record {
         task: &spec.task,
         interval: spec.interval,
         status: spec.status,
-        expected: if spec.status == 0 { 0 } else { expected },
+        // even a probe is said to have been expected to find it running
+        expected: 0,
         exit_reason: "Simulated action result",
         node: &spec.node,
         at: clock,
@@ -167,7 +174,7 @@ fn operation(
     let fatal = model.options.start_failure_is_fatal;
     events.extend(history::count_failure(document, node, &spec.resource, &record, fatal));
     let agent = Agent {
-        id: &it.configured_id,
+        id: &spec.resource,
         instance: &spec.resource,
         class: &agent.class,
         provider: agent.provider.as_deref(),
@@ -175,19 +182,7 @@ fn operation(
     };
     let histories = &mut Histories::default();
     if let Some(entry) = history::resource(document, histories, node, &agent) {
-        history::record(document, histories, entry, &record);
+        history::record(document, histories, entry, &spec.resource, &record);
     }
     Ok(())
-}
-
-fn find(model: &Model<'_>, name: &str) -> Option<ResourceId> {
-    let known = scheduler::state::find_known(model, name);
-    known.or_else(|| {
-        // any instance will do: history does not tell them apart
-        model
-            .resources
-            .iter()
-            .find(|(_, resource)| resource.is_primitive() && *resource.configured_id == *name)
-            .map(|(id, _)| id)
-    })
 }

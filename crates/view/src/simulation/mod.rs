@@ -370,7 +370,8 @@ impl Run<'_> {
         let mut events = Vec::new();
         let finished = {
             let (failures, clock) = (self.options.failures.as_slice(), self.options.clock);
-            let settings = execute::Settings { failures, clock, resources: names };
+            let adds_nodes = !self.options.injections.up.is_empty();
+            let settings = execute::Settings { failures, clock, adds_nodes, resources: names };
             execute::run(document, graph, &settings, &mut events)
         };
         if self.options.quiet {

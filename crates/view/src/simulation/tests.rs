@@ -305,3 +305,75 @@ fn attributes_and_failures_are_shown_on_request() {
     assert!(revised.contains("      * a: migration-threshold=1000000 fail-count=1000000"), "{revised}");
     assert!(revised.contains("  * Failed Resource Actions:\n    * a start on n1 returned"), "{revised}");
 }
+
+fn with_changes(document: Document, injections: Injections) -> Outcome {
+    let options =
+        Options { execute: true, keep: Keep::EVERYTHING, clock: 1000, injections, ..Options::default() };
+    simulate(document, &options)
+}
+
+fn clone_of(child: &str, meta: &str) -> String {
+    format!("<clone id='c'><meta_attributes id='c-m'>{meta}</meta_attributes>{child}</clone>")
+}
+
+/// Rule 3.53.2: a result needs a resource that goes by this name.
+#[test]
+fn results_are_for_names_that_are_known() {
+    let injections =
+        || Injections { operations: vec!["a_monitor_10000@n1=7".into()], ..Injections::default() };
+    let resources = clone_of(&primitive("a"), "");
+    let outcome = with_changes(cluster(&resources, "", ""), injections());
+    assert!(outcome.errors.contains("Invalid resource name: a"), "{}", outcome.errors);
+    let outcome = with_changes(cluster(&resources, "", "a@n1"), injections());
+    assert_eq!(outcome.errors, "");
+    assert!(outcome.text.contains("fail-count-a#monitor_10000=1"), "{}", outcome.text);
+}
+
+/// Rule 3.54.3: an injected probe is said to have been expected to find its resource.
+#[test]
+fn injected_probes_were_expected_to_succeed() {
+    let injections = Injections { operations: vec!["a_monitor_0@n1=7".into()], ..Injections::default() };
+    let outcome = with_changes(cluster(&primitive("a"), "", ""), injections);
+    let input = outcome.input.unwrap().to_pretty();
+    assert!(input.contains("transition-key=\"1:-1:0:"), "{input}");
+    assert!(input.contains("a_last_failure_0"), "{input}");
+}
+
+/// Rule 3.53.1: with a node brought up, whatever gets a result is in the configuration.
+#[test]
+fn nodes_with_results_are_added_if_one_was_brought_up() {
+    let injections = |up: &[&str]| Injections {
+        up: up.iter().map(|name| (*name).to_owned()).collect(),
+        operations: vec!["a_monitor_0@n8=7".into()],
+        ..Injections::default()
+    };
+    let configured =
+        |outcome: Outcome| outcome.input.unwrap().to_pretty().contains("<node id=\"n8\" uname=\"n8\"");
+    assert!(!configured(with_changes(cluster(&primitive("a"), "", ""), injections(&[]))));
+    assert!(configured(with_changes(cluster(&primitive("a"), "", ""), injections(&["n1"]))));
+}
+
+/// Rule 1.20.9: of a unique clone all instances are shown, the removed one of a clone without any as well.
+#[test]
+fn the_removed_instance_of_a_unique_clone_is_shown() {
+    let pairs =
+        "<nvpair id='c-1' name='globally-unique' value='true'/><nvpair id='c-2' name='clone-max' value='0'/>";
+    let outcome = execute(cluster(&clone_of(&primitive("a"), pairs), "", ""));
+    assert!(outcome.text.contains("a:0\t(ocf:p:T):\t ORPHANED Stopped"), "{}", outcome.text);
+}
+
+/// Rules 1.20.5 and 1.20.10: a replica that is down shows the node that it is locked to.
+#[test]
+fn a_replica_shows_its_lock() {
+    let bundle = "<bundle id='u'><podman image='i'/></bundle>";
+    let mut document = cluster(bundle, "", "u-podman-0@n1");
+    let text = document
+        .to_pretty()
+        .replace("operation=\"start\"", "operation=\"stop\"")
+        .replace("<lrm_resource id=\"u-podman-0\"", "<lrm_resource id=\"u-podman-0\" shutdown-lock=\"900\"");
+    let lock = "<nvpair id=\"o3\" name=\"shutdown-lock\" value=\"true\"/></cluster_property_set>";
+    document = Document::parse(&text.replace("</cluster_property_set>", lock)).unwrap();
+    let options = Options { clock: 1000, ..Options::default() };
+    let outcome = simulate(document, &options);
+    assert!(outcome.text.contains("Stopped n1 (LOCKED)"), "{}", outcome.text);
+}

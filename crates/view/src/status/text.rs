@@ -517,8 +517,9 @@ fn gathered(title: &str, names: &[&str], items: &mut Items) {
 
 fn is_shown_in_full(it: &CloneStatus, instance: &InstanceStatus, options: Options) -> bool {
     let common = instance.resource.common();
+    // of a unique clone even the one that is removed because clone-max is 0
     if it.unique || options.detail {
-        return options.detail || common.active || !common.removed;
+        return true;
     }
     (instance.pending && options.pending)
         || (common.active
@@ -588,7 +589,9 @@ fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
             if let Some(address) = &replica.address {
                 name.push_str(&format!(" ({address})"));
             }
-            let node = replica.container.current_node.as_deref().filter(|_| !options.without_nodes);
+            let locked = shown.locked_to.as_deref();
+            let node =
+                replica.container.current_node.as_deref().or(locked).filter(|_| !options.without_nodes);
             let lost = node.is_some_and(|node| is_unclean(&replica.container, node));
             let line = Line { name, node, lost };
             items.marked(&primitive_line(shown, &line, options), class(shown));

@@ -44,6 +44,8 @@ pub struct Options {
     reference: Option<PathBuf>,
     /// Files to compare as they are.
     files: Vec<PathBuf>,
+    /// More options for both tools, with the files.
+    words: Vec<String>,
 }
 
 impl Options {
@@ -61,6 +63,7 @@ impl Options {
             binary: None,
             reference: None,
             files: Vec::new(),
+            words: Vec::new(),
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -77,6 +80,7 @@ impl Options {
                 "--all" => options.all = true,
                 "--no-colocations" => options.no_colocations = true,
                 "--minimise" => options.minimise = true,
+                "--" => options.words = words.by_ref().map(|word| (*word).to_owned()).collect(),
                 other if other.starts_with('-') => {
                     return Err(format!("unknown option {other:?} of compare"));
                 }
@@ -100,6 +104,8 @@ struct Comparison {
     reference: PathBuf,
     /// What the reference's tool needs before all options to write as it does by default now.
     words: &'static [&'static str],
+    /// Options for both, of the input at hand.
+    given: Vec<String>,
     /// Report what the reference cannot carry out as well.
     all: bool,
     /// Nothing is explained by the reference's age.
@@ -122,7 +128,16 @@ impl Comparison {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let exact = options.all || options.reference.is_some();
         let words: &[&str] = if options.reference.is_some() { &[] } else { &["--text-fancy"] };
-        Ok(Comparison { ours, reference, words, all: options.all, exact, folder, counts: BTreeMap::new() })
+        Ok(Comparison {
+            ours,
+            reference,
+            words,
+            given: Vec::new(),
+            all: options.all,
+            exact,
+            folder,
+            counts: BTreeMap::new(),
+        })
     }
 
     /// Compares everything asked for; returns how many inputs differ without a known cause.
@@ -132,6 +147,7 @@ impl Comparison {
         for file in &options.files {
             let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            self.given = options.words.clone();
             unexplained += u64::from(self.one(&name, &text, options)?);
         }
         if options.files.is_empty() {
@@ -141,7 +157,11 @@ impl Comparison {
                         Some(found) => found,
                         None => continue,
                     },
-                    None => (format!("seed-{seed}"), make::document(seed, !options.no_colocations)),
+                    None => {
+                        let (text, words) = make::document(seed, !options.no_colocations);
+                        self.given = words;
+                        (format!("seed-{seed}"), text)
+                    }
                 };
                 unexplained += u64::from(self.one(&name, &text, options)?);
             }
@@ -185,14 +205,18 @@ impl Comparison {
     fn both(&self, text: &str) -> Result<(Outcome, Outcome), String> {
         let input = self.folder.path().join("input.xml");
         fs::write(&input, text).map_err(|error| error.to_string())?;
-        let ours = outcome::run(&self.ours, &["crm_simulate"], &input, self.folder.path(), self.exact)?;
-        let reference = outcome::run(&self.reference, self.words, &input, self.folder.path(), self.exact)?;
-        Ok((ours, reference))
+        let run = |program: &Path, words: &[&str]| {
+            outcome::run(program, words, &input, &self.given, self.folder.path(), self.exact)
+        };
+        Ok((run(&self.ours, &["crm_simulate"])?, run(&self.reference, self.words)?))
     }
 
     fn store(&self, name: &str, text: &str, keep: &Path) -> Result<(), String> {
         let (ours, reference) = self.both(text)?;
         let mut report = String::new();
+        if !self.given.is_empty() {
+            report += &format!("options: {:?}\n", self.given);
+        }
         for aspect in differing(&ours, &reference) {
             report += &format!("{aspect} (- ours, + reference)\n");
             for line in difference(aspect, &ours, &reference) {
@@ -222,7 +246,9 @@ impl Comparison {
             return (vec!["exit"], None);
         }
         let aspects = differing(ours, reference);
-        if !self.all && aspects.contains(&"exit") && reference.failed() && !ours.failed() {
+        // where an operation is to fail both fail, so what was left out tells
+        let carried_out = !ours.failed() || (ours.spares && self.given.iter().any(|word| word == "-F"));
+        if !self.all && reference.failed() && !aspects.is_empty() && carried_out {
             return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
         }
         if !self.all && aspects.contains(&"actions") && ours.spares_offline {

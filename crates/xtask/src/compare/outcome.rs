@@ -31,6 +31,8 @@ pub struct Outcome {
     pub unusable: Option<String>,
     /// Actions on nodes that cannot execute them were left out of the plan, and that was told.
     pub spares_offline: bool,
+    /// What could never be carried out was left out of the plan, and that was told.
+    pub spares: bool,
 }
 
 impl Outcome {
@@ -40,12 +42,13 @@ impl Outcome {
     }
 }
 
-/// Runs the tool on the input; `words` come before the options. `exact` keeps what an older version says
-/// otherwise about fencing.
+/// Runs the tool on the input; `words` come before the options, `more` behind them. `exact` keeps what an older
+/// version says otherwise about fencing.
 pub fn run(
     program: &Path,
     words: &[&str],
     input: &Path,
+    more: &[String],
     folder: &Path,
     exact: bool,
 ) -> Result<Outcome, String> {
@@ -62,6 +65,7 @@ pub fn run(
         .arg(&graph)
         .arg("-D")
         .arg(&drawing)
+        .args(more)
         .env("CIB_shadow_dir", folder)
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
@@ -73,6 +77,7 @@ pub fn run(
     let errors = String::from_utf8_lossy(&output.stderr);
     let spares = |line: &str| line.contains("Left out of the plan") && line.contains("which is offline");
     outcome.spares_offline = errors.lines().any(spares);
+    outcome.spares = errors.contains("Left out of the plan");
     let Ok(graph) = fs::read_to_string(&graph) else {
         let last = errors.lines().last().unwrap_or_default();
         outcome.unusable = Some(format!("{}: {last}", output.status));
@@ -139,6 +144,10 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 fn modern(line: &str) -> String {
+    // a moment of the run itself
+    if let Some((start, _)) = line.split_once("Injecting attribute last-failure-") {
+        return format!("{start}Injecting the time of a failure");
+    }
     // the score of an instance without node
     if let Some((start, _)) =
         line.split_once("promotion score on none").or(line.split_once("promotion score (inactive)"))

@@ -30,6 +30,10 @@ impl Maker {
         if !self.tags.is_empty() && self.random.chance(6) {
             return ("tag1".to_owned(), Kind::Primitive);
         }
+        // one that nothing is derived from would stand for nothing
+        if self.derived && self.random.chance(4) {
+            return (self.templates[0].clone(), Kind::Primitive);
+        }
         loop {
             let (id, kind) = self.random.pick(&self.named).clone();
             let seldom = matches!(kind, Kind::Member | Kind::Fencing | Kind::Remote);
@@ -47,7 +51,8 @@ impl Maker {
     fn two_targets(&mut self) -> Option<((String, Kind), (String, Kind))> {
         for _ in 0..8 {
             let (one, other) = (self.target(), self.target());
-            let tagged = one.0 == "tag1" || other.0 == "tag1";
+            // a tag may hold the other one, which is rarely wanted
+            let tagged = (one.0 == "tag1" || other.0 == "tag1") && !self.random.chance(30);
             if !one.0.starts_with(&other.0) && !other.0.starts_with(&one.0) && !tagged {
                 return Some((one, other));
             }
@@ -95,7 +100,10 @@ impl Maker {
             String::new()
         };
         let resource = match self.random.below(20) {
-            0 => " rsc-pattern=\"^[pg][0-9]\"".to_owned(),
+            0 => format!(
+                " rsc-pattern=\"{}\"",
+                self.random.word(&["^[pg][0-9]", "!^c", "([a-z]+)([0-9])", "fence|vm", "m1$"])
+            ),
             1 => {
                 let sets = self.set(2, "");
                 return format!(
@@ -122,13 +130,30 @@ impl Maker {
             format!("score=\"{}\"", self.random.pick(SCORES))
         };
         let operation = self.random.word(&["and", "or"]);
-        let conditions: String = (0..self.random.between(1, 2)).map(|_| self.node_condition()).collect();
+        let mut conditions: String = (0..self.random.between(1, 2)).map(|_| self.node_condition()).collect();
+        if self.random.chance(12) {
+            let inner = self.number();
+            let (one, other) = (self.node_condition(), self.node_condition());
+            conditions += &format!("<rule id=\"r{inner}\" boolean-op=\"or\" score=\"0\">{one}{other}</rule>");
+        }
         format!("<rule id=\"r{number}\" boolean-op=\"{operation}\" {score}{role}>{conditions}</rule>")
     }
 
-    fn node_condition(&mut self) -> String {
+    pub(super) fn node_condition(&mut self) -> String {
         let number = self.number();
-        match self.random.below(6) {
+        match self.random.below(9) {
+            6 => format!(
+                "<expression id=\"e{number}\" attribute=\"{}\" operation=\"{}\" value=\"{}\"/>",
+                self.random.word(&["#site-name", "#cluster-name", "#is_dc", "#id", "%1"]),
+                self.random.word(&["eq", "ne"]),
+                self.random.word(&["site-a", "site-b", "true", "1"])
+            ),
+            7 => format!(
+                "<expression id=\"e{number}\" attribute=\"power\" operation=\"{}\" value=\"{}\" type=\"{}\"/>",
+                self.random.word(&["lt", "gt", "eq", "ne"]),
+                self.random.word(&["9", "10.0", "-50", "x"]),
+                self.random.word(&["string", "integer", "number", "version"])
+            ),
             0 => format!(
                 "<expression id=\"e{number}\" attribute=\"#uname\" operation=\"{}\" value=\"node1\"/>",
                 self.random.word(&["eq", "ne"])
@@ -159,7 +184,8 @@ impl Maker {
         let score = *self.random.pick(SCORES);
         let influence = if self.random.chance(10) { " influence=\"false\"" } else { "" };
         if self.random.chance(15) {
-            let sets = self.sets(self.random.clone().chance(50));
+            let order = self.random.clone().chance(50);
+            let sets = self.sets(order);
             return format!("<rsc_colocation id=\"k{number}\" score=\"{score}\">{sets}</rsc_colocation>\n");
         }
         let Some(((one, one_kind), (other, other_kind))) = self.two_targets() else { return String::new() };
@@ -173,7 +199,9 @@ impl Maker {
 
     fn order(&mut self) -> String {
         let number = self.number();
-        let kind = if self.random.chance(50) {
+        let kind = if self.random.chance(8) {
+            format!(" score=\"{}\"", self.random.word(&["0", "INFINITY", "-5"]))
+        } else if self.random.chance(50) {
             format!(" kind=\"{}\"", self.random.word(&["Optional", "Mandatory", "Serialize"]))
         } else {
             String::new()
@@ -213,10 +241,15 @@ impl Maker {
     }
 
     fn sets(&mut self, order: bool) -> String {
-        let targets = self.several_targets(4);
+        let targets = self.several_targets(5);
         let split = self.random.between(1, targets.len().max(1));
         let (one, other) = targets.split_at(split.min(targets.len()));
-        [one, other].into_iter().filter(|set| !set.is_empty()).map(|set| self.set_of(set, order)).collect()
+        let (other, third) = other.split_at(self.random.between(0, other.len()));
+        [one, other, third]
+            .into_iter()
+            .filter(|set| !set.is_empty())
+            .map(|set| self.set_of(set, order))
+            .collect()
     }
 
     fn set(&mut self, most: usize, more: &str) -> String {
@@ -239,6 +272,16 @@ impl Maker {
         if promotable && self.random.chance(50) {
             more += if order { " action=\"promote\"" } else { " role=\"Promoted\"" };
         }
+        if self.random.chance(8) {
+            more += if order {
+                self.random.word(&[" kind=\"Optional\"", " kind=\"Serialize\"", " score=\"0\""])
+            } else {
+                self.random.word(&[" score=\"7\"", " score=\"-INFINITY\"", " ordering=\"listed\""])
+            };
+        }
+        if order && self.random.chance(8) {
+            more = more.replace(" action=\"promote\"", "") + " action=\"stop\"";
+        }
         let body: String = members.iter().map(|(id, _)| format!("<resource_ref id=\"{id}\"/>")).collect();
         format!("<resource_set id=\"s{number}\"{more}>{body}</resource_set>")
     }
@@ -253,6 +296,10 @@ impl Maker {
         } else {
             String::new()
         };
+        if self.random.chance(15) {
+            let sets = self.set(3, "");
+            return format!("<rsc_ticket id=\"t{number}\" ticket=\"ticket1\"{policy}>{sets}</rsc_ticket>\n");
+        }
         let role = self.role(kind, "rsc-role");
         format!("<rsc_ticket id=\"t{number}\" rsc=\"{id}\" ticket=\"ticket1\"{policy}{role}/>\n")
     }

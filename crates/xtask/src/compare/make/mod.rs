@@ -2,6 +2,7 @@
 //! status that could have come about.
 
 mod constraints;
+mod injections;
 mod nodes;
 mod options;
 mod resources;
@@ -56,6 +57,8 @@ pub struct Maker {
     leaves: Vec<Leaf>,
     named: Vec<(String, Kind)>,
     templates: Vec<String>,
+    /// A resource is made from the template.
+    derived: bool,
     tags: Vec<String>,
     fencing: bool,
     /// Whether there may be colocations: versions differ in how they weigh them.
@@ -74,6 +77,28 @@ impl Maker {
         format!("<nvpair id=\"n{}\" name=\"{name}\" value=\"{value}\"/>", self.number())
     }
 
+    /// Meta-attributes; sometimes in two blocks, of which the first has a score or holds at some times only.
+    fn meta_block(&mut self, pairs: &[(String, String)]) -> String {
+        if pairs.len() < 2 || !self.random.chance(15) {
+            return self.block("meta_attributes", pairs);
+        }
+        let (one, other) = pairs.split_at(self.random.between(1, pairs.len() - 1));
+        let number = self.number();
+        let rule = if self.random.chance(60) {
+            format!("<rule id=\"r{number}\" score=\"0\">{}</rule>", self.date_condition())
+        } else {
+            String::new()
+        };
+        let score = if self.random.chance(40) { " score=\"5\"" } else { "" };
+        let mut body: String = one.iter().map(|(name, value)| self.pair(name, value)).collect();
+        if self.random.chance(30) {
+            // said in both blocks
+            body += &self.pair(&other[0].0, self.random.clone().word(&["1", "0", "Stopped"]));
+        }
+        let first = format!("<meta_attributes id=\"b{number}\"{score}>{rule}{body}</meta_attributes>\n");
+        first + &self.block("meta_attributes", other)
+    }
+
     /// A block of name/value pairs; nothing if there are none.
     fn block(&mut self, element: &str, pairs: &[(String, String)]) -> String {
         if pairs.is_empty() {
@@ -84,8 +109,9 @@ impl Maker {
     }
 }
 
-/// The document of a seed, with or without colocations.
-pub fn document(seed: u64, colocations: bool) -> String {
+/// The document of a seed, with or without colocations, and what the tool is told to change before or during the
+/// run.
+pub fn document(seed: u64, colocations: bool) -> (String, Vec<String>) {
     let mut random = Random::new(seed);
     let count = *random.pick(&[1, 2, 2, 3, 3, 3, 4, 5]);
     let nodes = (1..=count).map(|number| format!("node{number}")).collect();
@@ -100,18 +126,21 @@ pub fn document(seed: u64, colocations: bool) -> String {
         leaves: Vec::new(),
         named: Vec::new(),
         templates: Vec::new(),
+        derived: false,
         tags: Vec::new(),
         next_id: 0,
     };
-    maker.whole()
+    let text = maker.whole();
+    let words = maker.injections();
+    (text, words)
 }
 
 impl Maker {
     fn whole(&mut self) -> String {
         let quorum = usize::from(!self.random.chance(12));
         let options = self.options();
-        let nodes = self.nodes_section();
         let resources = self.resources();
+        let nodes = self.nodes_section();
         let defaults = self.defaults();
         let constraints = self.constraints();
         let tags = self.tags_section();

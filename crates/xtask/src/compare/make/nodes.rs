@@ -9,7 +9,22 @@ impl Maker {
             let id = index + 1;
             let body = self.node_attributes(8);
             let kind = if self.random.chance(50) { " type=\"member\"" } else { "" };
-            out += &format!("<node id=\"{id}\" uname=\"{name}\"{kind}>{body}</node>\n");
+            let score = if self.random.chance(3) {
+                format!(" score=\"{}\"", self.random.word(&["10", "-10", "-INFINITY"]))
+            } else {
+                String::new()
+            };
+            out += &format!("<node id=\"{id}\" uname=\"{name}\"{kind}{score}>{body}</node>\n");
+        }
+        let mut entries = self.remotes.iter().chain(&self.guests).cloned().collect::<Vec<_>>();
+        if self.random.chance(2) {
+            entries.push("stale".to_owned());
+        }
+        for name in entries {
+            if self.random.chance(40) {
+                let body = self.node_attributes(12);
+                out += &format!("<node id=\"{name}\" uname=\"{name}\" type=\"remote\">{body}</node>\n");
+            }
         }
         out
     }
@@ -29,6 +44,12 @@ impl Maker {
         }
         if self.random.chance(12) {
             add("#health-disk", self.random.word(&["red", "yellow", "green", "-20", "15"]));
+        }
+        if self.random.chance(3) {
+            add("resource-discovery-enabled", self.random.word(&["false", "true"]));
+        }
+        if self.random.chance(4) {
+            add("site-name", "site-b");
         }
         let attributes = self.block("instance_attributes", &pairs);
         let mut capacities: Vec<(String, String)> = Vec::new();

@@ -30,6 +30,9 @@ const OPTIONS: &[(&str, &[&str], usize)] = &[
     ("batch-limit", &["0", "5", "30"], 10),
     ("cluster-delay", &["60s", "2min"], 10),
     ("cluster-name", &["site-a"], 10),
+    ("node-pending-timeout", &["0", "1min", "2h"], 12),
+    ("fence-remote-without-quorum", &["true", "false"], 10),
+    ("stonith-watchdog-timeout", &["0", "10s", "-1"], 8),
 ];
 
 const RESOURCE_DEFAULTS: &[(&str, &[&str])] = &[
@@ -41,12 +44,16 @@ const RESOURCE_DEFAULTS: &[(&str, &[&str])] = &[
     ("is-managed", &["false"]),
     ("multiple-active", &["stop_only", "block", "stop_start", "stop_unexpected"]),
     ("target-role", &["Stopped", "Started"]),
+    ("critical", &["false"]),
+    ("requires", &["nothing", "quorum", "unfencing"]),
 ];
 
 const OPERATION_DEFAULTS: &[(&str, &[&str])] = &[
     ("timeout", &["30s", "61"]),
     ("on-fail", &["ignore", "block", "stop", "restart", "standby"]),
     ("record-pending", &["true", "false"]),
+    ("start-delay", &["5s", "0", "PT1M", "-3s"]),
+    ("interval-origin", &["2023-11-14T22:13:13Z", "2023-11-20", "never"]),
 ];
 
 impl Maker {
@@ -96,15 +103,26 @@ impl Maker {
 
     fn default_rule(&mut self, operations: bool) -> String {
         let number = self.number();
-        let condition = match self.random.below(if operations { 4 } else { 3 }) {
+        let condition = match self.random.below(if operations { 5 } else { 3 }) {
             0 => self.date_condition(),
             1 => format!("<rsc_expression id=\"x{number}\" class=\"ocf\" provider=\"heartbeat\"/>"),
             2 => format!("<rsc_expression id=\"x{number}\" type=\"Dummy\"/>"),
+            3 => format!(
+                "<op_expression id=\"x{number}\" name=\"monitor\" interval=\"{}\"/>",
+                self.random.word(&["10s", "0", "9000ms"])
+            ),
             _ => format!(
                 "<op_expression id=\"x{number}\" name=\"{}\"/>",
                 self.random.word(&["monitor", "start"])
             ),
         };
+        if self.random.chance(20) {
+            let other = self.date_condition();
+            let operation = self.random.word(&["or", "and"]);
+            return format!(
+                "<rule id=\"r{number}\" score=\"0\"><rule id=\"r{number}i\" boolean-op=\"{operation}\" score=\"0\">{condition}{other}</rule></rule>"
+            );
+        }
         format!("<rule id=\"r{number}\" score=\"0\">{condition}</rule>")
     }
 
@@ -131,7 +149,10 @@ impl Maker {
                     "weekdays=\"2\"",
                     "months=\"11\"",
                     "years=\"2023-2024\"",
-                    "hours=\"20-23\" weekdays=\"1-5\""
+                    "hours=\"20-23\" weekdays=\"1-5\"",
+                    "monthdays=\"14\" minutes=\"0-13\"",
+                    "yeardays=\"300-\"",
+                    "weeks=\"46\" weekyears=\"2023\""
                 ])
             ),
             _ => format!(

@@ -38,6 +38,7 @@ impl Maker {
                 11..=13 => self.clone_of(number, false),
                 14..=15 => self.clone_of(number, true),
                 16..=17 => self.bundle(number),
+                18 if self.random.chance(30) => self.fencing_clone(number),
                 18 => self.remote(number),
                 _ => self.guest(number),
             };
@@ -84,16 +85,18 @@ impl Maker {
         if self.random.chance(75) {
             let on_fail = failure(self, general);
             let role = if promotable { " role=\"Unpromoted\"" } else { "" };
+            let timing = self.timing(true);
             out += &format!(
-                "<op id=\"{id}-m10\" name=\"monitor\" interval=\"10s\" timeout=\"20s\"{on_fail}{role}/>"
+                "<op id=\"{id}-m10\" name=\"monitor\" interval=\"10s\" timeout=\"20s\"{on_fail}{role}{timing}/>"
             );
             monitors.push((10_000, false));
         }
         if promotable && self.random.chance(70) {
             let on_fail = failure(self, &["demote", "restart", "ignore", "block"]);
             let role = self.random.word(&["Promoted", "Master"]);
+            let timing = self.timing(true);
             out += &format!(
-                "<op id=\"{id}-m9\" name=\"monitor\" interval=\"9s\" timeout=\"20s\" role=\"{role}\"{on_fail}/>"
+                "<op id=\"{id}-m9\" name=\"monitor\" interval=\"9s\" timeout=\"20s\" role=\"{role}\"{on_fail}{timing}/>"
             );
             monitors.push((9_000, true));
         }
@@ -102,19 +105,139 @@ impl Maker {
         }
         if self.random.chance(15) {
             let on_fail = failure(self, general);
-            out += &format!("<op id=\"{id}-start\" name=\"start\" interval=\"0\" timeout=\"40s\"{on_fail}/>");
+            let timing = self.timing(false);
+            out += &format!(
+                "<op id=\"{id}-start\" name=\"start\" interval=\"0\" timeout=\"40s\"{on_fail}{timing}/>"
+            );
         }
         if self.random.chance(15) {
             let choices: &[&str] =
                 if self.fencing { &["block", "ignore", "fence"] } else { &["block", "ignore"] };
             let on_fail = failure(self, choices);
-            out += &format!("<op id=\"{id}-stop\" name=\"stop\" interval=\"0\" timeout=\"50s\"{on_fail}/>");
+            let timing = self.timing(false);
+            out += &format!(
+                "<op id=\"{id}-stop\" name=\"stop\" interval=\"0\" timeout=\"50s\"{on_fail}{timing}/>"
+            );
         }
         if promotable && self.random.chance(15) {
             let on_fail = failure(self, &["demote", "block", "stop", "ignore"]);
-            out += &format!("<op id=\"{id}-promote\" name=\"promote\" interval=\"0\"{on_fail}/>");
+            let timing = self.timing(false);
+            out += &format!("<op id=\"{id}-promote\" name=\"promote\" interval=\"0\"{on_fail}{timing}/>");
+        }
+        if self.random.chance(25) {
+            out += &self.further_operation(id, promotable, &mut monitors);
         }
         (if out.is_empty() { out } else { format!("<operations>{out}</operations>\n") }, monitors)
+    }
+
+    /// When an operation is to begin: rarely anything.
+    fn timing(&mut self, recurring: bool) -> String {
+        match self.random.below(if recurring { 24 } else { 16 }) {
+            0 => format!(
+                " start-delay=\"{}\"",
+                self.random.word(&["5s", "1min", "0", "-2s", "1500ms", "PT30S", "soon", "30d"])
+            ),
+            1 | 2 => format!(
+                " interval-origin=\"{}\"",
+                self.random.word(&[
+                    "2023-11-14T22:13:13Z",
+                    "2023-11-14T22:13:20Z",
+                    "2023-11-14 22:13:27Z",
+                    "2023-11-01",
+                    "2024-02-30",
+                    "2023-W46-2",
+                    "2023-318",
+                    "now and then",
+                ])
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// An operation that few resources configure.
+    fn further_operation(&mut self, id: &str, promotable: bool, monitors: &mut Vec<(u32, bool)>) -> String {
+        let on_fail = if self.random.chance(35) {
+            format!(" on-fail=\"{}\"", self.random.word(&["ignore", "restart", "stop", "demote"]))
+        } else {
+            String::new()
+        };
+        match self.random.below(10) {
+            0 => {
+                let timing = self.timing(true);
+                if !promotable {
+                    monitors.push((23_000, false));
+                }
+                let enabled = if self.random.chance(40) { " enabled=\"false\"" } else { "" };
+                format!(
+                    "<op id=\"{id}-m23\" name=\"monitor\" interval=\"PT23S\"{on_fail}{timing}{enabled}>{}</op>",
+                    self.block("instance_attributes", &[("OCF_CHECK_LEVEL".into(), "10".into())])
+                )
+            }
+            1 => format!("<op id=\"{id}-probe\" name=\"monitor\" interval=\"0\" timeout=\"70s\"{on_fail}/>"),
+            2 => {
+                let timing = self.timing(false);
+                format!(
+                    "<op id=\"{id}-to\" name=\"migrate_to\" interval=\"0s\" timeout=\"2min\"{on_fail}{timing}/>"
+                )
+            }
+            3 => {
+                let timing = self.timing(false);
+                format!(
+                    "<op id=\"{id}-mig\" name=\"migrate\" interval=\"0\" timeout=\"80\"{on_fail}{timing}/>"
+                )
+            }
+            4 => {
+                let on_fail = if on_fail.contains("demote") { "" } else { on_fail.as_str() };
+                let timing = self.timing(false);
+                format!(
+                    "<op id=\"{id}-demote\" name=\"demote\" interval=\"0\" timeout=\"1m\"{on_fail}{timing}/>"
+                )
+            }
+            5 => {
+                let timing = self.timing(false);
+                format!("<op id=\"{id}-notify\" name=\"notify\" interval=\"0\" timeout=\"12s\"{timing}/>")
+            }
+            6 => format!(
+                "<op id=\"{id}-mx\" name=\"monitor\" interval=\"10000ms\" timeout=\"21s\"{on_fail} role=\"{}\"/>",
+                self.random.word(&["Started", "Slave", "Stopped"])
+            ),
+            7 => {
+                let pairs = [
+                    ("timeout".to_owned(), "77s".to_owned()),
+                    ("on-fail".to_owned(), "ignore".to_owned()),
+                    ("start-delay".to_owned(), "7s".to_owned()),
+                ];
+                let block = self.meta_block(&pairs);
+                let task = self.random.word(&["start", "stop", "monitor", "promote"]);
+                let interval = if task == "monitor" { "41s" } else { "0" };
+                format!("<op id=\"{id}-x\" name=\"{task}\" interval=\"{interval}\">{block}</op>")
+            }
+            8 => format!("<op id=\"{id}-reload\" name=\"reload-agent\" interval=\"0\" timeout=\"9s\"/>"),
+            _ => {
+                let timing = self.timing(true);
+                format!(
+                    "<op id=\"{id}-ms2\" name=\"monitor\" interval=\"19s\" role=\"Stopped\" timeout=\"3s\"{on_fail}{timing}/>"
+                )
+            }
+        }
+    }
+
+    /// Instance attributes of a primitive; sometimes others on some nodes.
+    fn parameters(&mut self) -> String {
+        if !self.random.chance(12) {
+            return String::new();
+        }
+        let pairs = [("fake".to_owned(), self.random.word(&["1", "2"]).to_owned())];
+        let mut out = String::new();
+        if self.random.chance(40) {
+            let number = self.number();
+            let condition = self.node_condition();
+            let pair = self.pair("fake", "3");
+            out += &format!(
+                "<instance_attributes id=\"b{number}\"><rule id=\"r{number}\" score=\"0\">{condition}</rule>{pair}</instance_attributes>\n"
+            );
+        }
+        out + &self.block("instance_attributes", &pairs)
     }
 
     /// A primitive of an ordinary agent; extra meta-attributes go first.
@@ -139,7 +262,8 @@ impl Maker {
         .min(agents.len() - 1)];
         let provided = if provider.is_empty() { String::new() } else { format!(" provider=\"{provider}\"") };
         let (operations, monitors) = self.operations(id, promotable);
-        let meta = self.block("meta_attributes", &meta);
+        let meta = self.meta_block(&meta);
+        let parameters = self.parameters();
         let utilization = self.utilization();
         self.leaves.push(Leaf {
             id: id.to_owned(),
@@ -154,7 +278,7 @@ impl Maker {
             inside: known.inside,
         });
         format!(
-            "<primitive id=\"{id}\" class=\"{class}\"{provided} type=\"{kind}\">\n{meta}{utilization}{operations}</primitive>\n"
+            "<primitive id=\"{id}\" class=\"{class}\"{provided} type=\"{kind}\">\n{meta}{parameters}{utilization}{operations}</primitive>\n"
         )
     }
 
@@ -162,8 +286,9 @@ impl Maker {
         let id = format!("p{number}");
         self.named.push((id.clone(), Kind::Primitive));
         if let Some(template) = self.templates.first().cloned().filter(|_| self.random.chance(50)) {
+            self.derived = true;
             let meta = self.meta();
-            let meta = self.block("meta_attributes", &meta);
+            let meta = self.meta_block(&meta);
             self.leaves.push(Leaf {
                 id: id.clone(),
                 class: "ocf",
@@ -186,7 +311,7 @@ impl Maker {
         let id = "tmpl".to_owned();
         self.templates.push(id.clone());
         let meta = self.meta();
-        let meta = self.block("meta_attributes", &meta);
+        let meta = self.meta_block(&meta);
         let utilization = self.utilization();
         format!(
             "<template id=\"{id}\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\">{meta}{utilization}<operations><op id=\"{id}-m\" name=\"monitor\" interval=\"10s\" timeout=\"20s\"/></operations></template>\n"
@@ -198,8 +323,12 @@ impl Maker {
         self.named.push((id.clone(), Kind::Group));
         let mut meta = self.meta();
         self.group_meta(&mut meta);
-        let block = self.block("meta_attributes", &meta);
-        let members = self.members(&id, Known::default());
+        let block = self.meta_block(&meta);
+        let mut members = self.members(&id, Known::default(), false);
+        if self.random.chance(6) {
+            // a member is the host of a guest node
+            members += &self.guest(number);
+        }
         format!("<group id=\"{id}\">\n{block}{members}</group>\n")
     }
 
@@ -211,7 +340,7 @@ impl Maker {
         }
     }
 
-    fn members(&mut self, group: &str, known: Known) -> String {
+    fn members(&mut self, group: &str, known: Known, promotable: bool) -> String {
         let mut out = String::new();
         for member in 0..self.random.between(1, 3) {
             let id = format!("{group}m{member}");
@@ -219,7 +348,7 @@ impl Maker {
                 self.named.push((id.clone(), Kind::Member));
             }
             let meta = if self.random.chance(30) { self.meta() } else { Vec::new() };
-            out += &self.primitive(&id, meta, false, known.clone());
+            out += &self.primitive(&id, meta, promotable, known.clone());
         }
         out
     }
@@ -260,9 +389,9 @@ impl Maker {
                 add("promoted-node-max", "2");
             }
         }
-        let block = self.block("meta_attributes", &meta);
-        let child = if !promotable && self.random.chance(35) {
-            let members = self.members(&format!("{id}g"), known);
+        let block = self.meta_block(&meta);
+        let child = if self.random.chance(if promotable { 15 } else { 35 }) {
+            let members = self.members(&format!("{id}g"), known, promotable);
             format!("<group id=\"{id}g\">\n{members}</group>\n")
         } else {
             let meta = if self.random.chance(15) { self.meta() } else { Vec::new() };
@@ -279,10 +408,31 @@ impl Maker {
         let container = self.random.word(&["docker", "podman"]);
         let promoted_max = if promoted > 0 { " promoted-max=\"1\"" } else { "" };
         let per_host = if self.random.chance(15) { " replicas-per-host=\"2\"" } else { "" };
+        let more = if self.random.chance(12) {
+            self.random.word(&[" run-command=\"/bin/x\"", " options=\"--y z\"", " network=\"host\""])
+        } else {
+            ""
+        };
         let network = if self.random.chance(70) {
-            format!("<network ip-range-start=\"192.168.{number}.10\"/>")
+            format!(
+                "<network ip-range-start=\"192.168.{number}.10\"{}/>",
+                match self.random.below(12) {
+                    0 => " host-interface=\"eth0\" host-netmask=\"24\"",
+                    1 => " add-host=\"false\"",
+                    2 => " control-port=\"9999\"",
+                    _ => "",
+                }
+            )
         } else {
             "<network control-port=\"3121\"/>".to_owned()
+        };
+        let storage = if self.random.chance(10) {
+            format!(
+                "<storage><storage-mapping id=\"{id}-s\" source-dir-root=\"/srv\" target-dir=\"{}\" options=\"rw\"/></storage>",
+                self.random.word(&["/data", "/var/log"])
+            )
+        } else {
+            String::new()
         };
         let primitive = if self.random.chance(75) {
             let known = Known {
@@ -290,11 +440,13 @@ impl Maker {
                 unique: false,
                 inside: (0..replicas).map(|replica| format!("{id}-{replica}")).collect(),
             };
-            let meta = if self.random.chance(25) {
-                vec![("notify".to_owned(), "true".to_owned())]
-            } else {
-                Vec::new()
-            };
+            let mut meta = if self.random.chance(15) { self.meta() } else { Vec::new() };
+            if self.random.chance(25) {
+                meta.push(("notify".to_owned(), "true".to_owned()));
+            }
+            if self.random.chance(8) {
+                meta.push(("container-attribute-target".to_owned(), "host".to_owned()));
+            }
             self.primitive(&format!("{id}p"), meta, promoted > 0, known)
         } else {
             String::new()
@@ -315,9 +467,9 @@ impl Maker {
             }
         }
         let meta = self.meta();
-        let meta = self.block("meta_attributes", &meta);
+        let meta = self.meta_block(&meta);
         format!(
-            "<bundle id=\"{id}\">\n{meta}<{container} image=\"img:latest\" replicas=\"{replicas}\"{promoted_max}{per_host}/>{network}{primitive}</bundle>\n"
+            "<bundle id=\"{id}\">\n{meta}<{container} image=\"img:latest\" replicas=\"{replicas}\"{promoted_max}{per_host}{more}/>{network}{storage}{primitive}</bundle>\n"
         )
     }
 
@@ -329,7 +481,7 @@ impl Maker {
         leaf.digest = NO_PARAMETERS;
         self.leaves.push(leaf);
         let meta = self.meta();
-        let meta = self.block("meta_attributes", &meta);
+        let meta = self.meta_block(&meta);
         let reconnect = if self.random.chance(25) {
             self.block("instance_attributes", &[("reconnect_interval".into(), "60s".into())])
         } else {
@@ -352,6 +504,20 @@ impl Maker {
             meta.push(("remote-allow-migrate".into(), "false".into()));
         }
         self.primitive(&id, meta, false, Known::default())
+    }
+
+    /// A clone of a fence device.
+    fn fencing_clone(&mut self, number: usize) -> String {
+        let id = format!("c{number}");
+        self.named.push((id.clone(), Kind::Clone));
+        let device = self.fence_device(90 + number);
+        self.named.pop();
+        if let Some(leaf) = self.leaves.last_mut() {
+            leaf.instances = self.nodes.len();
+        }
+        let meta = self.meta();
+        let block = self.meta_block(&meta);
+        format!("<clone id=\"{id}\">\n{block}{device}</clone>\n")
     }
 
     fn fence_device(&mut self, number: usize) -> String {
@@ -380,9 +546,11 @@ impl Maker {
             .named
             .clone()
             .into_iter()
-            .filter(|(_, kind)| matches!(kind, Kind::Primitive | Kind::Group | Kind::Clone))
+            .filter(|(_, kind)| {
+                matches!(kind, Kind::Primitive | Kind::Group | Kind::Clone | Kind::Promotable | Kind::Bundle)
+            })
             .map(|(id, _)| format!("<obj_ref id=\"{id}\"/>"))
-            .take(2)
+            .take(self.random.between(1, 3))
             .collect();
         if !members.is_empty() {
             self.tags.push(format!("<tag id=\"tag1\">{}</tag>\n", members.concat()));

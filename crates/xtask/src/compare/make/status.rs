@@ -111,6 +111,9 @@ impl Maker {
     fn node_state(&mut self, index: usize, name: &str, node: Node, active: &[bool], cold: bool) -> String {
         let id = index + 1;
         let words = match node {
+            Node::Online if self.random.chance(6) => {
+                "in_ccm=\"1699990000\" crmd=\"1699990001\" join=\"member\" expected=\"member\""
+            }
             Node::Online | Node::ShuttingDown => {
                 "in_ccm=\"true\" crmd=\"online\" join=\"member\" expected=\"member\""
             }
@@ -120,7 +123,13 @@ impl Maker {
                 "in_ccm=\"true\" crmd=\"offline\" join=\"member\" expected=\"member\"",
                 "in_ccm=\"false\" crmd=\"online\" join=\"member\" expected=\"member\"",
             ]),
-            Node::Pending => "in_ccm=\"true\" crmd=\"offline\" join=\"pending\" expected=\"member\"",
+            Node::Pending => self.random.word(&[
+                "in_ccm=\"true\" crmd=\"offline\" join=\"pending\" expected=\"member\"",
+                "in_ccm=\"true\" crmd=\"online\" join=\"pending\" expected=\"member\"",
+                "in_ccm=\"1699999000\" crmd=\"0\" join=\"down\" expected=\"down\"",
+                "in_ccm=\"1699999000\" crmd=\"0\"",
+                "in_ccm=\"true\" crmd=\"online\" join=\"banned\" expected=\"member\"",
+            ]),
             Node::Unseen => return String::new(),
         };
         let mut attributes: Vec<(String, String)> = Vec::new();
@@ -133,8 +142,11 @@ impl Maker {
         if self.random.chance(3) {
             attributes.push(("#health-cpu".into(), "yellow".into()));
         }
+        if self.random.chance(6) {
+            attributes.push(("#node-unfenced".into(), self.random.word(&["1699990000", "0"]).to_string()));
+        }
         let mut history = String::new();
-        if node != Node::Offline && !cold {
+        if (node != Node::Offline || self.random.chance(10)) && !cold {
             for (leaf, active) in self.leaves.clone().iter().zip(active) {
                 if leaf.inside.is_empty() {
                     history += &self.resource(leaf, *active, name, index, &mut attributes);
@@ -142,6 +154,9 @@ impl Maker {
             }
             if self.random.chance(10) {
                 history += &self.orphan(name);
+            }
+            if self.random.chance(3) {
+                history += &self.former_remote(name);
             }
         }
         let transient = self.transient(id.to_string().as_str(), &attributes);
@@ -171,9 +186,17 @@ impl Maker {
                 history += &self.resource(leaf, active, name, 9, &mut attributes);
             }
         }
+        for (attribute, value) in
+            [("standby", "true"), ("maintenance", "true"), ("terminate", "true"), ("shutdown", "1699999000")]
+        {
+            if self.random.chance(3) {
+                attributes.push((attribute.into(), value.into()));
+            }
+        }
         let transient = self.transient(name, &attributes);
+        let fenced = if self.random.chance(8) { "1" } else { "0" };
         format!(
-            "<node_state remote_node=\"true\" id=\"{name}\" uname=\"{name}\" in_ccm=\"true\" crm-debug-origin=\"x\" node_fenced=\"0\">{transient}<lrm id=\"{name}\"><lrm_resources>\n{history}</lrm_resources></lrm></node_state>\n"
+            "<node_state remote_node=\"true\" id=\"{name}\" uname=\"{name}\" in_ccm=\"true\" crm-debug-origin=\"x\" node_fenced=\"{fenced}\">{transient}<lrm id=\"{name}\"><lrm_resources>\n{history}</lrm_resources></lrm></node_state>\n"
         )
     }
 
@@ -226,8 +249,15 @@ impl Maker {
     fn lrm_resource(&mut self, id: &str, leaf: &Leaf, node: &str, entries: &[Entry]) -> String {
         let provider =
             if leaf.provider.is_empty() { String::new() } else { format!(" provider=\"{}\"", leaf.provider) };
+        let lock = if self.random.chance(3) {
+            format!(" shutdown-lock=\"{}\"", self.random.word(&["1699999900", "1699990000", "0"]))
+        } else {
+            String::new()
+        };
+        // the agent was another one
+        let kind = if self.random.chance(1) { "former" } else { leaf.kind };
         let mut out =
-            format!("<lrm_resource id=\"{id}\" type=\"{}\" class=\"{}\"{provider}>\n", leaf.kind, leaf.class);
+            format!("<lrm_resource id=\"{id}\" type=\"{kind}\" class=\"{}\"{provider}{lock}>\n", leaf.class);
         for (position, entry) in entries.iter().enumerate() {
             let call = self.number();
             let name = entry.id(id);
@@ -237,13 +267,31 @@ impl Maker {
             }
             let Entry { task, interval, code, expected, status, more } = entry;
             let digest = if *interval == 0 { leaf.digest } else { ONLY_TIMEOUT };
+            let digests = self.further_digests(*interval > 0);
             let call_id = if *status == -1 { "-1".to_owned() } else { call.to_string() };
             let changed = NOW - 10_000 + call as i64;
             out += &format!(
-                "<lrm_rsc_op id=\"{name}\" operation_key=\"{id}_{task}_{interval}\" operation=\"{task}\" crm-debug-origin=\"x\" crm_feature_set=\"3.16.1\" transition-key=\"{call}:1:{expected}:{KEY}\" transition-magic=\"{status}:{code};{call}:1:{expected}:{KEY}\" exit-reason=\"\" on_node=\"{node}\" call-id=\"{call_id}\" rc-code=\"{code}\" op-status=\"{status}\" interval=\"{interval}\" last-rc-change=\"{changed}\" exec-time=\"10\" queue-time=\"0\" op-digest=\"{digest}\"{more}/>\n"
+                "<lrm_rsc_op id=\"{name}\" operation_key=\"{id}_{task}_{interval}\" operation=\"{task}\" crm-debug-origin=\"x\" crm_feature_set=\"3.16.1\" transition-key=\"{call}:1:{expected}:{KEY}\" transition-magic=\"{status}:{code};{call}:1:{expected}:{KEY}\" exit-reason=\"\" on_node=\"{node}\" call-id=\"{call_id}\" rc-code=\"{code}\" op-status=\"{status}\" interval=\"{interval}\" last-rc-change=\"{changed}\" exec-time=\"10\" queue-time=\"0\" op-digest=\"{digest}\"{digests}{more}/>\n"
             );
         }
         out + "</lrm_resource>\n"
+    }
+
+    /// Digests of parameters that call for a restart, and of those that are no secret.
+    fn further_digests(&mut self, recurring: bool) -> &'static str {
+        const OTHER: &str =
+            " op-force-restart=\" fake \" op-restart-digest=\"00000000000000000000000000000000\"";
+        const RELOAD: &str =
+            " op-force-restart=\" other \" op-restart-digest=\"f2317cad3d54cec5d7d7aa7d0bf35cf8\"";
+        const SECRET: &str =
+            " op-secure-params=\" fake \" op-secure-digest=\"f2317cad3d54cec5d7d7aa7d0bf35cf8\"";
+        match self.random.below(40) {
+            0 => OTHER,
+            1 | 2 => RELOAD,
+            // of what recurs the reference leaves the timeout out, other than it records (3.15.8)
+            3 if !recurring => SECRET,
+            _ => "",
+        }
     }
 
     fn inactive(
@@ -336,6 +384,7 @@ impl Maker {
             9 if leaf.promotable => {
                 entries.push(Entry { status: 0, ..entry("demote", 0, *self.random.pick(&[0, 1]), 0) })
             }
+            14 => entries.extend(self.failed_long_ago(attributes, id)),
             10 | 11 => {
                 let target = self.random.pick(&self.nodes).clone();
                 let more = format!(" migrate_source=\"{node}\" migrate_target=\"{target}\"");
@@ -361,6 +410,14 @@ impl Maker {
         entries
     }
 
+    /// A failure that is recorded beside what went well since, and counted for the resource as a whole.
+    fn failed_long_ago(&mut self, attributes: &mut Vec<(String, String)>, id: &str) -> Vec<Entry<'static>> {
+        attributes.push((format!("fail-count-{id}"), self.random.word(&["1", "INFINITY", "x"]).to_owned()));
+        attributes.push((format!("last-failure-{id}"), "1699999990".to_owned()));
+        self.count_failure(id, "monitor", attributes);
+        vec![entry("monitor", 10_000, 7, 0), entry("monitor", 10_000, 0, 0)]
+    }
+
     /// The history of a resource that is no longer configured.
     fn orphan(&mut self, node: &str) -> String {
         let leaf = Leaf {
@@ -383,6 +440,31 @@ impl Maker {
             vec![entry("monitor", 0, 7, 7)]
         };
         self.lrm_resource(&id, &leaf, node, &entries)
+    }
+}
+
+impl Maker {
+    /// The history of a connection to a remote node that is no longer configured.
+    fn former_remote(&mut self, node: &str) -> String {
+        let leaf = Leaf {
+            id: "former".to_owned(),
+            class: "ocf",
+            provider: "pacemaker",
+            kind: "remote",
+            monitors: vec![(10_000, false)],
+            instances: 0,
+            unique: false,
+            promotable: false,
+            digest: "f2317cad3d54cec5d7d7aa7d0bf35cf8",
+            inside: Vec::new(),
+        };
+        let mut attributes = Vec::new();
+        let entries = if self.random.chance(80) {
+            self.active(&leaf, node, &mut attributes, "former")
+        } else {
+            vec![entry("monitor", 0, 7, 7)]
+        };
+        self.lrm_resource("former", &leaf, node, &entries)
     }
 }
 
