@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use view::api::Fencing;
 use view::status::monitor::{self, Facts, Sections};
 use view::status::text::{self, Items};
 
@@ -59,17 +60,18 @@ fn show(sections: &Sections, colours: bool) -> Result<(), Problem> {
     let text = screen(&outlook, &configuration, sections, host);
     print!("{}", if colours { crate::colour::status(&text) } else { text });
     // what Corosync says; nothing on the embedded bus, and nothing for a file
-    if let Some(quorum) = live.and_then(|status| status.quorum) {
+    if let Some(quorum) = live.as_ref().and_then(|status| status.quorum.as_ref()) {
         println!("\nQuorum: {}", quorum.line());
     }
-    show_fencing(&Overview::of(&configuration, &cib), &outlook);
+    let history = live.map(|status| status.fencing).unwrap_or_default();
+    show_fencing(&Overview::of(&configuration, &cib), &outlook, &history);
     Ok(())
 }
 
 /// How each node can be fenced; what is missing is said where nobody overlooks it.
-fn show_fencing(overview: &Overview, outlook: &Outlook) {
+fn show_fencing(overview: &Overview, outlook: &Outlook, history: &[Fencing]) {
     println!();
-    for line in overview.lines(&outlook.status) {
+    for line in overview.lines(&outlook.status, history) {
         println!("{line}");
     }
     for text in overview.warnings() {

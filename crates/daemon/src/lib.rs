@@ -31,7 +31,7 @@ pub use messaging::Choice;
 pub use paths::Paths;
 pub use setup::run;
 pub use supervisor::{Supervision, watch_supervisor};
-pub use watchdog::{OWN_DEVICE, sbd_setting};
+pub use watchdog::{OWN_DEVICE, sbd_setting, starve as starve_watchdog};
 
 /// How a daemon is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]

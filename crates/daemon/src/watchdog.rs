@@ -178,6 +178,27 @@ fn open(path: &Path, timeout: u64) -> io::Result<Box<dyn Device>> {
     Ok(Box::new(Kernel(file)))
 }
 
+/// Arms a kernel watchdog and lets it starve, which resets this host: returns only if that fails. `tell` is given
+/// the seconds left, each second.
+///
+/// # Errors
+/// It cannot be opened or set, or it has not fired.
+pub fn starve(path: &Path, seconds: u64, tell: &mut dyn FnMut(u64)) -> Result<(), String> {
+    /// Seconds that a device may take longer than it was told.
+    const GRACE: u64 = 5;
+    let is_device = std::fs::metadata(path).map_err(|error| error.to_string())?.file_type().is_char_device();
+    if !is_device {
+        return Err("this is not a watchdog device".to_owned());
+    }
+    let file = File::options().write(true).open(path).map_err(|error| error.to_string())?;
+    set_timeout(&file, seconds).map_err(|error| error.to_string())?;
+    for left in (0..=seconds + GRACE).rev() {
+        tell(left);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Err(format!("it did not reset this host within {} s: do not rely on it", seconds + GRACE))
+}
+
 /// `/dev/watchdog`: any byte feeds it, and `V` before closing disarms it.
 struct Kernel(File);
 
@@ -267,6 +288,15 @@ mod tests {
         watchdog.well();
         wait(&path, |text| text != last);
         watchdog.disarm();
+    }
+
+    #[test]
+    fn only_a_watchdog_is_starved() {
+        let starved = |path: &str| starve(Path::new(path), 1, &mut |_| panic!("armed"));
+        assert!(starved("/nonexistent/watchdog").is_err());
+        assert!(starved("/proc/self/stat").is_err_and(|text| text.contains("not a watchdog device")));
+        // takes no time limit
+        assert!(starved("/dev/null").is_err());
     }
 
     #[test]

@@ -52,6 +52,41 @@ pub fn line(one: &Fencing, full: bool) -> String {
     )
 }
 
+/// What its newest operations say of a node, if that is not simply well: that it is being fenced, that fencing it
+/// fails and why, or that its device lies.
+pub fn trouble(all: &[Fencing], node: &str) -> Option<String> {
+    let mut own: Vec<&Fencing> = all
+        .iter()
+        .filter(|one| one.action != "on" && !one.merged && one.target.eq_ignore_ascii_case(node))
+        .collect();
+    own.sort_by_key(|one| (one.state != "pending", std::cmp::Reverse(one.at_ms)));
+    let pending = own.first().filter(|one| one.state == "pending");
+    let ended = &own[usize::from(pending.is_some())..];
+    let failures = ended.iter().take_while(|one| one.state == "failed").count();
+    let failed = ended.first().filter(|_| failures > 0).map(|last| {
+        let times =
+            if failures == 1 { "failed".to_owned() } else { format!("failed {failures} times, last") };
+        let reason = if last.reason.is_empty() { "no reason given" } else { &last.reason };
+        format!("{times} at {}: {reason}", crate::mon::ctime(last.at))
+    });
+    match (pending, failed) {
+        (Some(now), failed) => {
+            let failed = failed.map(|text| format!("; {text}")).unwrap_or_default();
+            Some(format!("being fenced since {} ({}){failed}", crate::mon::ctime(now.at), now.client))
+        }
+        (None, Some(text)) => Some(format!("fencing {text}")),
+        (None, None) => {
+            let last = ended.first().filter(|one| one.survived)?;
+            let by = if last.devices.is_empty() { "announced".to_owned() } else { last.devices.join(", ") };
+            Some(format!(
+                "heard after it had been fenced by {by} at {}: unless that cuts off storage or network instead of \
+                 power, it must not be trusted",
+                crate::mon::ctime(last.at)
+            ))
+        }
+    }
+}
+
 /// `fence_event`.
 pub fn element(one: &Fencing, xml: &mut Markup) {
     let status = match one.state.as_str() {
@@ -121,5 +156,25 @@ mod tests {
             "{text}"
         );
         assert_eq!(line(&all[3], true), "unfencing of beta for pcs@alpha pending");
+    }
+
+    #[test]
+    fn a_node_that_is_not_simply_fenced_is_told_of() {
+        let told = |all: &[Fencing]| trouble(all, "BETA").unwrap_or_default();
+        assert_eq!(told(&[event("off", "failed", 1000), event("off", "done", 2000)]), "");
+        assert_eq!(told(&[event("on", "failed", 1000)]), "");
+        let failed =
+            [event("off", "failed", 3000), event("reboot", "failed", 2000), event("off", "done", 1000)];
+        let text = told(&failed);
+        assert!(
+            text.starts_with("fencing failed 2 times, last at ") && text.ends_with(": no power"),
+            "{text}"
+        );
+        let text = told(&[event("off", "pending", 500), failed[0].clone()]);
+        assert!(text.starts_with("being fenced since ") && text.contains("(pcs); failed at "), "{text}");
+        let lie = Fencing { survived: true, devices: vec!["pdu".to_owned()], ..event("off", "done", 4000) };
+        let text = told(&[lie, failed[0].clone()]);
+        assert!(text.starts_with("heard after it had been fenced by pdu at "), "{text}");
+        assert_eq!(trouble(&failed, "gamma"), None);
     }
 }

@@ -50,10 +50,12 @@ pub fn run(command: &Command) -> ExitCode {
 }
 
 fn status() -> Result<ExitCode, Problem> {
-    let configuration = Configuration::new(crate::session::Session::open(None)?.cib()?);
+    let mut session = crate::session::Session::open(None)?;
+    let configuration = Configuration::new(session.cib()?);
     let (cib, _) = cib::Cib::from_document(&configuration.document);
     let overview = Overview::of(&configuration, &cib);
-    for line in overview.lines(&Outlook::of_cib(&cib).status) {
+    let history = if session.is_live() { session.client()?.status()?.fencing } else { Vec::new() };
+    for line in overview.lines(&Outlook::of_cib(&cib).status, &history) {
         println!("{line}");
     }
     Ok(ExitCode::from(if overview.warnings().is_empty() { 0 } else { crate::tool::exit::ERROR }))

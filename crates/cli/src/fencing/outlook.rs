@@ -2,10 +2,11 @@
 
 use cluster::fencing::outlook::{NodeOutlook, Way, gaps, outlook};
 
+use view::api::Fencing;
 use view::status::{ResourceStatus, Status};
 
-use super::Fences;
 use super::record::{self, CHECKED, PROVEN, Proof};
+use super::{Fences, history};
 use crate::configuration::Configuration;
 
 /// How the nodes of one CIB can be fenced.
@@ -48,8 +49,9 @@ impl<'a> Overview<'a> {
         gaps(&self.fences.devices, &self.nodes, self.watchdog)
     }
 
-    /// The lines of the section "Fencing"; `status` tells which devices are monitored.
-    pub fn lines(&self, status: &Status) -> Vec<String> {
+    /// The lines of the section "Fencing"; `status` tells which devices are monitored, `history` what was done
+    /// as far as the cluster knows.
+    pub fn lines(&self, status: &Status, history: &[Fencing]) -> Vec<String> {
         let running = running_devices(status);
         let mut lines = vec!["Fencing:".to_owned()];
         if !self.enabled {
@@ -59,6 +61,7 @@ impl<'a> Overview<'a> {
         }
         for one in outlook(&self.fences.devices, &self.nodes, self.watchdog) {
             lines.push(format!("  * {}: {}", one.node, ways(&one, &running)));
+            lines.extend(history::trouble(history, &one.node).map(|text| format!("    * {text}")));
             lines.push(format!("    * {}", proofs(self.configuration, &one)));
             lines.extend(one.missing.iter().map(|text| format!("    * missing: {text}")));
         }

@@ -477,18 +477,9 @@ pub fn fence(session: &mut Session, node: &str, off: bool) -> Result<ExitCode> {
 
 /// `pcs stonith confirm N`: an administrator swears that the node is down.
 pub fn confirm_fenced(session: &mut Session, options: &Options, node: &str) -> Result<ExitCode> {
-    if !(options.force || options.flag("--yes")) {
-        eprintln!(
-            "WARNING: If node '{node}' is not powered off or it does have access to shared resources, data corruption and/or cluster failure may occur"
-        );
-        eprint!("Are you sure you want to continue? [y/N] ");
-        let _ = std::io::stderr().flush();
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map_err(|error| format!("no answer: {error}"))?;
-        if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-            return Err("Canceled".into());
-        }
-    }
+    options.confirm(&format!(
+        "If node '{node}' is not powered off or it does have access to shared resources, data corruption and/or cluster failure may occur"
+    ))?;
     session
         .client()?
         .operate(&api::Operation::ConfirmFenced { node: node.to_owned() })

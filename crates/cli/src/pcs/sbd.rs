@@ -34,11 +34,17 @@ pub fn run(words: &[&str], options: &Options) -> Result<ExitCode> {
         ["device", "message", device, node, message] => {
             return sbd(&["-d", device, "message", node, message]);
         }
-        ["watchdog", "list"] => watchdogs(),
+        ["device", "setup", rest @ ..] => Setup::read(rest)?.run(options)?,
+        ["watchdog", "list"] => {
+            println!("Available watchdog(s):");
+            watchdogs().iter().for_each(|path| println!("  {path}"));
+        }
+        ["watchdog", "test"] => test_watchdog(only_watchdog(&watchdogs())?, options)?,
+        ["watchdog", "test", path] => test_watchdog(path, options)?,
         [other, ..] => {
             return Err(format!(
-                "unknown command 'stonith sbd {other}'; there are: enable, disable, status, config, device message, \
-                 watchdog list; 'sbd -d DISK create' sets a disk up"
+                "unknown command 'stonith sbd {other}'; there are: enable, disable, status, config, device setup, \
+                 device message, watchdog list, watchdog test"
             )
             .into());
         }
@@ -197,17 +203,122 @@ fn shown(text: &str, host: &str) -> String {
     out
 }
 
-fn watchdogs() {
-    println!("Available watchdog(s):");
-    let mut devices: Vec<String> = std::fs::read_dir("/dev")
+/// Disks that are to be set up for sbd.
+#[derive(Debug, Default, PartialEq)]
+struct Setup {
+    devices: Vec<String>,
+    /// sbd's options and their seconds.
+    times: Vec<(&'static str, u32)>,
+}
+
+/// Times of a disk, and sbd's options for them.
+const TIMES: [(&str, &str); 4] = [
+    ("watchdog-timeout", "-1"),
+    ("allocate-timeout", "-2"),
+    ("loop-timeout", "-3"),
+    ("msgwait-timeout", "-4"),
+];
+
+impl Setup {
+    fn read(words: &[&str]) -> Result<Setup> {
+        let mut setup = Setup::default();
+        for word in words {
+            let (name, value) = word
+                .split_once('=')
+                .filter(|(_, value)| !value.is_empty())
+                .ok_or_else(|| format!("missing value of '{word}' option; write name=value"))?;
+            if name == "device" {
+                setup.devices.push(value.to_owned());
+                continue;
+            }
+            let Some((_, option)) = TIMES.iter().find(|(known, _)| *known == name) else {
+                let known = TIMES.map(|(name, _)| name).join(", ");
+                return Err(format!("invalid option '{name}', allowed options are: device, {known}").into());
+            };
+            let seconds = value
+                .parse()
+                .map_err(|_| format!("'{value}' is not a valid {name} value, use a non-negative integer"))?;
+            setup.times.push((option, seconds));
+        }
+        match setup.devices.len() {
+            0 => Err("No device defined".into()),
+            1..=MOST_DEVICES => Ok(setup),
+            more => Err(format!("{more} devices are too many: at most {MOST_DEVICES}").into()),
+        }
+    }
+
+    /// A message must be read, and a watchdog fire, before others rely on it.
+    fn is_tight(&self) -> bool {
+        let time =
+            |option| self.times.iter().rfind(|(known, _)| *known == option).map(|(_, seconds)| *seconds);
+        // what sbd takes when nothing is given
+        time("-4").unwrap_or(10) < time("-1").unwrap_or(5).saturating_mul(2)
+    }
+
+    fn run(&self, options: &Options) -> Result<()> {
+        let all = self.devices.join("', '");
+        options.confirm(&format!("All current content on device(s) '{all}' will be overwritten"))?;
+        if self.is_tight() {
+            eprintln!("Warning: msgwait-timeout should be at least twice watchdog-timeout");
+        }
+        for device in &self.devices {
+            eprintln!("Initializing device '{device}'...");
+            let mut command = Command::new(PROGRAM);
+            command.args(["-d", device]);
+            for (option, seconds) in &self.times {
+                command.args([*option, &seconds.to_string()]);
+            }
+            let output = command.arg("create").output();
+            let output =
+                output.map_err(|error| format!("{PROGRAM}: {error}; is the package sbd installed?"))?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr);
+                return Err(format!("Initialization of device '{device}' failed: {}", said.trim()).into());
+            }
+            eprintln!("Device '{device}' initialized successfully");
+        }
+        Ok(())
+    }
+}
+
+fn watchdogs() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir("/dev")
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with("watchdog"))
         .collect();
-    devices.sort();
-    devices.iter().for_each(|name| println!("  /dev/{name}"));
+    names.sort();
+    names.into_iter().map(|name| format!("/dev/{name}")).collect()
+}
+
+/// The one to be tested when none is named: the first goes by two names.
+fn only_watchdog(all: &[String]) -> Result<&str> {
+    let numbered: Vec<&String> = all.iter().filter(|path| *path != WATCHDOG).collect();
+    match (&numbered[..], all) {
+        ([one], _) => Ok(one),
+        ([], [one]) => Ok(one),
+        ([], _) => Err("No watchdog available".into()),
+        _ => Err(format!(
+            "Multiple watchdogs available, therefore, watchdog which should be tested has to be specified: {}",
+            all.join(", ")
+        )
+        .into()),
+    }
+}
+
+/// Resets this host, if the watchdog works.
+fn test_watchdog(path: &str, options: &Options) -> Result<()> {
+    options.confirm(
+        "This operation is expected to force-reboot this system without following any shutdown procedures",
+    )?;
+    let seconds =
+        value_of(&read()?.1, "SBD_WATCHDOG_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(5);
+    daemon::starve_watchdog(Path::new(path), seconds, &mut |left| {
+        eprintln!("{path} is not fed any more: this host should be reset within {left} s");
+    })
+    .map_err(|error| format!("watchdog {path}: {error}").into())
 }
 
 /// The file with the settings and what is in it; nothing if it is not there.
@@ -274,6 +385,36 @@ mod tests {
             read(&["watchdog=/dev/w", "watchdog=/dev/w1@n1", "device=/dev/a", "device=/dev/b@n2"]).unwrap();
         assert_eq!(wanted.watchdog.as_deref(), Some("/dev/w1"));
         assert_eq!(wanted.devices, ["/dev/a"]);
+    }
+
+    #[test]
+    fn disks_are_set_up_with_the_times_given() {
+        let read = |words: &[&str]| Setup::read(words).map_err(|failure| failure.message);
+        let setup =
+            read(&["device=/dev/a", "msgwait-timeout=20", "device=/dev/b", "watchdog-timeout=10"]).unwrap();
+        assert_eq!(setup.devices, ["/dev/a", "/dev/b"]);
+        assert_eq!(setup.times, [("-4", 20), ("-1", 10)]);
+        assert!(!setup.is_tight());
+        assert!(read(&["device=/dev/a", "watchdog-timeout=10"]).unwrap().is_tight());
+        for (word, told) in [
+            ("watchdog-timeout=5", "No device defined"),
+            ("device=", "write name=value"),
+            ("loop-timeout=1s", "'1s' is not a valid loop-timeout value"),
+            ("msgwait=5", "allowed options are: device, watchdog-timeout"),
+        ] {
+            let error = read(&[word]).unwrap_err();
+            assert!(error.contains(told), "{word}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_only_watchdog_goes_by_two_names() {
+        let all = |names: &[&str]| names.iter().map(|name| format!("/dev/{name}")).collect::<Vec<_>>();
+        assert_eq!(only_watchdog(&all(&["watchdog", "watchdog0"])).unwrap(), "/dev/watchdog0");
+        assert_eq!(only_watchdog(&all(&["watchdog"])).unwrap(), "/dev/watchdog");
+        assert!(only_watchdog(&[]).unwrap_err().message.contains("No watchdog"));
+        let several = all(&["watchdog", "watchdog0", "watchdog1"]);
+        assert!(only_watchdog(&several).unwrap_err().message.contains("has to be specified"));
     }
 
     #[test]

@@ -40,6 +40,29 @@ pub struct Options {
     pub values: BTreeMap<String, String>,
 }
 
+impl Options {
+    /// Has a dangerous thing confirmed: by `--force` or `--yes`, else by an answer.
+    ///
+    /// # Errors
+    /// Somebody says no, or there is nobody to answer.
+    pub fn confirm(&self, warning: &str) -> Result<()> {
+        if self.force || self.flag("--yes") {
+            eprintln!("Warning: {warning}");
+            return Ok(());
+        }
+        eprintln!("WARNING: {warning}");
+        eprint!("Are you sure you want to continue? [y/N] ");
+        let mut answer = String::new();
+        let length =
+            std::io::stdin().read_line(&mut answer).map_err(|error| format!("no answer: {error}"))?;
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ if length == 0 => Err(format!("{warning}, use --force to override").into()),
+            _ => Err("Canceled".into()),
+        }
+    }
+}
+
 const FLAGS: [&str; 28] = [
     "--autodelete",
     "--all",

@@ -10,8 +10,14 @@ use crate::live::hosts::{Hosts, make_executable};
 /// Where the agents of a host write; outside, below its disk.
 const NOTES: &str = "/var/log/pacemaker/lab-agents";
 
-/// Powers a host off at once, from any host; nobody presses the power button afterwards.
+/// Powers a host off at once, from any host; nobody presses the power button afterwards. A `manner` makes it hang,
+/// fail or lie.
 const FENCE_CASES: &str = r#"  off|reboot)
+    case $manner in
+      hang) sleep 60; exit 1 ;;
+      fail) echo "the power switch does not answer" >&2; exit 1 ;;
+      lie) exit 0 ;;
+    esac
     note() { date "+$1 %s.%N" >>@NOTES@; }
     note fence-begun
     group=@CGROUPS@-$node

@@ -204,16 +204,21 @@ impl Cluster {
 
     /// The resource that fences, to go with others.
     pub fn fence_device(&self, delays: &str) -> String {
-        let kind = self.agents.fence();
-        let delay = if delays.is_empty() {
-            String::new()
-        } else {
-            format!("<nvpair id=\"fd\" name=\"pcmk_delay_base\" value=\"{delays}\"/>")
-        };
+        let delay = [("pcmk_delay_base", delays)];
+        self.fence_device_with("fence", if delays.is_empty() { &[] } else { &delay })
+    }
+
+    /// One with parameters of its own.
+    pub fn fence_device_with(&self, id: &str, parameters: &[(&str, &str)]) -> String {
+        let hosts = self.names().join(" ");
+        let all = [("pcmk_host_list", &*hosts)].into_iter().chain(parameters.iter().copied());
+        let pairs: String = all
+            .map(|(name, value)| format!("<nvpair id=\"{id}-{name}\" name=\"{name}\" value=\"{value}\"/>"))
+            .collect();
         format!(
-            "<primitive id=\"fence\" class=\"stonith\" type=\"{kind}\"><instance_attributes id=\"fi\"><nvpair \
-             id=\"fh\" name=\"pcmk_host_list\" value=\"{}\"/>{delay}</instance_attributes></primitive>",
-            self.names().join(" ")
+            "<primitive id=\"{id}\" class=\"stonith\" type=\"{}\"><instance_attributes id=\"{id}-i\">{pairs}\
+             </instance_attributes></primitive>",
+            self.agents.fence()
         )
     }
 
@@ -320,6 +325,7 @@ impl Cluster {
     pub fn clear(&self) -> io::Result<()> {
         self.fencing(false)?;
         self.replace("constraints", "")?;
+        self.replace("fencing-topology", "")?;
         self.replace("resources", "")?;
         wait("all resources ended", || self.running().is_empty())?;
         self.settle()

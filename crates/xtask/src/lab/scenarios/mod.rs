@@ -1,5 +1,6 @@
 //! What is done to the clusters, and what must come of it. Figures are in seconds.
 
+mod fences;
 mod kills;
 mod links;
 mod load;
@@ -28,7 +29,7 @@ pub struct Scenario {
 /// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 33] = [
+pub const ALL: [Scenario; 36] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
@@ -52,6 +53,9 @@ pub const ALL: [Scenario; 33] = [
     three("daemon-killed", true, kills::each_process),
     three("corosync-killed", true, loss::corosync_killed),
     three("corosync-frozen", false, loss::corosync_frozen),
+    three("fence-hangs", true, fences::hangs),
+    three("fence-fails", true, fences::fails),
+    three("fence-lies", false, fences::lies),
     three("hanging-agent", false, hanging_agent),
     three("rolling-restart", false, rolling_restart),
     three("wrong-key", true, strangers::wrong_key),
