@@ -43,6 +43,8 @@ pub struct Spec<'a> {
     pub timeout: Duration,
     /// Kill only the process itself (rule 4.2.5).
     pub spare_group: bool,
+    /// Numbers of the user and group that it runs as; without them as who we are.
+    pub identity: Option<(u32, u32)>,
 }
 
 /// The caller's hands on a running child.
@@ -118,6 +120,9 @@ fn spawn(spec: &Spec<'_>) -> io::Result<(Child, Capture, Capture)> {
         .stderr(stderr_end);
     for name in &spec.unset {
         command.env_remove(name);
+    }
+    if let Some((user, group)) = spec.identity {
+        command.uid(user).gid(group);
     }
     Ok((command.spawn()?, stdout, stderr))
 }
@@ -331,6 +336,7 @@ mod tests {
             input: None,
             timeout: Duration::from_secs(seconds),
             spare_group: false,
+            identity: None,
         }
     }
 

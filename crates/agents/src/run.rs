@@ -199,6 +199,21 @@ impl Agents {
         fence_outcome(outcome(ended, "Fence agent", run.timeout, |code| code))
     }
 
+    /// Runs an alert agent: a program of the administrator's, without arguments, as this user (rule 4.11.3).
+    pub async fn alert(
+        &self,
+        program: PathBuf,
+        environment: &[(String, String)],
+        timeout: Duration,
+        identity: Option<(u32, u32)>,
+    ) -> Outcome {
+        let mut spec = self.spec(program, Vec::new(), timeout, false);
+        spec.environment.extend(environment.iter().map(|(name, value)| (name.into(), value.into())));
+        spec.identity = identity;
+        let ended = process::execute(&spec, Control::default()).await;
+        outcome(ended, "Alert agent", timeout, |code| code)
+    }
+
     /// Common part of every run (rule 4.2.1).
     pub(crate) fn spec(
         &self,
@@ -217,6 +232,7 @@ impl Agents {
             input: None,
             timeout,
             spare_group,
+            identity: None,
         }
     }
 

@@ -193,6 +193,7 @@ impl Attributes {
             let Some(id) = id(node) else { continue };
             if state.written.get(node) != Some(value) {
                 flush.modify.push(written(name, value, node, &id, state));
+                flush.changes.push(change(name, node, Some(value.clone())));
                 state.written.insert(node.clone(), value.clone());
             }
         }
@@ -202,6 +203,7 @@ impl Attributes {
             state.written.remove(&node);
             if let Some(id) = id(&node) {
                 flush.delete.push(path(name, &id, state));
+                flush.changes.push(change(name, &node, None));
             }
         }
         if state.values.is_empty() && state.written.is_empty() {
@@ -231,6 +233,12 @@ pub struct Flush {
     pub modify: Vec<String>,
     /// XPaths to delete.
     pub delete: Vec<String>,
+    /// The same as values.
+    pub changes: Vec<AttributeChange>,
+}
+
+fn change(name: &str, node: &str, value: Option<String>) -> AttributeChange {
+    AttributeChange { name: name.to_owned(), node: node.to_owned(), value }
 }
 
 fn block_id(id: &str, state: &Attribute) -> String {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::AlertRun;
 use crate::event::Event;
 use crate::membership::View;
 use crate::message::Message;
@@ -63,6 +64,8 @@ pub enum Output {
     Reply { id: RequestId, reply: Reply },
     /// Tell subscribers.
     Event(Event),
+    /// Run an alert agent (rule 4.11); nobody waits for it.
+    Alert(AlertRun),
     /// Save the input of a plan (rule 4.39): the CIB as XML with `execution-date`.
     SavePlanInput { transition: u64, severity: crate::event::Severity, text: String },
     /// Leave the group and end the process with this code (0, or 100: stay down, rule 4.38.3).

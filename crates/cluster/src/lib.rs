@@ -6,6 +6,7 @@
 //! Nothing here reads a clock, a file, a socket or a random number, and nothing depends on the order of a
 //! hash table: the same inputs give the same outputs, on every machine.
 
+pub mod alerts;
 pub mod attributes;
 pub mod config;
 pub mod event;
@@ -25,6 +26,7 @@ mod started;
 pub mod text;
 pub mod time;
 
+pub use alerts::AlertRun;
 pub use config::{Config, Leftover, Peer, Restored, StartState};
 pub use event::{Event, EventId, EventKind, Severity};
 pub use fencing::watchdog::Timing as WatchdogTiming;

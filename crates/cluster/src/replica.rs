@@ -14,6 +14,7 @@ use cib::rule::RuleInput;
 use cib::text::Text;
 use cib::{CibDocument, Origin};
 
+use crate::alerts::Alerts;
 use crate::fencing::devices::Devices;
 use crate::history::History;
 use crate::join::FEATURE_SET;
@@ -322,6 +323,13 @@ impl Replica {
     #[must_use]
     pub fn devices(&self, now: i64) -> Devices {
         Devices::read(&self.configured(), &rule_input(now))
+    }
+
+    /// The alerts of the configuration, going on from those before.
+    #[must_use]
+    pub fn alerts(&self, mut known: Alerts, now: i64) -> Alerts {
+        known.configure(&self.configured().configuration.alerts, &rule_input(now));
+        known
     }
 
     /// Ids and names of the cluster nodes in the configuration.

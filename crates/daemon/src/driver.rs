@@ -11,6 +11,7 @@ use messaging::{Engine, Event};
 use tokio::sync::{mpsc, oneshot};
 use view::api::Severity;
 
+use crate::alerts::Alerts;
 use crate::executor::{Order, Task};
 use crate::journal::Journal;
 use crate::watchdog::Watchdog;
@@ -47,6 +48,7 @@ pub(crate) struct Driver {
     pub engine: Arc<dyn Engine>,
     pub journal: Arc<Journal>,
     pub orders: mpsc::UnboundedSender<Order>,
+    pub alerts: Arc<Alerts>,
     pub saves: blocking::Sender<Save>,
     pub start: Instant,
     pub waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
@@ -206,6 +208,11 @@ impl Driver {
                 }
             }
             Output::Event(event) => self.journal.node(event),
+            Output::Alert(run) => {
+                if let Some(admitted) = self.alerts.admit(run) {
+                    self.order(Task::Alert(admitted));
+                }
+            }
             Output::Leave { code, reason } => return Some(Ending::Left { code, reason }),
             Output::Panic { reason } => return Some(Ending::Panic { reason }),
         }

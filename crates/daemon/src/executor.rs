@@ -15,6 +15,7 @@ use cluster::{
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::alerts::Admitted;
 use crate::records::{Record, Records};
 
 /// Most bytes of an agent's output that the node is given: fence agents' lists are far shorter.
@@ -30,6 +31,7 @@ pub(crate) enum Task {
     Cancel(OperationId),
     Fence(FenceRun),
     FetchMetadata { id: OperationId, agent: AgentName },
+    Alert(Admitted),
 }
 
 /// A task and when it was asked for.
@@ -66,6 +68,7 @@ impl Executor {
                 Task::Fence(run) => self.fence(run, order.asked),
                 Task::FetchMetadata { id, agent } => self.fetch_metadata(id, agent),
                 Task::Cancel(id) => self.cancel(id),
+                Task::Alert(admitted) => drop(tokio::spawn(admitted.execute(self.agents.clone()))),
             }
         }
     }

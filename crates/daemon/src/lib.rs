@@ -10,6 +10,7 @@
 //! Nothing here decides anything about the cluster. Whatever comes in from a socket, an agent or a disk is
 //! checked and bounded; none of it can end the daemon.
 
+mod alerts;
 mod api;
 mod driver;
 mod end;

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use view::api::Severity;
 
+use crate::alerts::Alerts;
 use crate::driver::{Command, Driver, Ending, Save, Sources};
 use crate::executor::Executor;
 use crate::journal::Journal;
@@ -69,9 +70,14 @@ pub fn run(config: DaemonConfig) -> Result<i32, DaemonError> {
         .enable_all()
         .build()
         .map_err(|source| DaemonError::File { path: config.paths.state.clone(), source })?;
-    let code = runtime.block_on(serve(&config, start, engine.clone(), events))?;
+    let alerts = Alerts::new();
+    let code = runtime.block_on(serve(&config, start, engine.clone(), events, alerts.clone()))?;
     supervisor::note_end(&config.paths.state, code);
     engine.leave();
+    if code == 0 {
+        // this node is no member any more: nobody is held up
+        runtime.block_on(alerts.end());
+    }
     // what still runs here belongs to resources and outlives this daemon; its successor finds the records
     std::mem::forget(runtime);
     let _ = fs::remove_file(&config.paths.socket);
@@ -139,6 +145,7 @@ async fn serve(
     start: Instant,
     engine: Arc<dyn Engine>,
     events: mpsc::Receiver<messaging::Event>,
+    alerts: Arc<Alerts>,
 ) -> Result<i32, DaemonError> {
     let paths = &config.paths;
     let journal = Arc::new(Journal::new(&engine.local().name));
@@ -186,6 +193,7 @@ async fn serve(
         engine,
         journal: journal.clone(),
         orders: orders_in,
+        alerts,
         saves: saves_in,
         start,
         waiting: BTreeMap::new(),

@@ -17,6 +17,8 @@ use view::api::{
 };
 
 // files beside this one would be test programs of their own
+#[path = "nodes/alerts.rs"]
+mod alerts;
 #[path = "nodes/fencing.rs"]
 mod fencing;
 #[path = "nodes/kills.rs"]
@@ -71,6 +73,7 @@ fn scenarios(filter: Option<&str>) {
             "killed_at_any_moment_the_old_or_the_new_state_is_there",
             kills::killed_at_any_moment_the_old_or_the_new_state_is_there,
         ),
+        ("alert_agents_are_told_and_waited_for", alerts::alert_agents_are_told_and_waited_for),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
         ("a_damaged_file_is_replaced", a_damaged_file_is_replaced),

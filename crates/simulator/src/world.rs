@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cluster::{
-    AgentMetadata, AgentName, CibWriteError, Config, Event, EventKind, ExecutionStatus, FenceRun, Input,
-    Leftover, Node, NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner, Reply,
-    Request, RequestId, Restored,
+    AgentMetadata, AgentName, AlertRun, CibWriteError, Config, Event, EventKind, ExecutionStatus, FenceRun,
+    Input, Leftover, Node, NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner,
+    Reply, Request, RequestId, Restored,
 };
 
 use crate::bus::{Bus, Delivery};
@@ -107,6 +107,8 @@ pub struct World {
     /// Events of nodes, with the moment and the node.
     pub events: Vec<(u64, NodeId, Event)>,
     pub replies: BTreeMap<RequestId, Reply>,
+    /// Alert agents that nodes had run.
+    pub alerts: Vec<(NodeId, AlertRun)>,
     /// What must never happen, and did.
     pub violations: Vec<String>,
     pub started: usize,
@@ -152,6 +154,7 @@ impl World {
             timeline: Vec::new(),
             events: Vec::new(),
             replies: BTreeMap::new(),
+            alerts: Vec::new(),
             violations: Vec::new(),
             started: 0,
             points: BTreeMap::new(),
@@ -502,6 +505,7 @@ impl World {
                 self.replies.insert(request, reply);
             }
             Output::Event(event) => self.take_event(id, event),
+            Output::Alert(run) => self.alerts.push((id, run)),
             Output::SavePlanInput { .. } => {}
             Output::Leave { code, reason } => self.take_end(id, code, reason),
             Output::Panic { reason } => {

@@ -4,6 +4,7 @@ use cib::live::HistoryChange;
 
 use super::Node;
 use super::joining::{SHUTDOWN, delete, modify_status, set_property};
+use crate::alerts::Occasion;
 use crate::attributes::Updated;
 use crate::event::{EventKind, Severity};
 use crate::executor::Order;
@@ -45,7 +46,7 @@ impl Node {
             Body::Rejoin { reason } => self.on_rejoin(&reason, out),
             Body::Change { request, change, at } => self.on_change(from, request, &change, at, out),
             Body::Attributes { request, updates } => self.on_attributes(from, request, &updates, out),
-            Body::FlushAttributes { names } => self.flush_attributes(&names),
+            Body::FlushAttributes { names } => self.flush_attributes(&names, out),
             Body::Execute { plan, work } => self.on_execute(&plan, work, out),
             Body::Result(result) => self.on_result(*result, out),
             Body::Cancelled { key } => self.on_cancelled(&key, out),
@@ -109,7 +110,7 @@ impl Node {
         let configuration = (before.admin_epoch, before.epoch) != (after.admin_epoch, after.epoch);
         if configuration {
             self.cib_file.stale = true;
-            self.refresh_devices();
+            self.use_configuration();
         }
         configuration
     }
@@ -214,7 +215,7 @@ impl Node {
                 self.trigger(&what, Some(event));
             }
         }
-        self.flush_attributes(&updated.write);
+        self.flush_attributes(&updated.write, out);
         for (name, delay) in updated.delay {
             self.flush_at.insert(name, self.now.monotonic + delay);
         }
@@ -265,7 +266,7 @@ impl Node {
         }
     }
 
-    pub(super) fn flush_attributes(&mut self, names: &[String]) {
+    pub(super) fn flush_attributes(&mut self, names: &[String], out: &mut Outbox) {
         if names.is_empty() {
             return;
         }
@@ -276,6 +277,13 @@ impl Node {
             let flush = self.attributes.flush(name, &|node| ids(node));
             changes.extend(flush.delete.into_iter().map(delete));
             changes.extend(flush.modify.into_iter().map(modify_status));
+            // every node writes them; one of them tells (rule 4.11.5)
+            for change in flush.changes.iter().filter(|_| self.is_dc()).collect::<Vec<_>>() {
+                let id = ids(&change.node).unwrap_or_default();
+                let (name, node) = (change.name.as_str(), change.node.as_str());
+                let value = change.value.as_deref();
+                self.alert(&Occasion::Attribute { name, node, id: &id, value }, out);
+            }
         }
         if names.iter().any(|name| self.may_matter(name)) {
             self.write_status(&changes);
@@ -414,6 +422,11 @@ impl Node {
             self.show_history(result.node, &result.resource);
         }
         let event = self.journal_result(&key, &result, out);
+        // where it ran, and not for a probe that found what it should (rule 4.11.5)
+        let as_expected = result.entry.is_probe() && !result.entry.is_failure();
+        if result.node == self.config.id && !known && !as_expected {
+            self.alert(&Occasion::Resource { resource: &result.resource, entry: &result.entry }, out);
+        }
         self.on_result_as_dc(&key, &result, was_in_flight, known, event, out);
     }
 
@@ -526,7 +539,7 @@ impl Node {
         if any && what.by_administrator {
             self.write_own(&[set_property("last-lrm-refresh", &at.to_string())], at);
         }
-        self.flush_attributes(&names);
+        self.flush_attributes(&names, out);
         // what the plan itself forgets is what it expects
         if any && what.by_administrator {
             self.trigger("histories were cleaned up", None);

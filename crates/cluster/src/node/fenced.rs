@@ -4,6 +4,7 @@
 use super::Node;
 use super::commands::refused;
 use super::joining::{delete, modify_status};
+use crate::alerts::Occasion;
 use crate::event::{EventKind, Severity};
 use crate::fencing::owner::Waiting;
 use crate::fencing::{FenceRecord, FenceState};
@@ -29,6 +30,7 @@ impl Node {
         if news {
             let causes = Vec::from_iter(self.journal.plan);
             self.event(EventKind::FenceDone(record.clone()), None, causes, out);
+            self.alert(&Occasion::Fencing(&record), out);
         }
         if down && record.target.eq_ignore_ascii_case(&self.config.name) {
             self.on_own_fencing(&record, out);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::coordination::Coordinator;
 use super::{Member, Node};
+use crate::alerts::Occasion;
 use crate::attributes::Attributes;
 use crate::config::StartState;
 use crate::event::{EventKind, Severity};
@@ -90,11 +91,22 @@ impl Node {
             quorate: view.quorate,
         };
         self.journal.view = Some(self.event(kind, None, Vec::new(), out));
+        self.alert_of_hosts(&view, out);
         // whoever was away in between is another run
         self.fenced.retain(|id| view.hosts.contains(id) && !came.contains(id));
         self.view = view;
         self.round = 0;
         self.enter_round(out);
+    }
+
+    /// Every node alerts of every host that came or went (rule 4.11.5).
+    fn alert_of_hosts(&mut self, view: &View, out: &mut Outbox) {
+        let came = view.hosts.iter().filter(|id| !self.view.hosts.contains(id)).map(|id| (*id, true));
+        let lost = self.view.hosts.iter().filter(|id| !view.hosts.contains(id)).map(|id| (*id, false));
+        for (id, member) in came.chain(lost).collect::<Vec<_>>() {
+            let name = self.known_name(id);
+            self.alert(&Occasion::Node { name: &name, id: &id.to_string(), member }, out);
+        }
     }
 
     /// A node's name from wherever it is known.
@@ -111,6 +123,7 @@ impl Node {
         let lost = !view.quorate && self.view.quorate;
         let hosts_changed = view.hosts != self.view.hosts;
         self.fenced.retain(|id| view.hosts.contains(id));
+        self.alert_of_hosts(&view, out);
         self.view = view;
         if !self.is_joined() || !(gained || lost || hosts_changed) {
             return;
@@ -234,7 +247,7 @@ impl Node {
                 return;
             }
             self.cib_file.stale = true;
-            self.refresh_devices();
+            self.use_configuration();
         }
         self.complete(decision, out);
     }
@@ -434,6 +447,7 @@ impl Node {
             self.fence_history.take(&record);
             self.inquiries.forget(&record.id);
             self.event(EventKind::FenceDone(record.clone()), None, Vec::new(), out);
+            self.alert(&Occasion::Fencing(&record), out);
             self.end_merged(&record, out);
             self.tell_waiting(&record, out);
         }

@@ -12,6 +12,7 @@ mod runner;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::alerts::{Alerts, Occasion};
 use crate::attributes::Attributes;
 use crate::config::{Config, Restored};
 use crate::event::{Event, EventId, EventKind, Severity};
@@ -88,6 +89,7 @@ pub struct Node {
     registry: Registry,
     /// Configured and registered ones.
     devices: Devices,
+    alerts: Alerts,
     fence_history: FenceHistory,
     fence_executor: FenceExecutor,
     /// What this node's devices are being asked.
@@ -214,6 +216,7 @@ impl Node {
             history: History::default(),
             registry: Registry::default(),
             devices: Devices::default(),
+            alerts: Alerts::default(),
             fence_history: FenceHistory::default(),
             inquiries: Inquiries::default(),
             fence_warnings: Vec::new(),
@@ -374,7 +377,7 @@ impl Node {
             self.notice(Severity::Warning, text, out);
         }
         self.executor.begin(self.now, out);
-        self.refresh_devices();
+        self.use_configuration();
     }
 
     fn is_joined(&self) -> bool {
@@ -442,6 +445,12 @@ impl Node {
         let id = EventId(self.journal.last);
         out.push(Output::Event(Event { id, at: self.now.epoch_ms, kind, why, causes }));
         id
+    }
+
+    /// Has the alert agents run that want to know of it.
+    fn alert(&mut self, occasion: &Occasion<'_>, out: &mut Outbox) {
+        let runs = self.alerts.runs(occasion, self.now.epoch_ms);
+        out.extend(runs.into_iter().map(Output::Alert));
     }
 
     fn notice(&mut self, severity: Severity, text: String, out: &mut Outbox) -> EventId {
@@ -575,7 +584,9 @@ impl Node {
         self.replica.options(self.now.epoch())
     }
 
-    fn refresh_devices(&mut self) {
+    /// The configuration changed: what is kept of it in another form is made anew.
+    fn use_configuration(&mut self) {
+        self.alerts = self.replica.alerts(std::mem::take(&mut self.alerts), self.now.epoch());
         self.registry.configure(self.replica.devices(self.now.epoch()));
         self.use_devices();
     }

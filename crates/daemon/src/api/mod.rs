@@ -27,6 +27,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use view::api::{MAX_BODY, Problem};
 
+pub(crate) use peer::cluster_user;
+
 use crate::driver::Command;
 use crate::journal::Journal;
 

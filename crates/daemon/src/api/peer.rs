@@ -88,6 +88,13 @@ impl Peer {
     }
 }
 
+/// Numbers of the cluster's user and its group, if this host has it.
+pub(crate) fn cluster_user() -> Option<(u32, u32)> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(CLUSTER_USER))?;
+    Some((line.split(':').nth(2)?.parse().ok()?, primary_group(&passwd, CLUSTER_USER)?))
+}
+
 /// Name of a user in the text of `/etc/passwd`.
 fn user_name(passwd: &str, uid: u32) -> Option<String> {
     let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());

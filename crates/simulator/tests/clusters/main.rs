@@ -1,5 +1,6 @@
 //! Whole clusters of production nodes under virtual time.
 
+mod alerts;
 mod attributes;
 mod clones;
 mod deaths;
