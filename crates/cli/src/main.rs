@@ -206,7 +206,11 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
     match arguments.supervisor {
         Some(supervisor) => daemon::watch_supervisor(supervisor, given),
         None if arguments.bus.is_none() && !arguments.unsupervised => {
-            return daemon_ended(daemon::Supervision { state: paths.state, arguments: given }.run());
+            let is_set = |name| cib::value::is_true(std::env::var(name).ok().as_deref());
+            let fail_fast = is_set("PCMK_fail_fast").then_some(daemon::PanicAction::Host);
+            return daemon_ended(
+                daemon::Supervision { state: paths.state, arguments: given, fail_fast }.run(),
+            );
         }
         None => {}
     }
@@ -217,11 +221,20 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
     let config = daemon::DaemonConfig {
         paths,
         messaging,
-        start_state: daemon::StartState::default(),
+        start_state: start_state(),
         log: arguments.log_file.map_or(daemon::Log::Stderr, daemon::Log::File),
         panic,
     };
     daemon_ended(daemon::run(config))
+}
+
+/// What the node does with its own standby at its first join (rule 4.22.6).
+fn start_state() -> daemon::StartState {
+    match std::env::var("PCMK_node_start_state").as_deref() {
+        Ok("standby") => daemon::StartState::Standby,
+        Ok("online") => daemon::StartState::Online,
+        _ => daemon::StartState::Default,
+    }
 }
 
 fn daemon_ended(ended: Result<i32, daemon::DaemonError>) -> ExitCode {

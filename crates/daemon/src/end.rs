@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::system::RebootCommand;
+
 use crate::PanicAction;
 
 /// Does not stop anything properly, and does not return if it can help it.
@@ -26,16 +28,27 @@ fn panic_key(action: &str) -> (&'static str, bool) {
     (key, plain.is_some())
 }
 
-/// The kernel's emergency reset, without writing anything back unless told.
+/// The kernel's emergency reset, without writing anything back unless told. Should it not work, sbd is gone, so that
+/// the watchdog fires; so it does without sbd, since nobody feeds it any more.
 fn reset_host() {
     let (key, sync) = panic_key(&std::env::var("PCMK_panic_action").unwrap_or_default());
     if sync {
         rustix::fs::sync();
     }
+    crate::watchdog::sbd_processes().into_iter().for_each(|pid| agents::process::kill(pid, false));
     for (file, word) in [("/proc/sys/kernel/sysrq", "1"), ("/proc/sysrq-trigger", key)] {
         if let Err(error) = fs::write(file, word) {
             tracing::error!(file, %error, "no emergency reset");
         }
+    }
+    // switching off takes the kernel a moment
+    std::thread::sleep(Duration::from_secs(1));
+    let command = match key {
+        "o" => RebootCommand::PowerOff,
+        _ => RebootCommand::Restart,
+    };
+    if let Err(error) = rustix::system::reboot(command) {
+        tracing::error!(%error, "this host cannot be brought down");
     }
 }
 

@@ -64,6 +64,7 @@ pub fn run(config: DaemonConfig) -> Result<i32, DaemonError> {
     let start = Instant::now();
     prepare(&config.paths)?;
     log_to(&config.log)?;
+    watchdog::await_sbd();
     let (engine, events) = messaging::open(config.messaging.clone())?;
     let engine: Arc<dyn Engine> = Arc::from(engine);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -24,14 +24,17 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::DaemonError;
+use crate::{DaemonError, PanicAction, end};
 
 /// A daemon that lived shorter than this is started again with a pause that grows to the longest.
 const LIVED: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Codes with which a daemon ends for good (rule 4.38.3): left as told, stay down, brought its host down.
-const FINAL: [i32; 3] = [0, 100, 101];
+const FINAL: [i32; 3] = [0, 100, PANICKED];
+
+/// It brought its host down, or could not (rule 4.58.3).
+const PANICKED: i32 = 101;
 
 /// The program's name when it starts itself: its file may be called like a classic tool.
 const OWN_NAME: &str = "systole";
@@ -43,6 +46,8 @@ pub struct Supervision {
     pub state: PathBuf,
     /// The daemon's arguments; the program is this one.
     pub arguments: Vec<String>,
+    /// `PCMK_fail_fast`: a daemon that dies is not started again, and its host is brought down (rule 4.38.2).
+    pub fail_fast: Option<PanicAction>,
 }
 
 impl Supervision {
@@ -66,6 +71,11 @@ impl Supervision {
             let ended = self.one_life(&signals)?;
             if let Some(code) = ended.code().filter(|code| FINAL.contains(code) || signals.asked()) {
                 return Ok(code);
+            }
+            if let Some(action) = self.fail_fast {
+                eprintln!("systole daemon: {}: PCMK_fail_fast: this host is brought down", describe(ended));
+                end::panic(action, &self.state);
+                return Ok(PANICKED);
             }
             if begun.elapsed() >= LIVED {
                 pause = Duration::ZERO;

@@ -1,6 +1,8 @@
 //! The watchdog of this host: a device that resets it unless it is fed, fed only while the node says that
 //! all is well (rules 4.58, 4.59).
 //!
+//! With disks sbd does all of it, and fence devices of the agent fence_sbd are devices like any others (rule 4.60.6).
+//!
 //! Feeding is a thread of its own that does nothing else, so that no other work delays it. What it must
 //! never do is to feed on the word of nobody: each word of the node is good for [`WatchdogTiming::stale`].
 
@@ -46,7 +48,7 @@ impl Facts {
         Facts {
             bound: seconds.map(|seconds| seconds * 1000),
             device: std::env::var_os(OWN_DEVICE).filter(|text| !text.is_empty()).map(PathBuf::from),
-            sbd: sbd_runs(),
+            sbd: !sbd_processes().is_empty(),
         }
     }
 
@@ -75,12 +77,49 @@ pub fn sbd_setting(line: &str) -> Option<(&str, &str)> {
     (!name.starts_with('#')).then_some((name, value.trim_matches(['"', '\''])))
 }
 
-/// Whether sbd runs here: the process that its file names, else any of that name (rule 4.60.2).
-fn sbd_runs() -> bool {
+/// Processes of sbd here: the one that its file names, else all of that name (rule 4.60.2).
+pub(crate) fn sbd_processes() -> Vec<u32> {
     let named = std::fs::read_to_string("/run/sbd.pid").unwrap_or_default();
     let program = std::fs::read_link(format!("/proc/{}/exe", named.trim()));
-    program.is_ok_and(|program| program.file_name().is_some_and(|name| name == "sbd"))
-        || messaging::corosync::process_runs("sbd")
+    let is_sbd = program.is_ok_and(|program| program.file_name().is_some_and(|name| name == "sbd"));
+    match named.trim().parse() {
+        Ok(pid) if is_sbd => vec![pid],
+        _ => processes_named("sbd"),
+    }
+}
+
+fn processes_named(name: &str) -> Vec<u32> {
+    let is = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|found| found.trim_end() == name)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is).collect()
+}
+
+/// Waits for sbd where nothing may start before it watches this host (rule 4.60.5). A watchdog of the daemon's own is
+/// armed before anything starts in any case.
+pub(crate) fn await_sbd() {
+    let setting = |name: &str| std::env::var(name).ok().or_else(|| from_files(name)).unwrap_or_default();
+    let own = std::env::var_os(OWN_DEVICE).is_some_and(|text| !text.is_empty());
+    if !own && starts_after_sbd(&setting("SBD_SYNC_RESOURCE_STARTUP"), &setting("SBD_DEVICE")) {
+        wait_for(|| !sbd_processes().is_empty(), Duration::from_millis(500));
+    }
+}
+
+/// Whether the settings have the node wait: told so, and with disks, without which the daemon feeds the watchdog.
+fn starts_after_sbd(sync: &str, disks: &str) -> bool {
+    cib::value::parse_boolean(sync.trim()).unwrap_or(false) && !disks.trim().is_empty()
+}
+
+fn wait_for(runs: impl Fn() -> bool, pause: Duration) {
+    let mut said = false;
+    while !runs() {
+        if !said {
+            tracing::warn!("waiting for sbd: SBD_SYNC_RESOURCE_STARTUP is set, and sbd does not run");
+            said = true;
+        }
+        std::thread::sleep(pause);
+    }
 }
 
 /// The node's word that all is well, and the thread that feeds on it.
@@ -304,6 +343,40 @@ mod tests {
         let text = "# SBD_WATCHDOG_TIMEOUT=1\nSBD_WATCHDOG_TIMEOUT=\"5\"\nSBD_WATCHDOG_TIMEOUT_X=9\n";
         assert_eq!(setting(text, "SBD_WATCHDOG_TIMEOUT").as_deref(), Some("5"));
         assert_eq!(setting(text, "OTHER"), None);
+    }
+
+    #[test]
+    fn rule_4_60_5_with_disks_the_node_waits_for_sbd_if_told_to() {
+        for (sync, disks, waits) in [
+            ("true", "/dev/sdx", true),
+            ("yes", "/dev/sdx", true),
+            ("no", "/dev/sdx", false),
+            ("", "/dev/sdx", false),
+            ("true", "", false),
+        ] {
+            assert_eq!(starts_after_sbd(sync, disks), waits, "{sync} {disks}");
+        }
+        let looks = std::cell::Cell::new(0);
+        let third = || {
+            looks.set(looks.get() + 1);
+            looks.get() == 3
+        };
+        wait_for(third, Duration::ZERO);
+        assert_eq!(looks.get(), 3);
+    }
+
+    #[test]
+    fn rule_4_60_2_a_process_is_found_by_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("sbd-by-name");
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program).arg("600").spawn().unwrap();
+        while processes_named("sbd-by-name").is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(processes_named("sbd-by-name"), [child.id()]);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

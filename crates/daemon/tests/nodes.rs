@@ -32,12 +32,17 @@ const PATIENT: Duration = Duration::from_secs(60);
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
+    if words.get(1).is_some_and(|word| word == "dies") {
+        // a daemon, as its supervisor calls it
+        die(Path::new(&words[2]));
+    }
     if !words[0].contains("nodes") {
         // called by an agent under a tool's name
         return;
     }
     match words.get(1).map(String::as_str) {
         Some("internal") => std::process::exit(agents::webserver::internal(&words[2..]).into()),
+        Some("supervisor") => supervise(&words[2]),
         Some("daemon") => run_daemon(Path::new(&words[2]), Path::new(&words[3]), &words[4]),
         filter => scenarios(filter.filter(|word| !word.starts_with('-'))),
     }
@@ -60,6 +65,43 @@ fn run_daemon(state: &Path, bus: &Path, node: &str) {
     }
 }
 
+/// A daemon that notes that it was started, and dies.
+fn die(state: &Path) -> ! {
+    let file = std::fs::File::options().create(true).append(true).open(state.join("starts"));
+    std::io::Write::write_all(&mut file.unwrap(), b"x").unwrap();
+    std::process::exit(3);
+}
+
+fn supervise(state: &str) {
+    let arguments = vec!["dies".to_owned(), state.to_owned()];
+    let fail_fast = std::env::var_os("PCMK_fail_fast").map(|_| PanicAction::Node);
+    let ended = daemon::Supervision { state: state.into(), arguments, fail_fast }.run();
+    std::process::exit(ended.unwrap());
+}
+
+/// Rule 4.38.2.
+fn a_daemon_that_dies_is_started_again_or_brings_its_host_down() {
+    let starts = |state: &Path| std::fs::read(state.join("starts")).unwrap_or_default().len();
+    let supervisor = |state: &Path, fail_fast: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.arg("supervisor").arg(state).env("SYSTOLE_STATE_DIR", state);
+        if !fail_fast.is_empty() {
+            command.env("PCMK_fail_fast", fail_fast);
+        }
+        command.spawn().unwrap()
+    };
+    let again = tempfile::tempdir().unwrap();
+    let mut child = supervisor(again.path(), "");
+    wait("a third start", || (starts(again.path()) >= 3).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let once = tempfile::tempdir().unwrap();
+    let mut child = supervisor(once.path(), "yes");
+    // all that belongs to the node is killed, its supervisor too
+    assert_eq!(end(&mut child), None);
+    assert_eq!(starts(once.path()), 1);
+}
+
 fn scenarios(filter: Option<&str>) {
     let all: &[(&str, fn())] = &[
         ("rubbish_on_the_api_harms_nobody", rubbish::rubbish_on_the_api_harms_nobody),
@@ -74,6 +116,10 @@ fn scenarios(filter: Option<&str>) {
             kills::killed_at_any_moment_the_old_or_the_new_state_is_there,
         ),
         ("alert_agents_are_told_and_waited_for", alerts::alert_agents_are_told_and_waited_for),
+        (
+            "a_daemon_that_dies_is_started_again_or_brings_its_host_down",
+            a_daemon_that_dies_is_started_again_or_brings_its_host_down,
+        ),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
         ("a_damaged_file_is_replaced", a_damaged_file_is_replaced),

@@ -99,12 +99,12 @@ fn dc(status: &Status, out: &mut Output) -> Result<u8, Problem> {
     Ok(0)
 }
 
-/// The daemon answers, so it runs; its own word is used where it is one of the field's.
+/// The daemon answers, so all of it was alive just now (rule 4.60.4). Before it waits for messaging or sbd it answers
+/// nobody.
 fn daemon(status: &Status, out: &mut Output) -> Result<u8, Problem> {
     let state = match status.state.as_str() {
         "starting" => "starting_daemons",
-        "stopping" => "shutting_down",
-        "stopped" => "shutdown_complete",
+        "leaving" => "shutting_down",
         _ => "running",
     };
     let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %:z").to_string();

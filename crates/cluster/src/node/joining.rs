@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::coordination::Coordinator;
 use super::{Member, Node};
+use cib::options::NoQuorumPolicy;
+
 use crate::alerts::Occasion;
 use crate::attributes::Attributes;
 use crate::config::StartState;
@@ -11,7 +13,7 @@ use crate::event::{EventKind, Severity};
 use crate::fencing::FenceState;
 use crate::fencing::owner::Waiting;
 use crate::history::{History, ResourceHistory};
-use crate::interface::Outbox;
+use crate::interface::{Outbox, Output};
 use crate::join::{DC_VERSION, Decision, Hello, decide};
 use crate::membership::{NodeId, View};
 use crate::message::Body;
@@ -94,9 +96,27 @@ impl Node {
         self.alert_of_hosts(&view, out);
         // whoever was away in between is another run
         self.fenced.retain(|id| view.hosts.contains(id) && !came.contains(id));
+        let lost_quorum = self.view.quorate && !view.quorate;
         self.view = view;
+        if lost_quorum && self.dies_without_quorum(out) {
+            return;
+        }
         self.round = 0;
         self.enter_round(out);
+    }
+
+    /// Where a watchdog is in use, `no-quorum-policy=fence` takes every node down that had quorum and lost it, without
+    /// waiting for a coordinator (rule 4.37.1); not one that is about to leave.
+    fn dies_without_quorum(&mut self, out: &mut Outbox) -> bool {
+        let policy = self.options().effective_no_quorum_policy(false, self.had_quorum);
+        let dies =
+            policy == NoQuorumPolicy::Fence && self.config.have_watchdog && self.shutting_down.is_none();
+        if dies {
+            let reason = "quorum was lost, and no-quorum-policy is fence: this host takes itself down";
+            out.push(Output::Panic { reason: reason.to_owned() });
+            self.end(100, reason, out);
+        }
+        dies
     }
 
     /// Every node alerts of every host that came or went (rule 4.11.5).
@@ -125,6 +145,9 @@ impl Node {
         self.fenced.retain(|id| view.hosts.contains(id));
         self.alert_of_hosts(&view, out);
         self.view = view;
+        if lost && self.dies_without_quorum(out) {
+            return;
+        }
         if !self.is_joined() || !(gained || lost || hosts_changed) {
             return;
         }

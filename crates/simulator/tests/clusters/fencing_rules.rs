@@ -193,6 +193,32 @@ fn rule_4_59_5_without_devices_the_watchdog_is_waited_for_and_no_longer() {
 }
 
 #[test]
+fn rule_4_37_1_with_a_watchdog_the_policy_fence_takes_down_whoever_loses_quorum() {
+    let mut world = watched(212, "10s");
+    settled(&mut world, 60_000);
+    let policy = "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
+                  <nvpair id='p' name='no-quorum-policy' value='fence'/></cluster_property_set></crm_config>";
+    change(&mut world, "node1", modify(policy));
+    settled(&mut world, 60_000);
+    world.split(&[&["node1"]]);
+    wait(&mut world, 1000, |world| !world.host("node1").powered);
+    assert!(world.timeline_text().contains("panic: quorum was lost"));
+    assert!(world.host("node2").node.is_some() && world.host("node3").node.is_some());
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+    // rule 4.37.2: who never had quorum is left alone
+    world.heal();
+    for name in ["node1", "node2", "node3"] {
+        world.power_off(name);
+        world.power_on(name);
+    }
+    world.start("node2");
+    world.run(60_000);
+    world.start("node3");
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node2"]);
+    assert!(world.host("node2").powered && world.host("node3").powered, "{}", world.timeline_text());
+}
+
+#[test]
 fn rule_4_59_3_a_host_that_could_outlive_the_wait_leaves() {
     let mut world = watched(208, "4s");
     wait(&mut world, 30_000, |world| world.hosts.values().all(|host| host.ended.is_some()));
