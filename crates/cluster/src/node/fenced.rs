@@ -30,6 +30,7 @@ impl Node {
         if news {
             let causes = Vec::from_iter(self.journal.plan);
             self.event(EventKind::FenceDone(record.clone()), None, causes, out);
+            // on every node, whoever fenced (rule 4.57.7)
             self.alert(&Occasion::Fencing(&record), out);
         }
         if down && record.target.eq_ignore_ascii_case(&self.config.name) {
