@@ -128,6 +128,10 @@ fn scenarios(filter: Option<&str>) {
         ("a_second_daemon_is_refused", a_second_daemon_is_refused),
         ("fence_devices_that_hang_fail_and_lie", fencing::fence_devices_that_hang_fail_and_lie),
         (
+            "a_manager_that_hangs_is_fenced_during_the_join_round",
+            fencing::a_manager_that_hangs_is_fenced_during_the_join_round,
+        ),
+        (
             "a_node_that_lost_quorum_starves_its_watchdog",
             fencing::a_node_that_lost_quorum_starves_its_watchdog,
         ),

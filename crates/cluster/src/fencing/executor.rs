@@ -134,12 +134,14 @@ impl FenceExecutor {
         Some((device, vec![told(&job.order, status, &reason)]))
     }
 
-    /// Orders that wait to do what has just been done have succeeded too (rule 4.61.2).
+    /// Orders that wait to do what has just been done have succeeded too (rule 4.61.2), unless the target has come
+    /// back since.
     fn merge(&mut self, order: &FenceOrder) -> Vec<Body> {
         let same = |job: &Job| {
             matches!(job.state, State::Waiting | State::Delay(_))
                 && (&job.order.device, &job.order.target, &job.order.action)
                     == (&order.device, &order.target, &order.action)
+                && job.order.target_incarnation == order.target_incarnation
         };
         let (merged, kept) = std::mem::take(&mut self.jobs).into_iter().partition(same);
         self.jobs = kept;

@@ -91,6 +91,7 @@ impl FenceHistory {
                 && matches!(known.state, FenceState::Querying | FenceState::Executing)
                 && known.target.eq_ignore_ascii_case(&request.target)
                 && known.action == request.action
+                && known.is_about(request.target_incarnation.as_deref())
                 && known.executor.as_ref().is_none_or(|name| !name.eq_ignore_ascii_case(&known.target))
         })
     }

@@ -75,6 +75,16 @@ impl FenceRecord {
         self.at.div_euclid(1000)
     }
 
+    /// Whether it is about this run of the target, as far as both are known: what was done to an earlier one is no
+    /// proof of anything.
+    #[must_use]
+    pub fn is_about(&self, incarnation: Option<&str>) -> bool {
+        match (self.target_incarnation.as_deref(), incarnation) {
+            (Some(known), Some(other)) => known == other,
+            _ => true,
+        }
+    }
+
     /// Whether it makes the target go down.
     #[must_use]
     pub fn takes_down(&self) -> bool {
@@ -137,6 +147,8 @@ pub struct FenceOrder {
     pub executor: NodeId,
     pub device: String,
     pub target: String,
+    /// The latest run of the target's daemon that the owner knows of.
+    pub target_incarnation: Option<String>,
     /// `off`, `reboot` or `on`.
     pub action: String,
     /// Milliseconds, unless the device says otherwise.

@@ -180,6 +180,7 @@ impl Operation {
             executor,
             device: device.to_owned(),
             target: self.request.target.clone(),
+            target_incarnation: self.record.target_incarnation.clone(),
             action: action.to_owned(),
             timeout: self.request.timeout,
             delay,

@@ -109,10 +109,12 @@ impl Node {
         let on_itself = |record: &FenceRecord| {
             record.executor.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(&record.target))
         };
+        let incarnation = self.incarnation_of(&request.target);
         let same = |record: &FenceRecord| {
             let both_down = record.takes_down() && request.takes_down() && !on_itself(record);
             record.target.eq_ignore_ascii_case(&request.target)
                 && (record.action == request.action || both_down)
+                && record.is_about(incarnation.as_deref())
         };
         let asked = self.outgoing.iter().chain(&self.unsent).find_map(|body| match body {
             Body::FenceStarted { record, .. } if same(record) => Some(record.id.clone()),
@@ -290,8 +292,9 @@ impl Node {
         }
     }
 
-    fn order_fence(&mut self, id: &str, order: FenceOrder, out: &mut Outbox) {
+    fn order_fence(&mut self, id: &str, mut order: FenceOrder, out: &mut Outbox) {
         let incarnation = self.incarnation_of(&order.target);
+        order.target_incarnation.clone_from(&incarnation);
         let executor = self.name_of(order.executor);
         if let Some(operation) = self.fences.get_mut(id) {
             operation.record.executor = Some(executor);
@@ -316,6 +319,7 @@ impl Node {
                 executor,
                 device: WATCHDOG_DEVICE.to_owned(),
                 target: target.to_owned(),
+                target_incarnation: None,
                 action,
                 timeout: 0,
                 delay: None,
@@ -335,8 +339,16 @@ impl Node {
         let executor = operation.record.executor.clone().filter(|_| state == FenceState::Done);
         let (status, reason) =
             failure.map_or((0, String::new()), |(status, reason)| (status.number(), reason));
-        let record =
+        let mut record =
             FenceRecord { state, reason, status, executor, at: self.now.epoch_ms, ..operation.record };
+        let target = &record.target;
+        let latest = self.incarnation_of(target);
+        let is_gone_again = self.member_id(target).is_none() && !record.is_about(latest.as_deref());
+        if state == FenceState::Done && record.takes_down() && is_gone_again {
+            record.state = FenceState::Failed;
+            record.status = ExecutionStatus::Error.number();
+            record.reason = "the node came back meanwhile, and was lost again".to_owned();
+        }
         self.send_fence_done(record, out);
     }
 

@@ -109,6 +109,39 @@ pub fn fence_devices_that_hang_fail_and_lie() {
     assert_eq!(record.devices, ["lie"], "{record:?}");
 }
 
+/// Rule 4.50.3: the join round waits for minutes for a manager that hangs; fencing does not wait for the round.
+pub fn a_manager_that_hangs_is_fenced_during_the_join_round() {
+    let mut cluster = Cluster::new(3);
+    install_agent(&cluster);
+    cluster.settle(&[1, 2, 3]);
+    // who carries the bus must stay, or the one that hangs would lose it
+    let carries = |id: &usize| {
+        let log = std::fs::read_to_string(cluster.state(*id).join("daemon.log")).unwrap_or_default();
+        log.contains("this node carries the bus now")
+    };
+    let carrier = (1..=3).find(carries).unwrap();
+    let (hung, killed) = (carrier % 3 + 1, (carrier + 1) % 3 + 1);
+    let mut client = cluster.client(carrier);
+    let devices = format!("<resources>{}</resources>", device(&cluster, "work", ""));
+    change(&mut client, CibOperation::Modify, "resources", &devices);
+    client.operate(&Operation::WaitSettled).unwrap();
+    let process = cluster.daemons[hung - 1].as_ref().unwrap().id();
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    cluster.kill(killed);
+    let dc = |cluster: &Cluster| cluster.status(carrier).map(|status| status.dc);
+    wait("the coordinator to be gone", || dc(&cluster).filter(Option::is_none));
+    // less than the round would wait for it
+    client.set_timeout(PATIENT);
+    client.operate(&off(&format!("node{hung}"))).unwrap();
+    wait("the end of what hung", || cluster.daemons[hung - 1].as_mut().unwrap().try_wait().unwrap());
+    cluster.daemons[hung - 1] = None;
+    wait("a coordinator", || dc(&cluster).flatten());
+    let fencing = cluster.status(carrier).unwrap().fencing;
+    let record = fencing.iter().find(|one| one.target == format!("node{hung}")).unwrap();
+    assert_eq!((record.state.as_str(), record.devices.as_slice()), ("done", &["work".to_owned()][..]));
+}
+
 pub fn a_node_that_lost_quorum_starves_its_watchdog() {
     let cluster = Cluster::with_watchdog(3, Some(2));
     cluster.settle(&[1, 2, 3]);

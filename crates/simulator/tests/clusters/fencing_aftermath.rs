@@ -495,3 +495,26 @@ fn rule_4_62_3_whoever_watches_is_told_of_what_ends_and_of_what_is_learnt_or_for
     world.run(1000);
     assert!(seen(&world, "node2").contains(&"Failed node3".to_owned()), "{:?}", seen(&world, "node2"));
 }
+
+#[test]
+fn a_fence_of_an_earlier_run_is_no_proof_that_the_one_after_it_is_down() {
+    let mut world = demo_cluster(321);
+    // the device takes its time to say that it is done: its work was done long before
+    world.agents.durations.insert("fence:reboot".to_owned(), 10_000);
+    world.agents.fence_lies = true;
+    world.kill("node1");
+    world.run(1000);
+    world.power_off("node1");
+    world.power_on("node1");
+    world.start("node1");
+    wait(&mut world, 5000, |world| world.active_on("WEB") == ["node1"]);
+    // the new run is cut off, and does not get its resources stopped
+    world.agents.durations.insert("WEB:stop".to_owned(), 60_000);
+    world.agents.durations.insert("VIP:stop".to_owned(), 60_000);
+    world.split(&[&["node1"]]);
+    wait(&mut world, 15_000, |world| history(world, "node2").iter().any(|one| !one.state.is_pending()));
+    active(&world, "WEB", &["node1"]);
+    world.agents.fence_lies = false;
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+    assert!(!world.host("node1").powered, "{}", world.timeline_text());
+}
