@@ -528,3 +528,63 @@ fn parameters_that_will_change_matter_to_what_runs() {
     assert_eq!(recheck(&cluster), None);
     assert_eq!(recheck(&active_on_a(cluster)), Some(changes + 1));
 }
+
+/// Rules 3.2.3, 3.22.2 and 3.27.3: a clean-up is not done where the resource is probed anyway.
+#[test]
+fn a_probe_takes_the_place_of_a_clean_up() {
+    let failed = |time: i64| {
+        format!(
+            "<lrm_rsc_op id='db_last_failure_0' operation_key='db_start_0' operation='start' interval='0' call-id='1' \
+             rc-code='1' op-status='0' last-rc-change='{time}' transition-key='1:1:0:u' \
+             transition-magic='0:1;1:1:0:u'/>"
+        )
+    };
+    let timeout =
+        "<meta_attributes id='m'><nvpair id='m1' name='failure-timeout' value='1min'/></meta_attributes>";
+    // what is recorded was the history of another agent
+    let resource = dummy("db", timeout).replace("'Dummy'", "'Other'");
+    let required = |time: i64| {
+        let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], resource.clone()) };
+        cluster.with_history("a", "db", &failed(time)).required()
+    };
+    assert_eq!(required(NOW - 1000), ["db_monitor_0 a", "db_start_0 a"]);
+    assert!(!required(NOW - 10).contains(&"db_monitor_0 a".to_owned()));
+}
+
+/// Rules 3.25.1, 3.25.7 and 3.25.10: `then-action` is the first action only between two resources; what a template
+/// stands for becomes a set, whose action is `start`.
+#[test]
+fn the_action_of_a_template_in_an_order_is_start() {
+    let template = "<template id='t' class='ocf' provider='pacemaker' type='Dummy'/>";
+    let web = "<primitive id='web' template='t'/>";
+    let starts = |then: &str| {
+        // nothing promotes db
+        let constraints: &'static str = match then {
+            "t" => "<rsc_order id='o' first='db' then='t' first-action='promote'/>",
+            _ => "<rsc_order id='o' first='db' then='web' first-action='promote'/>",
+        };
+        let resources = template.to_owned() + &dummy("db", "") + web;
+        let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a"], resources) };
+        cluster.required().contains(&"web_start_0 a".to_owned())
+    };
+    assert!(starts("web"));
+    assert!(!starts("t"));
+}
+
+/// Rule 3.35.2: an action of a clone none of whose instances can run is found out about by whatever is ordered after
+/// it, in whatever way.
+#[test]
+fn nothing_waits_for_notifications_of_a_clone_that_cannot_start() {
+    let notify = "<meta_attributes id='m'><nvpair id='m1' name='notify' value='true'/></meta_attributes>";
+    let none = "<meta_attributes id='n'><nvpair id='n1' name='clone-max' value='0'/></meta_attributes>";
+    let resources = format!(
+        "{}<clone id='none'>{none}{}</clone><clone id='all'>{notify}{}</clone>",
+        dummy("web", ""),
+        dummy("a", ""),
+        dummy("b", "")
+    );
+    let constraints = "<rsc_order id='o1' first='none' then='all'/>\
+                       <rsc_order id='o2' first='all' then='web' kind='Optional'/>";
+    let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a"], resources) };
+    assert!(cluster.required().contains(&"web_start_0 a".to_owned()));
+}

@@ -269,8 +269,10 @@ fn sets_of_sides(model: &Model<'_>, constraint: &OrderConstraint) -> Option<Vec<
     if first_members.is_none() && then_members.is_none() {
         return None;
     }
-    let first_task = Task::parse(constraint.first_action.as_deref().unwrap_or("start"));
-    let then_task = constraint.then_action.as_deref().map_or_else(|| first_task.clone(), Task::parse);
+    // as sets: an action that is not said is `start`, on either side
+    let task = |action: Option<&str>| Task::parse(action.unwrap_or("start"));
+    let first_task = task(constraint.first_action.as_deref());
+    let then_task = task(constraint.then_action.as_deref());
     let set = |id: &Name, members: Option<Vec<Name>>, task: Task| Set {
         id: id.clone(),
         sequential: members.as_ref().map(|_| false),

@@ -351,10 +351,13 @@ fn is_plain_between_single_actions(
     then: ActionId,
     properties: Properties,
 ) -> bool {
+    let is_single = |resource: ResourceId| {
+        matches!(model.resources[resource].kind, ResourceKind::Primitive(_) | ResourceKind::Group(_))
+    };
+    // looking at an action of a clone or bundle tells it what its instances can do (rule 3.35.2)
     properties == Properties::PLAIN
-        && decider(model, first, then, Properties::PLAIN).is_none_or(|resource| {
-            matches!(model.resources[resource].kind, ResourceKind::Primitive(_) | ResourceKind::Group(_))
-        })
+        && model.actions[first].resource.is_none_or(is_single)
+        && decider(model, first, then, Properties::PLAIN).is_none_or(is_single)
 }
 
 /// The node that counts for an action in ordering (rule 3.23.3).

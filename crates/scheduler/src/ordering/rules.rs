@@ -59,7 +59,12 @@ pub(super) fn actions_of(model: &Model<'_>, side: &Side) -> Vec<ActionId> {
     match side {
         Side::Action(action) => vec![*action],
         Side::Key { resource, task, interval } => {
-            crate::actions::of_task(model, *resource, task, *interval).collect()
+            let found: Vec<ActionId> = crate::actions::of_task(model, *resource, task, *interval).collect();
+            // a key that ends in `lrm_delete` is read as one of task `delete` (rules 3.2.3, 3.22.2)
+            if found.is_empty() && *task == Task::LrmDelete {
+                return crate::actions::of_task(model, *resource, &Task::Delete, *interval).collect();
+            }
+            found
         }
     }
 }

@@ -257,6 +257,9 @@ impl Comparison {
                 Some("the reference plans on a node that is offline, ours does not".to_owned()),
             );
         }
+        if !self.all && aspects.contains(&"actions") && ours.spares {
+            return (aspects, Some("what ours leaves out would break an invariant".to_owned()));
+        }
         let known = if self.exact || aspects.is_empty() { None } else { known::cause(text, ours, reference) };
         (aspects, known)
     }

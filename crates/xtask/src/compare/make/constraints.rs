@@ -66,7 +66,9 @@ impl Maker {
             let (id, kind) = self.target();
             let new =
                 found.iter().all(|(other, _)| !other.starts_with(&id) && !id.starts_with(other.as_str()));
-            if new && id != "tag1" && found.len() < most {
+            // what a tag or template stands for may be there already
+            let plain = id != "tag1" && !self.templates.contains(&id);
+            if new && plain && found.len() < most {
                 found.push((id, kind));
             }
         }

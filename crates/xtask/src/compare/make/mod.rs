@@ -13,6 +13,62 @@ use super::random::Random;
 /// The moment of all made-up clusters, seconds since the epoch.
 pub const NOW: i64 = 1_700_000_000;
 
+/// Values that people write by mistake, and some that are right but rare.
+const ODD: &[&str] = &[
+    "",
+    " 7",
+    "7x",
+    "-1",
+    "+3",
+    "0x10",
+    "1.5",
+    "1e3",
+    "+INFINITY",
+    "infinity",
+    "INFINITY ",
+    "99999999999999999999",
+    "-99999999999999999999",
+    "2147483648",
+    "yes",
+    "Y",
+    "OFF",
+    "TRUE",
+    "maybe",
+    "#default",
+    "#Default",
+    "PT5M",
+    "P1DT2H",
+    "10 min",
+    "5 ms",
+    "7us",
+    "1h30m",
+    "red",
+    "STARTED",
+    "default",
+    "BLOCK",
+    "Nothing",
+];
+
+/// Moments, as they may be written.
+const MOMENTS: &[&str] = &[
+    "2023-11-01",
+    "2023-11-14T22:14:00Z",
+    "2024-01-01",
+    "2023-11-14 22:14",
+    "20231114T221300Z",
+    "2023-W46-2T23:14:00+01:00",
+    "2023-318 19:45:00 -02:30",
+    "2023-11-14T24:00:00Z",
+    "2023-11-31",
+    "2023-11-14T22:13:20",
+    "2023-W53-1",
+    "2023-11",
+    "20231114",
+    "2023-11-14T22:13:20.5Z",
+    "epoch",
+    "never",
+];
+
 /// A primitive as the status must know it.
 #[derive(Debug, Clone)]
 pub struct Leaf {
@@ -74,6 +130,17 @@ impl Maker {
     }
 
     fn pair(&mut self, name: &str, value: &str) -> String {
+        let names_something = matches!(name, "remote-node" | "pcmk_host_list" | "container");
+        if !names_something && self.random.chance(2) {
+            let odd = self.random.word(ODD);
+            // the first of one name in a block counts
+            let again = if self.random.chance(30) { self.pair(name, value) } else { String::new() };
+            return format!("<nvpair id=\"n{}\" name=\"{name}\" value=\"{odd}\"/>{again}", self.number());
+        }
+        self.plain_pair(name, value)
+    }
+
+    fn plain_pair(&mut self, name: &str, value: &str) -> String {
         format!("<nvpair id=\"n{}\" name=\"{name}\" value=\"{value}\"/>", self.number())
     }
 
@@ -104,7 +171,16 @@ impl Maker {
         if pairs.is_empty() {
             return String::new();
         }
-        let body: String = pairs.iter().map(|(name, value)| self.pair(name, value)).collect();
+        let body: String =
+            (pairs.iter())
+                .map(|(name, value)| {
+                    if element == "utilization" {
+                        self.plain_pair(name, value)
+                    } else {
+                        self.pair(name, value)
+                    }
+                })
+                .collect();
         format!("<{element} id=\"b{}\">{body}</{element}>\n", self.number())
     }
 }

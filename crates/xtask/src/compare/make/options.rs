@@ -1,6 +1,6 @@
 //! Cluster options and defaults.
 
-use super::Maker;
+use super::{MOMENTS, Maker};
 
 /// Name, values, and how often of a hundred the option is set.
 const OPTIONS: &[(&str, &[&str], usize)] = &[
@@ -132,15 +132,16 @@ impl Maker {
         match self.random.below(5) {
             0 => format!(
                 "<date_expression id=\"x{number}\" operation=\"gt\" start=\"{}\"/>",
-                self.random.word(&["2023-11-01", "2023-11-14T22:14:00Z", "2024-01-01"])
+                self.random.word(MOMENTS)
             ),
             1 => format!(
                 "<date_expression id=\"x{number}\" operation=\"lt\" end=\"{}\"/>",
-                self.random.word(&["2023-11-01", "2023-11-14T22:14:00Z", "2024-01-01"])
+                self.random.word(MOMENTS)
             ),
             2 => format!(
-                "<date_expression id=\"x{number}\" operation=\"in_range\" start=\"2023-11-14\" end=\"{}\"/>",
-                self.random.word(&["2023-11-14T20:00:00Z", "2023-12-01"])
+                "<date_expression id=\"x{number}\" operation=\"in_range\" start=\"{}\" end=\"{}\"/>",
+                self.random.word(MOMENTS),
+                self.random.word(MOMENTS)
             ),
             3 => format!(
                 "<date_expression id=\"x{number}\" operation=\"date_spec\"><date_spec id=\"s{number}\" {}/></date_expression>",
@@ -151,13 +152,27 @@ impl Maker {
                     "years=\"2023-2024\"",
                     "hours=\"20-23\" weekdays=\"1-5\"",
                     "monthdays=\"14\" minutes=\"0-13\"",
+                    "hours=\"x\"",
+                    "hours=\"-22\"",
+                    "weekdays=\"5-1\"",
+                    "seconds=\"20\"",
+                    "months=\"11 \"",
                     "yeardays=\"300-\"",
                     "weeks=\"46\" weekyears=\"2023\""
                 ])
             ),
             _ => format!(
                 "<date_expression id=\"x{number}\" operation=\"in_range\" start=\"2023-11-14\"><duration id=\"s{number}\" {}/></date_expression>",
-                self.random.word(&["hours=\"2\"", "days=\"1\"", "months=\"1\"", "weeks=\"1\""])
+                self.random.word(&[
+                    "hours=\"2\"",
+                    "days=\"1\"",
+                    "months=\"1\"",
+                    "weeks=\"1\"",
+                    "hours=\"22\" minutes=\"13\" seconds=\"20\"",
+                    "hours=\"x\"",
+                    "days=\"-1\" years=\"1\"",
+                    "months=\"15\"",
+                ])
             ),
         }
     }

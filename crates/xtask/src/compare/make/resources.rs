@@ -1,6 +1,6 @@
 //! Resources of every kind.
 
-use super::{Kind, Leaf, Maker};
+use super::{Kind, Leaf, MOMENTS, Maker};
 
 /// Digest of an operation without parameters.
 const NO_PARAMETERS: &str = "f2317cad3d54cec5d7d7aa7d0bf35cf8";
@@ -143,11 +143,9 @@ impl Maker {
                     "2023-11-14T22:13:13Z",
                     "2023-11-14T22:13:20Z",
                     "2023-11-14 22:13:27Z",
-                    "2023-11-01",
                     "2024-02-30",
-                    "2023-W46-2",
                     "2023-318",
-                    "now and then",
+                    self.random.clone().word(MOMENTS),
                 ])
             ),
             _ => String::new(),
