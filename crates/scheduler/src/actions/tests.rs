@@ -588,3 +588,67 @@ fn nothing_waits_for_notifications_of_a_clone_that_cannot_start() {
     let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a"], resources) };
     assert!(cluster.required().contains(&"web_start_0 a".to_owned()));
 }
+
+/// Rule 3.30.2: what is known of one member of a cloned group tells nothing of the others.
+#[test]
+fn members_of_cloned_groups_wait_for_fencing_where_they_are_unknown() {
+    let quorum = |id: &str| {
+        format!(
+            "<meta_attributes id='{id}-m'><nvpair id='{id}-r' name='requires' value='quorum'/></meta_attributes>"
+        )
+    };
+    let group = dummy("x", &quorum("x")) + &dummy("y", &quorum("y"));
+    let resources = format!("{DEVICE}<clone id='c'><group id='g'>{group}</group></clone>");
+    let mut cluster = Cluster::of(&["a", "b"], resources).with_history(
+        "b",
+        "x",
+        &done("x", "b", "monitor", 0, 1, 7, &digest_of(&[])),
+    );
+    cluster.lost = vec!["b"];
+    let waits = |start: &str| {
+        cluster.look(|model| {
+            let found = model.actions.ids().find(|id| name(model, *id) == start).expect("the start");
+            let inputs = &model.actions[found].inputs;
+            inputs.iter().any(|input| model.actions[input.action].task == crate::model::Task::Fence)
+        })
+    };
+    assert!(!waits("x:0_start_0 a"));
+    assert!(waits("y:0_start_0 a"));
+}
+
+/// Rules 3.5.5 and 1.3.6: an origin without zone is one in the zone of the moment itself.
+#[test]
+fn recurring_operations_begin_as_their_origin_says() {
+    let delay = |origin: &str| {
+        let operation = format!(
+            "<operations><op id='m' name='monitor' interval='10s' interval-origin='{origin}'/></operations>"
+        );
+        let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", &operation)) };
+        cluster.meta("db_monitor_10000 a", "start-delay")
+    };
+    // now is 1970-01-12 13:46:40
+    assert_eq!(delay("1970-01-12 13:46:43Z").as_deref(), Some("3000"));
+    assert_eq!(delay("1970-01-12 13:46:43").as_deref(), Some("3000"));
+    assert_eq!(delay("1970-01-12 13:46:31 +01:00").as_deref(), Some("1000"));
+    assert_eq!(delay("when it suits"), None);
+}
+
+/// Rules 1.18.3 and 1.18.4: that a failure blocks takes the timeout away only after the moment was offered.
+#[test]
+fn a_blocking_failure_still_offers_the_end_of_its_timeout() {
+    let settings = "<meta_attributes id='m'><nvpair id='m1' name='failure-timeout' value='10min'/></meta_attributes>\
+                    <operations><op id='s' name='start' interval='0' on-fail='block'/></operations>";
+    let failed = format!(
+        "<lrm_rsc_op id='db_last_failure_0' operation_key='db_start_0' operation='start' interval='0' call-id='1' \
+         rc-code='1' op-status='0' last-rc-change='{}' transition-key='1:1:0:u' transition-magic='0:1;1:1:0:u'/>",
+        NOW - 10
+    );
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", settings)) }
+        .with_history("a", "db", &failed)
+        .with_attribute("a", "fail-count-db#start_0", "1")
+        .with_attribute("a", "last-failure-db#start_0", "999990");
+    let document = xml::Document::parse(&cluster.document()).expect("the scenario is well-formed");
+    let (cib, _) = cib::Cib::from_document(&document);
+    let plan = plan(&cib, NOW, PlanOptions::default());
+    assert_eq!(plan.graph.recheck_by, Some(999_990 + 600 + 1));
+}

@@ -48,7 +48,8 @@ fn order_starts(model: &mut Model<'_>, resource: ResourceId, fencing: ActionId, 
 /// Whether the resource, or the anonymous clone it is an instance of, was probed on the node.
 fn is_known_on(model: &Model<'_>, resource: ResourceId, node: NodeId) -> bool {
     let it = &model.resources[resource];
-    let parent = it.parent.filter(|_| !it.unique);
+    // a member of a cloned group is no instance itself
+    let parent = it.parent.filter(|parent| !it.unique && model.resources[*parent].is_clone());
     state::is_probed(model, resource, node)
         || parent.is_some_and(|parent| state::is_probed(model, parent, node))
 }

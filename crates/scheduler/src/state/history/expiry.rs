@@ -26,7 +26,8 @@ pub(super) fn is_expired<'a>(
         let effective = Count { effective: true, with_launched: false };
         let found = fail_count(model, resource, node, effective, Some(event.entry));
         unexpired = found.count;
-        let at = found.last_failure.saturating_add(failure_timeout_seconds(model, resource) + 1);
+        // the timeout as it was before a blocking operation took it away
+        let at = found.last_failure.saturating_add(timeout + 1);
         if unexpired != Score::ZERO && model.now < at {
             model.recheck_at(at);
         }
