@@ -99,6 +99,9 @@ pub fn run(root: &Path, options: &Options) -> ExitCode {
     )
 }
 
+/// Aspects that do not depend on whether a plan can be carried out.
+const BEFORE_THE_PLAN: &[&str] = &["header", "scores", "status"];
+
 struct Comparison {
     ours: PathBuf,
     reference: PathBuf,
@@ -249,6 +252,12 @@ impl Comparison {
         // where an operation is to fail both fail, so what was left out tells
         let carried_out = !ours.failed() || (ours.spares && self.given.iter().any(|word| word == "-F"));
         if !self.all && reference.failed() && !aspects.is_empty() && carried_out {
+            // what comes before the plan is the same all the same
+            let before: Vec<&'static str> =
+                aspects.iter().copied().filter(|aspect| BEFORE_THE_PLAN.contains(aspect)).collect();
+            if self.exact && !before.is_empty() {
+                return (before, None);
+            }
             return (aspects, Some("the reference's own plan cannot be carried out, ours can".to_owned()));
         }
         if !self.all && aspects.contains(&"actions") && ours.spares_offline {

@@ -2,6 +2,7 @@
 //! status that could have come about.
 
 mod constraints;
+mod histories;
 mod injections;
 mod nodes;
 mod options;
@@ -206,7 +207,7 @@ pub fn document(seed: u64, colocations: bool) -> (String, Vec<String>) {
         tags: Vec::new(),
         next_id: 0,
     };
-    let text = maker.whole();
+    let text = if seed % 4 == 0 { maker.wild() } else { maker.whole() };
     let words = maker.injections();
     (text, words)
 }

@@ -49,7 +49,7 @@ impl Maker {
         out
     }
 
-    fn meta(&mut self) -> Vec<(String, String)> {
+    pub(super) fn meta(&mut self) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         for (name, values, percent) in META {
             if self.random.chance(*percent) {
@@ -70,7 +70,7 @@ impl Maker {
         self.block("utilization", &pairs)
     }
 
-    fn operations(&mut self, id: &str, promotable: bool) -> (String, Vec<(u32, bool)>) {
+    pub(super) fn operations(&mut self, id: &str, promotable: bool) -> (String, Vec<(u32, bool)>) {
         let mut out = String::new();
         let mut monitors = Vec::new();
         let failure = |maker: &mut Maker, choices: &[&str]| {
@@ -518,7 +518,7 @@ impl Maker {
         format!("<clone id=\"{id}\">\n{block}{device}</clone>\n")
     }
 
-    fn fence_device(&mut self, number: usize) -> String {
+    pub(super) fn fence_device(&mut self, number: usize) -> String {
         let id = format!("fence{number}");
         self.named.push((id.clone(), Kind::Fencing));
         self.leaves.push(Leaf {
