@@ -207,7 +207,7 @@ pub fn document(seed: u64, colocations: bool) -> (String, Vec<String>) {
         tags: Vec::new(),
         next_id: 0,
     };
-    let text = if seed % 4 == 0 { maker.wild() } else { maker.whole() };
+    let text = if seed.is_multiple_of(4) { maker.wild() } else { maker.whole() };
     let words = maker.injections();
     (text, words)
 }
