@@ -9,6 +9,7 @@ mod constraint;
 mod live;
 pub(crate) mod local_agents;
 mod property;
+mod quorum;
 mod recreate;
 mod resource;
 mod rule;
@@ -63,6 +64,7 @@ Commands:
   node          standby, unstandby, maintenance, unmaintenance, attribute, utilization
   tag           create, update, config, delete
   alert         create, update, delete, config, recipient add|delete
+  quorum        config, status, device status, expected-votes, unblock
   acl           enable, disable, role, user, group, permission, config
 
 Examples:
@@ -117,7 +119,8 @@ fn dispatch(options: &Options, words: &[String]) -> Result<ExitCode> {
         "config" => context.config(rest),
         "acl" => context.acl(rest),
         "alert" => context.alert(rest),
-        "booth" | "host" | "quorum" | "qdevice" | "pcsd" | "client" | "dr" => Err(format!(
+        "quorum" => quorum::run(&strs(rest), options),
+        "booth" | "host" | "qdevice" | "pcsd" | "client" | "dr" => Err(format!(
             "'pcs {group}' is not part of Systole yet; what it configures can be set in the CIB with 'cibadmin' where the CIB holds it"
         )
         .into()),

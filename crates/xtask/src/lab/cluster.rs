@@ -255,7 +255,12 @@ impl Cluster {
     /// Until all nodes are online, or there is a reason not to wait any more.
     pub fn wait_online_unless(&self, reason: impl Fn() -> bool) -> io::Result<()> {
         let count = self.names().len();
-        wait("all nodes online", || reason() || self.online_on(&self.living()) == count).map(drop)
+        wait("all nodes online", || reason() || self.online() == count).map(drop)
+    }
+
+    /// How many nodes are online as the first that lives sees it.
+    pub fn online(&self) -> usize {
+        self.online_on(&self.living())
     }
 
     /// How many nodes are online as one of them sees it; none as long as there is no DC.

@@ -3,15 +3,16 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::super::cluster::{Cluster, dummy};
-use super::{Figure, place_with_fencing};
+use super::super::cluster::{Cluster, dummy, wait};
+use super::{Figure, loss, place_with_fencing};
+use crate::live::client::now;
 use crate::live::hosts::relay::Cable;
 
 /// Changes that are made over bad cables.
 const CHANGES: usize = 5;
 
 /// Every host on such a cable; between two hosts a frame takes two of them.
-fn on_bad_cables(
+fn on_cables(
     cluster: &mut Cluster,
     cable: Cable,
     play: impl FnOnce(&mut Cluster) -> io::Result<()>,
@@ -21,7 +22,20 @@ fn on_bad_cables(
     names.iter().try_for_each(|name| cluster.hosts.worsen(name, cable))?;
     let played = play(cluster);
     names.iter().try_for_each(|name| cluster.hosts.mend(name))?;
-    played?;
+    played
+}
+
+/// Nobody is lost and nothing moves meanwhile.
+fn on_bad_cables(
+    cluster: &mut Cluster,
+    cable: Cable,
+    play: impl FnOnce(&mut Cluster) -> io::Result<()>,
+) -> io::Result<()> {
+    on_cables(cluster, cable, play)?;
+    undisturbed(cluster)
+}
+
+fn undisturbed(cluster: &Cluster) -> io::Result<()> {
     match &cluster.places("d1")[..] {
         [place] if place == "node2" => Ok(()),
         places => Err(io::Error::other(format!("d1 was moved to {places:?}"))),
@@ -55,9 +69,40 @@ pub fn slow(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     changes_on(cluster, cable, "a change with 20 to 30 ms of delay between hosts, to rest")
 }
 
+/// At this loss Corosync itself gives a host up every now and then. Whoever it gave up may be fenced, and nobody
+/// else; afterwards all is as it was.
 pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let cable = Cable { loss: 3, ..Cable::default() };
-    changes_on(cluster, cable, "a change with 6 % of frames lost between hosts, to rest")
+    let begun = now();
+    let mut taken = None;
+    let played = on_cables(cluster, cable, |cluster| {
+        taken = Some(change(cluster)?);
+        Ok(())
+    });
+    let given_up = cluster
+        .names()
+        .iter()
+        .any(|name| loss::memberships(&cluster.hosts, name).iter().any(|formed| *formed > begun));
+    if !given_up {
+        played?;
+        undisturbed(cluster)?;
+        let what = "a change with 6 % of frames lost between hosts, to rest";
+        return Ok(taken.map(|seconds| (what, seconds)).into_iter().collect());
+    }
+    println!("    Corosync gave a host up meanwhile");
+    let off = |cluster: &Cluster| -> Vec<String> {
+        let names = cluster.names().into_iter();
+        names.filter(|name| cluster.hosts.processes(name).is_empty()).collect()
+    };
+    wait("every host in the membership, or fenced", || {
+        let online = cluster.online();
+        online > 0 && online + off(cluster).len() == cluster.names().len()
+    })?;
+    let fenced = off(cluster);
+    cluster.bring_all_back(&fenced.iter().map(String::as_str).collect::<Vec<_>>())?;
+    change(cluster)?;
+    undisturbed(cluster)?;
+    Ok(Vec::new())
 }
 
 /// Frames that come once more two seconds later, also to a host that was started anew meanwhile, and cut off

@@ -148,7 +148,7 @@ pub fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
 }
 
 /// When a host's Corosync formed its memberships, by its log: seconds since 1970.
-fn memberships(hosts: &Hosts, name: &str) -> Vec<f64> {
+pub(super) fn memberships(hosts: &Hosts, name: &str) -> Vec<f64> {
     let log = fs::read_to_string(hosts.disk(name).join("var/log/corosync/corosync.log")).unwrap_or_default();
     // Nov 27 12:47:10.123 [4711] node1 corosync notice  [TOTEM ] A new membership (1.23) was formed.
     let times = log.lines().filter(|line| line.contains("A new membership"));

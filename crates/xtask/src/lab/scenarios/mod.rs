@@ -47,7 +47,6 @@ pub const ALL: [Scenario; 36] = [
     three("merge", true, merge),
     three("one-way", false, loss::one_way),
     three("slow-links", true, links::slow),
-    // not in the short run: at this loss Corosync itself gives a host up every now and then, which is fenced
     three("lossy-links", false, links::lossy),
     three("replayed", true, links::replayed),
     three("daemon-killed", true, kills::each_process),
