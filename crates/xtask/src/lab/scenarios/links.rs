@@ -42,6 +42,11 @@ fn undisturbed(cluster: &Cluster) -> io::Result<()> {
     }
 }
 
+/// Hosts without power.
+fn off(cluster: &Cluster) -> Vec<String> {
+    cluster.names().into_iter().filter(|name| cluster.hosts.processes(name).is_empty()).collect()
+}
+
 /// Adds resources one after the other; gives the seconds that each took to rest.
 fn change(cluster: &Cluster) -> io::Result<f64> {
     let begun = Instant::now();
@@ -51,7 +56,11 @@ fn change(cluster: &Cluster) -> io::Result<f64> {
         cluster.replace("resources", &all)?;
         cluster.settle()?;
     }
-    cluster.wait_online(cluster.names().len())?;
+    cluster.wait_online_unless(|| !off(cluster).is_empty())?;
+    match &off(cluster)[..] {
+        [] => {}
+        fenced => return Err(io::Error::other(format!("fenced: {}", fenced.join(", ")))),
+    }
     Ok(begun.elapsed().as_secs_f64() / CHANGES as f64)
 }
 
@@ -79,10 +88,8 @@ pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         taken = Some(change(cluster)?);
         Ok(())
     });
-    let given_up = cluster
-        .names()
-        .iter()
-        .any(|name| loss::memberships(&cluster.hosts, name).iter().any(|formed| *formed > begun));
+    let left = |name: &String| loss::memberships(&cluster.hosts, name, "Members left");
+    let given_up = cluster.names().iter().any(|name| left(name).iter().any(|formed| *formed > begun));
     if !given_up {
         played?;
         undisturbed(cluster)?;
@@ -90,10 +97,6 @@ pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Ok(taken.map(|seconds| (what, seconds)).into_iter().collect());
     }
     println!("    Corosync gave a host up meanwhile");
-    let off = |cluster: &Cluster| -> Vec<String> {
-        let names = cluster.names().into_iter();
-        names.filter(|name| cluster.hosts.processes(name).is_empty()).collect()
-    };
     wait("every host in the membership, or fenced", || {
         let online = cluster.online();
         online > 0 && online + off(cluster).len() == cluster.names().len()

@@ -42,7 +42,7 @@ impl Timeline {
     /// What the hosts' logs and the agents' notes say; all by the clock of this machine.
     fn read(cluster: &Cluster, victim: &str, lost: f64) -> Option<Timeline> {
         let survivors = cluster.names().into_iter().filter(|name| name != victim);
-        let seen = survivors.flat_map(|name| memberships(&cluster.hosts, &name));
+        let seen = survivors.flat_map(|name| memberships(&cluster.hosts, &name, ""));
         let noted = |what: &str| Some(cluster.agents.noted(&cluster.hosts, what, lost)? - lost);
         Some(Timeline {
             membership: seen.filter(|time| *time > lost).min_by(f64::total_cmp)? - lost,
@@ -147,11 +147,11 @@ pub fn corosync_frozen(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     corosync_lost(cluster, "-STOP", "Corosync frozen to running elsewhere")
 }
 
-/// When a host's Corosync formed its memberships, by its log: seconds since 1970.
-pub(super) fn memberships(hosts: &Hosts, name: &str) -> Vec<f64> {
+/// When a host's Corosync formed memberships, of which it says `what`, by its log: seconds since 1970.
+pub(super) fn memberships(hosts: &Hosts, name: &str, what: &str) -> Vec<f64> {
     let log = fs::read_to_string(hosts.disk(name).join("var/log/corosync/corosync.log")).unwrap_or_default();
     // Nov 27 12:47:10.123 [4711] node1 corosync notice  [TOTEM ] A new membership (1.23) was formed.
-    let times = log.lines().filter(|line| line.contains("A new membership"));
+    let times = log.lines().filter(|line| line.contains("A new membership") && line.contains(what));
     let times: Vec<&str> = times.filter_map(|line| Some(line.split_once(" [")?.0)).collect();
     seconds_of(&times).unwrap_or_default()
 }
