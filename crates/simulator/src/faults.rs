@@ -45,7 +45,8 @@ fn disturb(world: &mut World, seed: u64, plan: &Plan) -> Result<(), String> {
     world.reboot_after = Some(random.between(2000, 20_000));
     world.losses_noticed_after = if random.chance(50) { random.between(0, 10_000) } else { 0 };
     world.bus.delay = random.between(1, 40);
-    world.agents = AgentRules { longest: random.between(20, 3000), ..AgentRules::default() };
+    let fence_lag = if random.chance(50) { random.between(0, 15_000) } else { 0 };
+    world.agents = AgentRules { longest: random.between(20, 3000), fence_lag, ..AgentRules::default() };
     let names: Vec<String> = world.hosts.values().map(|host| host.name.clone()).collect();
     for name in &names {
         world.start(name);

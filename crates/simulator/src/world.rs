@@ -81,6 +81,8 @@ pub struct AgentRules {
     pub fence_fails: u64,
     /// Fence agents say that they did their work, and did not.
     pub fence_lies: bool,
+    /// Milliseconds that a fence agent takes to say that it did its work.
+    pub fence_lag: u64,
     /// Fixed durations by `resource:action`, in milliseconds.
     pub durations: BTreeMap<String, u64>,
     /// Fixed exit codes by `resource:action` or `resource:action:node`.
@@ -710,9 +712,16 @@ impl World {
             OperationResult { stdout, executed, ..OperationResult::plain(process.id, status, code, reason) };
         let current = self.hosts.get(&id).is_some_and(|host| host.runs == process.run && host.node.is_some());
         if current {
-            let input =
-                if process.fence.is_some() { Input::FenceDone(result) } else { Input::OperationDone(result) };
-            self.step(id, input);
+            match process.fence.as_ref().map(|run| run.target.is_some()) {
+                Some(true) if self.agents.fence_lag > 0 => {
+                    let at = self.time + self.agents.fence_lag;
+                    if let Some(host) = self.hosts.get_mut(&id) {
+                        host.inbox.push((at, process.run, Input::FenceDone(result)));
+                    }
+                }
+                Some(_) => self.step(id, Input::FenceDone(result)),
+                None => self.step(id, Input::OperationDone(result)),
+            }
         }
     }
 

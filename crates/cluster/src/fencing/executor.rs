@@ -73,6 +73,11 @@ impl FenceExecutor {
         None
     }
 
+    /// The operation is over: what has not begun of it does no harm any more.
+    pub fn forget(&mut self, operation: &str) {
+        self.jobs.retain(|job| job.order.operation != operation || matches!(job.state, State::Running(_)));
+    }
+
     /// Goes on with orders that waited for metadata.
     pub fn metadata(&mut self, agents: &mut Executor, now: Now, out: &mut Outbox) {
         let mut jobs = std::mem::take(&mut self.jobs);

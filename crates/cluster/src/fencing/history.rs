@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FenceRecord, FenceState};
+use crate::operation::ExecutionStatus;
 
 /// With more records than this, old finished ones are dropped (rule 4.62.2).
 const MOST: usize = 500;
@@ -54,6 +55,8 @@ impl FenceHistory {
             FenceState::Done => {
                 self.failures.remove(&target);
             }
+            // what is not wanted any more has not failed
+            FenceState::Failed if record.status == ExecutionStatus::Cancelled.number() => {}
             FenceState::Failed => *self.failures.entry(target).or_default() += 1,
             _ => {}
         }

@@ -31,6 +31,9 @@ pub use registry::{RegisteredDevice, RegistryChange};
 /// The device that stands for waiting until a node's watchdog has fired (rules 4.52.7, 4.59.4).
 pub const WATCHDOG_DEVICE: &str = "watchdog";
 
+/// Who asks for what a plan has.
+pub const COORDINATOR: &str = "systole";
+
 /// Its agent, which is part of the cluster manager.
 pub const WATCHDOG_AGENT: &str = "fence_watchdog";
 

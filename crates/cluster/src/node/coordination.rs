@@ -271,6 +271,12 @@ impl Node {
         out.push(Output::SavePlanInput { transition: self.next_transition, severity, text });
     }
 
+    /// Something happened that may leave the CIB as it is: that there is nothing more to do is to be said again.
+    pub(super) fn disturb_rest(&mut self) {
+        self.settled = false;
+        self.coordinator_mut(|coordinator| coordinator.announced = None);
+    }
+
     /// Says that there is nothing more to do, once for each state of the CIB.
     fn announce_rest(&mut self, out: &mut Outbox) {
         let version = self.replica.version();

@@ -22,9 +22,10 @@ impl Node {
     /// that they hold whoever is, was or becomes coordinator (rule 4.57.2), and before anybody who waits for it goes
     /// on (rule 4.57.1). Whoever asked, it is a reason to plan anew (rule 4.57.3).
     pub(super) fn on_fence_done(&mut self, record: FenceRecord, out: &mut Outbox) {
-        self.settled = false;
+        self.disturb_rest();
         let news = self.fence_history.take(&record);
         self.inquiries.forget(&record.id);
+        self.fence_executor.forget(&record.id);
         self.end_merged(&record, out);
         let down = record.state == FenceState::Done && record.takes_down() && self.is_same_run(&record);
         if news {

@@ -10,7 +10,8 @@ use crate::fencing::inquiry::Surroundings;
 use crate::fencing::owner::{Context, Next, Operation, Waiting};
 use crate::fencing::walk::Verdict;
 use crate::fencing::{
-    FenceOrder, FenceRecord, FenceState, Offer, RegistryChange, WATCHDOG_DEVICE, outlook, watchdog,
+    COORDINATOR, FenceOrder, FenceRecord, FenceState, Offer, RegistryChange, WATCHDOG_DEVICE, outlook,
+    watchdog,
 };
 use crate::history::ResourceHistory;
 use crate::interface::{Outbox, Output};
@@ -358,6 +359,25 @@ impl Node {
         let target = self.member_id(&record.target).filter(|_| down);
         self.send(Body::FenceDone(record), out);
         self.proceed_without(target.into_iter().collect(), out);
+    }
+
+    /// What a plan wanted fenced and what has come back since, as another run, needs it no more: a device that is
+    /// used only now would hit the run that has joined.
+    pub(super) fn withdraw_fences(&mut self, out: &mut Outbox) {
+        let unwanted = |operation: &&Operation| {
+            let record = &operation.record;
+            let member = self.member_id(&record.target).and_then(|id| self.incarnations.get(&id));
+            record.client == COORDINATOR
+                && record.takes_down()
+                && member.is_some_and(|run| !record.is_about(Some(run)))
+                && self.fence_history.merged(&record.id).is_empty()
+        };
+        let ids: Vec<String> =
+            self.fences.values().filter(unwanted).map(|operation| operation.record.id.clone()).collect();
+        for id in ids {
+            let failure = (ExecutionStatus::Cancelled, "the node has come back meanwhile".to_owned());
+            self.announce_fence(&id, FenceState::Failed, Some(failure), out);
+        }
     }
 
     /// Limits of operations and attempts; executors that were lost.

@@ -616,6 +616,7 @@ impl Node {
         for body in unsent {
             self.send(body, out);
         }
+        self.withdraw_fences(out);
     }
 
     /// Until when nothing is planned.

@@ -10,6 +10,7 @@ use transition::{Action, Limits, Outcome, Progress, Walker, Work as Kind};
 use super::Node;
 use crate::event::{EventKind, Severity};
 use crate::executor::Order;
+use crate::fencing::COORDINATOR;
 use crate::fencing::owner::Waiting;
 use crate::history::InFlightKey;
 use crate::interface::Outbox;
@@ -392,7 +393,7 @@ impl Node {
                         number("priority_fencing_delay").or(number("priority-fencing-delay")).unwrap_or(0),
                     ),
                     tolerance: 0,
-                    client: "systole".to_owned(),
+                    client: COORDINATOR.to_owned(),
                 };
                 let reason = action.reason.as_deref().unwrap_or_default().to_owned();
                 self.start_fence(request, reason, Waiting::Action(transition, action.id), out);

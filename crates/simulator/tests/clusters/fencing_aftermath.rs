@@ -518,3 +518,40 @@ fn a_fence_of_an_earlier_run_is_no_proof_that_the_one_after_it_is_down() {
     wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
     assert!(!world.host("node1").powered, "{}", world.timeline_text());
 }
+
+#[test]
+fn a_fencing_that_failed_leaves_the_cluster_at_rest() {
+    let mut world = demo_cluster(322);
+    world.agents.codes.insert("fence:off".to_owned(), 1);
+    let request = fence(&mut world, "node2", "node3", "off", 60_000);
+    assert!(matches!(answer(&mut world, request), Reply::Refused(_)));
+    let request = world.request("node3", Request::WaitSettled);
+    assert_eq!(answer(&mut world, request), Reply::Done);
+    settled(&mut world, 10_000);
+}
+
+#[test]
+fn a_node_that_has_come_back_is_not_fenced_by_what_still_waited_for_the_device() {
+    let mut world = demo_cluster(323);
+    // a use of the device has to wait for its turn
+    let xml = "<resources><primitive id='fence'><instance_attributes id='fence-params'>\
+               <nvpair id='fence-delay' name='pcmk_delay_base' value='30s'/></instance_attributes></primitive></resources>";
+    change(&mut world, "node2", modify(xml));
+    world.run(100);
+    settled(&mut world, 60_000);
+    world.kill("node3");
+    wait(&mut world, 10_000, |world| {
+        history(world, "node2").iter().any(|one| one.state == FenceState::Executing)
+    });
+    world.power_off("node3");
+    world.power_on("node3");
+    world.start("node3");
+    settled(&mut world, 5000);
+    assert!(
+        history(&world, "node1").iter().all(|one| one.state == FenceState::Failed),
+        "{}",
+        world.timeline_text()
+    );
+    world.run(60_000);
+    assert!(world.host("node3").node.is_some(), "{}", world.timeline_text());
+}
