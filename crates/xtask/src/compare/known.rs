@@ -35,6 +35,23 @@ const CAUSES: &[Cause] = &[
         text.contains("score-attribute=")
     }),
     ("on-fail=stop means nothing for a stop (1.10.5)", |text, _| text.contains("value=\"stop\"")),
+    ("the state of a node may be a time (1.7.7.1)", |text, _| {
+        [" in_ccm=\"1699", " crmd=\"1699"].iter().any(|time| text.contains(time))
+    }),
+    ("some results of operations mean something else (1.12)", |text, _| {
+        const RESULTS: &[&str] = &[
+            "operation=\"reload-agent\"",
+            "operation=\"asyncmon\"",
+            "rc-code=\"190\"",
+            "rc-code=\"191\"",
+            "rc-code=\"8\"",
+            "rc-code=\"9\"",
+        ];
+        RESULTS.iter().any(|result| text.contains(result))
+    }),
+    ("delays have an upper limit (3.5.5)", |text, _| {
+        text.contains("name=\"start-delay\" value=\"2147483648\"")
+    }),
     ("words have changed", |_, aspects| {
         aspects.iter().all(|aspect| matches!(*aspect, "status" | "summary" | "revised"))
     }),
