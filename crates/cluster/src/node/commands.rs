@@ -318,10 +318,20 @@ impl Node {
         self.note_pending(plan, &work);
         for item in work {
             self.journal_start(plan.transition, &item, out);
+            if matches!(item.task, Task::Shutdown) {
+                self.note_leaving(item.node);
+            }
             if item.node == self.config.id {
                 self.perform(item.task, out);
             }
         }
+    }
+
+    /// From now on the node is expected to go: nothing runs on it any more. Not before (rule 4.24.4): one that wants to
+    /// leave and dies while it still stops its resources must be fenced like any other.
+    fn note_leaving(&mut self, node: NodeId) {
+        self.catch_up();
+        self.write_status(&[modify_status(format!("<node_state id=\"{node}\" expected=\"down\"/>"))]);
     }
 
     /// Everybody writes the pending entries (rule 4.29.6).
@@ -613,8 +623,6 @@ impl Node {
     fn on_shutdown_requested(&mut self, node: NodeId, at: i64, out: &mut Outbox) {
         let name = self.name_of(node);
         let event = self.event(EventKind::ShutdownRequested { node: name.clone() }, None, Vec::new(), out);
-        let text = format!("<node_state id=\"{node}\" expected=\"down\"/>");
-        self.write_status(&[modify_status(text)]);
         let updated = self.attributes.update(&AttributeUpdate::set(&name, SHUTDOWN, &at.to_string()), &name);
         self.after_update(updated, out);
         self.trigger(&format!("{name} wants to leave"), Some(event));

@@ -498,11 +498,10 @@ impl Node {
             let time = |since: i64| if since > 1 && !hello.fresh { since } else { dc.now };
             let since = time(known.map_or(0, |state| state.member.time(dc.now)));
             let online = time(known.map_or(0, |state| state.peer.time()));
-            let expected = if hello.shutting_down.is_some() { "down" } else { "member" };
             let mut out = Fragment::new();
             out.open("node_state").attribute("id", hello.id).attribute("uname", &hello.name);
             out.attribute("in_ccm", since).attribute("crmd", online);
-            out.attribute("join", "member").attribute("expected", expected);
+            out.attribute("join", "member").attribute("expected", "member");
             out.attribute("crm-debug-origin", "join");
             out.open("lrm").attribute("id", hello.id).open("lrm_resources");
             changes.push(modify_status(out.finish()));

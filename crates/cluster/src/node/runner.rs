@@ -265,15 +265,22 @@ impl Node {
             runner.notice.summary.clear();
         }
         self.end_transition(&mut runner, out);
-        let leave = runner.leave.is_some_and(|own| runner.walker.in_flight().all(|action| action.id == own));
+        let leave = runner.leave.filter(|own| runner.walker.in_flight().all(|action| action.id == *own));
+        let leave =
+            leave.map(|action| (action, PlanNotice { at: self.now.epoch(), ..runner.notice.clone() }));
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.runner = Some(runner);
         }
         for effect in effects {
             self.apply_effect(effect, out);
         }
-        if leave && self.history.in_flight.is_empty() && self.outgoing.is_empty() {
-            self.end(0, "shut down as planned", out);
+        if let Some((action, plan)) = leave
+            && self.history.in_flight.is_empty()
+            && self.outgoing.is_empty()
+        {
+            // the others must know that this node leaves as planned
+            let work = vec![Work { node: self.config.id, action, task: Task::Shutdown, reason: None }];
+            self.send(Body::Execute { plan: Box::new(plan), work }, out);
         }
     }
 

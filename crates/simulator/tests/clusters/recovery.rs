@@ -148,6 +148,29 @@ fn a_node_that_shuts_down_hands_over_first_and_is_not_fenced() {
     group_runs_once(&world, &demo::RESOURCES).expect("still running");
 }
 
+/// Rule 4.24.4: until its resources have stopped a node that leaves is one like any other.
+#[test]
+fn a_node_that_dies_while_it_still_stops_its_resources_is_fenced() {
+    let mut world = demo_cluster(21);
+    world.agents.durations.insert("WEB:stop".to_owned(), 3000);
+    let id = world.id("node1");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    world.run(500);
+    world.kill("node1");
+    wait(&mut world, 60_000, |world| !world.host("node1").powered);
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node2"]);
+    assert!(world.timeline_text().contains("FenceStarted"), "{}", world.timeline_text());
+}
+
+#[test]
+fn a_node_that_leaves_at_once_with_its_resources_running_is_fenced() {
+    let mut world = demo_cluster(23);
+    let id = world.id("node1");
+    world.step(id, cluster::Input::Shutdown { escalate: true });
+    wait(&mut world, 60_000, |world| !world.host("node1").powered);
+    wait(&mut world, 60_000, |world| world.active_on("WEB") == ["node2"]);
+}
+
 #[test]
 fn all_nodes_shut_down_together() {
     let mut world = demo_cluster(20);
