@@ -415,6 +415,7 @@ mod tests {
         assert_eq!(readable_duration(60_000), "1m");
     }
 
+    /// Rules 2.1.1 and 2.1.3.
     #[test]
     fn scores_are_read_as_configured() {
         for (text, expected) in [
@@ -433,6 +434,7 @@ mod tests {
         }
     }
 
+    /// Rules 2.1.2 and 2.1.4.
     #[test]
     fn minus_infinity_wins_every_sum() {
         assert_eq!(Score::INFINITY + Score::MINUS_INFINITY, Score::MINUS_INFINITY);
@@ -440,6 +442,7 @@ mod tests {
         assert_eq!((Score::new(600_000) + Score::new(600_000)).to_string(), "INFINITY");
     }
 
+    /// Rules 2.1.3 and 2.7.2: the words may stand wherever a score may.
     #[test]
     fn health_words_are_scores_of_the_strategy() {
         let health = HealthScores { red: Score::MINUS_INFINITY, yellow: Score::new(-10), green: Score::ZERO };
@@ -499,6 +502,7 @@ mod tests {
         assert_eq!(compare_versions("3.2rc9", "3.2"), Ordering::Equal);
     }
 
+    /// Rules 3.1.2 and 3.1.4.
     #[test]
     fn node_names_sort_naturally() {
         let mut names = ["node10", "Node2", "node", "node02", "a1b"];

@@ -211,6 +211,7 @@ mod tests {
         );
     }
 
+    /// Rule 3.43.3.
     #[test]
     fn a_synapse_shows_action_and_triggers() {
         let start = |id: u32| {

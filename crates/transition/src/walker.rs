@@ -360,6 +360,7 @@ mod tests {
         std::iter::from_fn(|| walker.next(limits)).map(|action| action.id).collect()
     }
 
+    /// Rules 3.52.1 and 3.52.2: what is confirmed lets later synapses go in the same pass, earlier ones in the next.
     #[test]
     fn passes_go_through_the_graph_in_order() {
         let r = Kind::Resource;
@@ -378,6 +379,7 @@ mod tests {
         assert_eq!(walker.progress(), Progress::Complete);
     }
 
+    /// Rule 3.52.4.
     #[test]
     fn a_failure_holds_back_followers_but_not_final_notifications() {
         let r = Kind::Resource;
@@ -393,6 +395,7 @@ mod tests {
         assert_eq!(walker.progress(), Progress::Aborted);
     }
 
+    /// Rule 3.52.7.
     #[test]
     fn an_unmet_trigger_leaves_the_walk_stuck() {
         let mut walker = walk(vec![synapse(1, Kind::Resource, 0, &[9])]);

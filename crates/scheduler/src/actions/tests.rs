@@ -196,6 +196,7 @@ fn a_rule_that_names_no_node_does_not_reach_into_bundles() {
     assert!(!actions.iter().any(|action| action.contains("db_monitor_0 box-0")), "{actions:?}");
 }
 
+/// Rule 3.2.1 for the keys.
 #[test]
 fn what_is_unknown_is_probed_node_by_node_before_anything_starts() {
     let cluster =
@@ -214,6 +215,7 @@ fn what_is_unknown_is_probed_node_by_node_before_anything_starts() {
     assert_eq!(cluster.meta("db_monitor_0 b", "op_target_rc").as_deref(), Some("7"));
 }
 
+/// Rule 3.19.2.
 #[test]
 fn a_group_adds_its_pseudo_actions_after_its_members() {
     let group = format!("<group id='g'>{}{}</group>", dummy("one", ""), dummy("two", ""));
@@ -291,6 +293,7 @@ fn what_stays_keeps_optional_restart_actions_for_orderings_to_turn_on() {
     assert_eq!(active_on_a(cluster).actions(), ["1 db_stop_0 a optional", "2 db_start_0 a optional"]);
 }
 
+/// Rule 3.18.2: the first request that names a node binds the start.
 #[test]
 fn a_changed_parameter_forces_a_restart_through_a_start_without_node() {
     let resource = dummy("db", &parameter("db", "state", "/new"));
@@ -308,6 +311,7 @@ fn a_parameter_that_the_agent_can_reload_is_reloaded() {
     assert_eq!(cluster.required(), ["db_reload-agent_0 a"]);
 }
 
+/// Rules 3.2.8 and 3.10.5: what history tells of is not asked for again; a cancel keeps the key of the monitor.
 #[test]
 fn a_monitor_is_new_kept_rescheduled_or_cancelled() {
     let operations = "<operations><op id='m' name='monitor' interval='10s' timeout='20s'/></operations>";
@@ -331,6 +335,7 @@ fn a_monitor_is_new_kept_rescheduled_or_cancelled() {
     assert_eq!(removed.meta("cancel db_monitor_10000 a", "call_id").as_deref(), Some("3"));
 }
 
+/// Rules 3.12.2 and 3.12.3.
 #[test]
 fn a_live_migration_replaces_stop_and_start() {
     let resource = dummy("db", &meta("db", "allow-migrate", "true"));
@@ -388,6 +393,7 @@ fn a_lost_node_is_fenced_once_and_for_the_first_reason() {
     assert!(cluster.actions().iter().any(|line| line.ends_with("db_stop_0 b pseudo")));
 }
 
+/// Rules 1.10.4 and 3.5.2.
 #[test]
 fn settings_come_from_the_operation_then_the_defaults() {
     let operations = "<operations><op id='s' name='start' interval='0' timeout='5s' on-fail='block'/>\
@@ -405,6 +411,7 @@ fn settings_come_from_the_operation_then_the_defaults() {
     assert_eq!(monitor("interval").as_deref(), Some("30000"));
 }
 
+/// Rule 1.10.8.
 #[test]
 fn interval_origin_tells_how_long_to_wait() {
     let operations = "<operations><op id='m' name='monitor' interval='1h' \

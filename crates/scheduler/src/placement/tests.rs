@@ -166,6 +166,7 @@ fn check_reasons(model: &Model) {
     }
 }
 
+/// Rules 2.13.5 and 2.28.1.
 #[test]
 fn equal_positive_scores_stay_and_zero_scores_spread() {
     let mut cluster = Cluster::of(&["n1", "n2"]);
@@ -177,6 +178,7 @@ fn equal_positive_scores_stay_and_zero_scores_spread() {
     assert_eq!(cluster.placed().place("P"), "n1");
 }
 
+/// Rule 2.28.11: the entry that is repeated counts twice.
 #[test]
 fn a_member_counts_its_groups_first_colocation_once_for_each() {
     let mut cluster = Cluster::of(&["n1", "n2", "n3"]);
@@ -211,6 +213,7 @@ fn a_member_counts_its_groups_first_colocation_once_for_each() {
     assert_eq!(outcome.place("A"), "n2");
 }
 
+/// Rule 2.18.5.
 #[test]
 fn wishes_are_scaled_in_single_precision() {
     let wish_of = |score: &str, wish: &str| {
@@ -239,6 +242,7 @@ fn the_roomiest_node_among_equals_comes_first_in_iteration_order() {
     assert_eq!(cluster.placed().place("P"), "gamma");
 }
 
+/// Rule 3.47.3.
 #[test]
 fn utilization_lines_tell_capacities_before_and_after() {
     let mut cluster = Cluster::of(&["n1", "n2"]);
@@ -299,6 +303,7 @@ fn a_mandatory_primary_without_node_bans_its_dependent() {
     assert_eq!(outcome.place("F"), "n1");
 }
 
+/// Rule 2.9.1.
 #[test]
 fn tags_sets_and_patterns_stand_for_resources() {
     let mut cluster = Cluster::of(&["n1", "n2"]);
@@ -327,6 +332,7 @@ fn submatches_of_a_pattern_name_the_attribute() {
     assert_eq!(cluster.placed().scores("vip-web"), ["n1: 0", "n2: 33"]);
 }
 
+/// Rule 2.12.3.
 #[test]
 fn loops_and_self_references_end() {
     let mut cluster = Cluster::of(&["n1", "n2"]);
@@ -408,6 +414,7 @@ fn chains_of_colocations_may_be_longer_than_a_stack_is_deep() {
     }
 }
 
+/// Rule 2.21.15.
 #[test]
 fn a_promoted_location_lifts_an_instance_that_would_stay_unpromoted() {
     let mut cluster = Cluster::of(&["n1", "n2"]);

@@ -436,6 +436,7 @@ fn disallow(model: &mut Model, resource: ResourceId, node: crate::model::NodeId)
 mod tests {
     use super::*;
 
+    /// Rule 2.22.1.
     #[test]
     fn addresses_count_up_and_carry() {
         assert_eq!(next_address("192.168.122.131").as_deref(), Some("192.168.122.132"));
