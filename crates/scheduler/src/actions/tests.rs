@@ -5,6 +5,8 @@ use crate::model::{ActionId, Id, Model, PlanOptions};
 use crate::plan;
 use std::fmt::Write;
 
+mod recovery;
+
 /// Moment of all scenarios, in seconds since the epoch.
 const NOW: i64 = 1_000_000;
 

@@ -6,6 +6,8 @@ use cib::value::{Role, Score};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+mod scores;
+
 /// A cluster in the words of the configuration; texts are XML.
 #[derive(Default)]
 struct Cluster {

@@ -1,0 +1,207 @@
+//! What puts a score into the table of a resource, and what does not.
+
+use super::*;
+
+/// Rule 2.1.8: more than one instance a node makes them unique, unless their agents cannot tell them apart.
+#[test]
+fn instances_that_share_a_node_are_unique_where_the_agent_can_be() {
+    let started = |class: &str| {
+        let mut cluster = Cluster::of(&["n1"]);
+        let settings = meta("C", &[("clone-max", "2"), ("clone-node-max", "2")]);
+        cluster.resources =
+            format!("<clone id='C'>{settings}<primitive id='s' {class} type='Dummy'/></clone>");
+        cluster.placed().places.keys().filter(|id| id.starts_with("s:")).count()
+    };
+    assert_eq!(started("class='ocf' provider='pacemaker'"), 2);
+    assert_eq!(started("class='lsb'"), 1, "as many as there are nodes");
+}
+
+/// Rules 2.5.1 and 2.5.2: without a symmetric cluster only constraints make entries.
+#[test]
+fn an_asymmetric_cluster_knows_the_nodes_of_constraints_only() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = dummy("A") + &dummy("B");
+    cluster.constraints = prefers("A", "n2", "0");
+    assert_eq!(cluster.placed().scores("A"), ["n1: 0", "n2: 0"]);
+    cluster.options = vec![("symmetric-cluster", "false")];
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("A"), ["n2: 0"]);
+    assert_eq!((outcome.place("A"), outcome.place("B")), ("n2", "nowhere"));
+}
+
+/// Rule 2.9.6.
+#[test]
+fn locations_find_nodes_in_any_case_and_ignore_unknown_ones() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = dummy("A") + &dummy("B");
+    cluster.constraints = prefers("A", "N2", "50") + &prefers("B", "n3", "INFINITY");
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("A"), ["n1: 0", "n2: 50"]);
+    assert_eq!(outcome.scores("B"), ["n1: 0", "n2: 0"]);
+}
+
+/// Rule 2.9.9.
+#[test]
+fn exclusive_discovery_counts_even_if_its_rule_holds_nowhere() {
+    let mut cluster = Cluster::of(&["n1"]);
+    cluster.resources = dummy("A");
+    cluster.constraints =
+        "<rsc_location id='L' rsc='A' resource-discovery='exclusive'><rule id='R' score='5'>\
+                           <expression id='E' attribute='#uname' operation='eq' value='n9'/></rule>\
+                           </rsc_location>"
+            .to_owned();
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("A"), ["n1: -INFINITY"]);
+    assert_eq!(outcome.place("A"), "nowhere");
+}
+
+/// Rules 2.7.1, 2.7.2 and 2.7.4.
+#[test]
+fn node_health_counts_as_the_strategy_says() {
+    let scores = |strategy: &'static str, health: &'static str| {
+        let mut cluster = Cluster::of(&["n1"]);
+        cluster.nodes[0].2 = health;
+        cluster.options = vec![("node-health-strategy", strategy), ("node-health-red", "-50")];
+        cluster.resources = dummy("A") + &primitive("B", &meta("B", &[("allow-unhealthy-nodes", "true")]));
+        let outcome = cluster.placed();
+        [outcome.scores("A")[0].to_owned(), outcome.scores("B")[0].to_owned()]
+    };
+    let red = "<nvpair id='h' name='#health-disk' value='red'/>";
+    let yellow = "<nvpair id='h' name='#health-disk' value='yellow'/>";
+    let seven = "<nvpair id='h' name='#health-disk' value='7'/>";
+    assert_eq!(scores("none", red), ["n1: 0", "n1: 0"]);
+    assert_eq!(scores("unknown", red), ["n1: 0", "n1: 0"]);
+    assert_eq!(scores("migrate-on-red", red), ["n1: -INFINITY", "n1: 0"]);
+    assert_eq!(scores("migrate-on-red", yellow), ["n1: 0", "n1: 0"]);
+    assert_eq!(scores("only-green", yellow), ["n1: -INFINITY", "n1: 0"]);
+    assert_eq!(scores("progressive", red), ["n1: -50", "n1: 0"]);
+    assert_eq!(scores("progressive", seven), ["n1: 7", "n1: 7"], "what is healthy holds for all");
+}
+
+/// Rules 2.12.1 and 2.17.8: who is colocated with a member makes its whole group be placed; a group follows through
+/// its members.
+#[test]
+fn a_member_is_placed_with_its_group() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    let group = format!("<group id='G'>{}{}</group>", dummy("x"), dummy("y"));
+    cluster.resources = dummy("A") + &group + &dummy("P");
+    cluster.constraints =
+        colocate("A", "y", "INFINITY") + &colocate("G", "P", "INFINITY") + &prefers("P", "n2", "5");
+    let outcome = cluster.placed();
+    assert_eq!(["A", "x", "y", "P"].map(|id| outcome.place(id)), ["n2"; 4]);
+}
+
+/// Rules 2.18.6 and 2.28.5: a node that a dependent may not use costs its primary what the colocation weighs.
+#[test]
+fn primaries_avoid_nodes_that_dependents_may_not_use() {
+    let scores = |score: &str| {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        cluster.resources = dummy("P") + &dummy("D");
+        cluster.constraints = colocate("D", "P", score) + &prefers("D", "n1", "-INFINITY");
+        cluster.placed().scores("P").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(scores("INFINITY"), ["n1: -INFINITY", "n2: 0"]);
+    assert_eq!(scores("100"), ["n1: -100", "n2: 0"]);
+}
+
+/// Rule 2.28.2.
+#[test]
+fn a_mandatory_colocation_bans_other_nodes_and_adds_nothing() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = dummy("P") + &dummy("D") + &dummy("E");
+    cluster.constraints =
+        colocate("D", "P", "INFINITY") + &colocate("E", "P", "20") + &prefers("P", "n1", "5");
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("D"), ["n1: 0", "n2: -INFINITY"]);
+    assert_eq!(outcome.scores("E"), ["n1: 20", "n2: 0"]);
+}
+
+/// Rules 2.19.1 and 2.19.3.
+#[test]
+fn members_after_one_that_cannot_be_placed_stay_away() {
+    let places = |settings: &[(&str, &str)]| {
+        let mut cluster = Cluster::of(&["n1"]);
+        let members = ["x", "y", "z"].map(dummy).concat();
+        cluster.resources = format!("<group id='G'>{}{members}</group>", meta("G", settings));
+        cluster.constraints = prefers("y", "n1", "-INFINITY");
+        let outcome = cluster.placed();
+        ["x", "y", "z"].map(|id| outcome.place(id).to_owned())
+    };
+    assert_eq!(places(&[]), ["n1", "nowhere", "nowhere"]);
+    assert_eq!(places(&[("collocated", "perhaps")]), ["n1", "nowhere", "nowhere"]);
+    assert_eq!(places(&[("collocated", "false")]), ["n1", "nowhere", "n1"]);
+}
+
+/// Rule 2.19.5.
+#[test]
+fn a_banned_last_member_takes_its_group_elsewhere_if_it_is_critical() {
+    let place = |critical: &str| {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        let settings = meta("G", &[("resource-stickiness", "100")]);
+        let last = primitive("y", &meta("y", &[("critical", critical)]));
+        cluster.resources = format!("<group id='G'>{settings}{}{last}</group>", dummy("x"));
+        cluster.active = vec![("n1", "x", "start"), ("n1", "y", "start")];
+        cluster.constraints = prefers("y", "n1", "-INFINITY");
+        let outcome = cluster.placed();
+        [outcome.place("x").to_owned(), outcome.place("y").to_owned()]
+    };
+    assert_eq!(place("true"), ["n2", "n2"]);
+    assert_eq!(place("false"), ["n1", "nowhere"]);
+}
+
+/// Rules 2.20.1 and 2.20.2.
+#[test]
+fn a_clone_has_an_instance_for_each_node_unless_told_otherwise() {
+    let instances = |name: &str, value: &str| {
+        let mut cluster = Cluster::of(&["n1", "n2", "n3"]);
+        cluster.resources = format!("<clone id='C'>{}{}</clone>", dummy("s"), meta("C", &[(name, value)]));
+        cluster.placed().places.into_keys().filter(|id| id.starts_with("s:")).collect::<Vec<_>>()
+    };
+    assert_eq!(instances("clone-min", "1"), ["s:0", "s:1", "s:2"]);
+    assert_eq!(instances("clone-max", "2"), ["s:0", "s:1"]);
+    assert_eq!(instances("clone-max", "0"), [""; 0]);
+    assert_eq!(instances("clone-max", "many"), [""; 0]);
+}
+
+/// Rule 2.28.6: where a dependent may not run costs a clone its place in no case.
+#[test]
+fn dependents_never_ban_a_clone() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = format!("<clone id='C'>{}</clone>{}", dummy("s"), dummy("D"));
+    cluster.constraints = colocate("D", "C", "INFINITY") + &prefers("D", "n1", "-INFINITY");
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("C"), ["n1: 0", "n2: 0"]);
+    assert_eq!(outcome.places.keys().filter(|id| id.starts_with("s:")).count(), 2);
+    assert_eq!(outcome.place("D"), "n2");
+}
+
+/// Rule 2.24.3.
+#[test]
+fn the_target_role_decides_whether_a_resource_is_placed() {
+    let outcome = |role: &str| {
+        let mut cluster = Cluster::of(&["n1"]);
+        cluster.resources = primitive("A", &meta("A", &[("target-role", role)]));
+        cluster.active = vec![("n1", "A", "start")];
+        let outcome = cluster.placed();
+        [outcome.place("A").to_owned(), outcome.scores("A")[0].to_owned()]
+    };
+    assert_eq!(outcome("Stopped"), ["nowhere", "n1: -INFINITY"]);
+    for role in ["Started", "Promoted", "Unpromoted", "Running"] {
+        assert_eq!(outcome(role), ["n1", "n1: 0"], "{role}");
+    }
+}
+
+/// Rules 2.6.1, 2.24.1 and 2.24.5: what is not managed stays, also where everything is to be stopped.
+#[test]
+fn what_is_unmanaged_stays_where_it_is() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    let unmanaged = primitive("U", &meta("U", &[("is-managed", "false")]));
+    cluster.resources = dummy("A") + &unmanaged;
+    cluster.active = vec![("n1", "A", "start"), ("n1", "U", "start")];
+    cluster.constraints = prefers("U", "n2", "INFINITY") + &prefers("A", "n1", "7");
+    cluster.options = vec![("stop-all-resources", "true")];
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("U"), ["n1: INFINITY", "n2: INFINITY"]);
+    assert_eq!(outcome.scores("A"), ["n1: 7", "n2: 0"]);
+    assert_eq!((outcome.place("A"), outcome.place("U")), ("nowhere", "n1"));
+}
