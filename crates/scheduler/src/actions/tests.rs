@@ -19,6 +19,8 @@ struct Cluster {
     /// Names of nodes, each with attributes in the status and history.
     nodes: Vec<(&'static str, String, String)>,
     lost: Vec<&'static str>,
+    /// Online, but not accepted by the DC yet.
+    joining: Vec<&'static str>,
     without_quorum: bool,
 }
 
@@ -53,7 +55,11 @@ impl Cluster {
             let _ = write!(configured, "<node id='{name}' uname='{name}'/>");
             let (member, peer) =
                 if self.lost.contains(name) { ("false", "offline") } else { ("true", "online") };
-            let join = if self.lost.contains(name) { "down" } else { "member" };
+            let join = match name {
+                _ if self.lost.contains(name) => "down",
+                _ if self.joining.contains(name) => "pending",
+                _ => "member",
+            };
             let _ = write!(
                 status,
                 "<node_state id='{name}' uname='{name}' in_ccm='{member}' crmd='{peer}' join='{join}' \

@@ -265,3 +265,127 @@ fn a_lost_node_is_fenced_for_the_membership_and_not_for_a_failure_on_it() {
     assert_eq!(cluster(true), ["peer is no longer part of the cluster"]);
     assert_eq!(cluster(false), ["db failed there"]);
 }
+
+/// Rule 3.4.3.
+#[test]
+fn nothing_is_done_on_a_node_that_is_still_joining() {
+    let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a", "b"], dummy("db", "")) };
+    cluster.constraints = "<rsc_location id='l' rsc='db' node='b' score='50'/>";
+    assert_eq!(cluster.required(), ["db_monitor_0 a", "db_monitor_0 b", "db_start_0 b"]);
+    cluster.joining = vec!["b"];
+    assert_eq!(cluster.required(), ["db_monitor_0 a", "db_start_0 a"]);
+}
+
+/// Rule 3.4.4: what requires nothing starts without quorum.
+#[test]
+fn what_requires_nothing_needs_no_quorum() {
+    let required = |requires: &str| {
+        let resource = dummy("db", &meta("db", "requires", requires));
+        let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], resource) };
+        cluster.without_quorum = true;
+        cluster.with_history("a", "db", &probed("db", "a")).required()
+    };
+    assert_eq!(required("nothing"), ["db_start_0 a"]);
+    assert_eq!(required("quorum"), [""; 0]);
+}
+
+/// Rule 2.25.3: a migration that is under way goes on to its target, and to no other node.
+#[test]
+fn a_migration_under_way_goes_on_to_its_target_only() {
+    let required = |wanted: &str| {
+        let constraints: &'static str = match wanted {
+            "b" => "<rsc_location id='l' rsc='db' node='b' score='INFINITY'/>",
+            _ => "<rsc_location id='l' rsc='db' node='c' score='INFINITY'/>",
+        };
+        let resource = dummy("db", &meta("db", "allow-migrate", "true"));
+        let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a", "b", "c"], resource) };
+        let more = format!("{} migrate_source='a' migrate_target='b'", digest_of(&[]));
+        let history = started("db", "a") + &done("db", "a", "migrate_to", 0, 3, 0, &more);
+        let cluster = cluster.with_history("a", "db", &history);
+        let cluster = cluster.with_history("b", "db", &probed("db", "b"));
+        cluster.with_history("c", "db", &probed("db", "c")).required()
+    };
+    assert_eq!(required("b"), ["db_stop_0 a", "db_migrate_from_0 b"]);
+    assert_eq!(required("c"), ["db_stop_0 b", "db_stop_0 a", "db_start_0 c"]);
+}
+
+/// Rules 3.12.4 and 3.33.2: what must wait for the stop of something that moves is stopped and started itself.
+#[test]
+fn a_migration_that_is_in_the_way_becomes_stop_and_start() {
+    let migrates = |first: &str| {
+        let constraints = "<rsc_location id='l1' rsc='db' node='b' score='INFINITY'/>\
+                           <rsc_location id='l2' rsc='web' node='b' score='INFINITY'/>\
+                           <rsc_order id='o' first='web' then='db'/>";
+        let resources = dummy("db", &meta("db", "allow-migrate", "true"))
+            + &dummy("web", &meta("web", "allow-migrate", first));
+        let mut cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a", "b"], resources) };
+        for resource in ["db", "web"] {
+            cluster = cluster.with_history("a", resource, &started(resource, "a"));
+            cluster = cluster.with_history("b", resource, &probed(resource, "b"));
+        }
+        let required = cluster.required();
+        (required.contains(&"db_migrate_to_0 a".to_owned()), required.contains(&"db_start_0 b".to_owned()))
+    };
+    assert_eq!(migrates("true"), (true, false));
+    assert_eq!(migrates("false"), (false, true));
+}
+
+/// Rule 3.18.1: what may not run here without another is stopped when the other cannot start.
+#[test]
+fn what_needs_something_that_cannot_start_is_stopped() {
+    let required = |kind: &str| {
+        let constraints: &'static str = match kind {
+            "Mandatory" => "<rsc_order id='o' first='web' then='db'/>",
+            _ => "<rsc_order id='o' first='web' then='db' kind='Optional'/>",
+        };
+        let resources = dummy("db", "") + &dummy("web", &meta("web", "target-role", "Stopped"));
+        let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a"], resources) };
+        let cluster = cluster.with_history("a", "web", &probed("web", "a"));
+        cluster.with_history("a", "db", &started("db", "a")).required()
+    };
+    assert_eq!(required("Mandatory"), ["db_stop_0 a"]);
+    assert_eq!(required("Optional"), [""; 0]);
+}
+
+/// Rule 3.37.5: a group that comes up in part has not come up for those that wait for it.
+#[test]
+fn what_is_ordered_after_a_group_waits_for_all_its_members() {
+    let required = |role: &str| {
+        let last = dummy("two", &meta("two", "target-role", role));
+        let resources = format!("<group id='g'>{}{last}</group>{}", dummy("one", ""), dummy("web", ""));
+        let constraints = "<rsc_order id='o' first='g' then='web'/>";
+        let mut cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a"], resources) };
+        for resource in ["one", "two", "web"] {
+            cluster = cluster.with_history("a", resource, &probed(resource, "a"));
+        }
+        cluster.required()
+    };
+    assert_eq!(required("Started"), ["one_start_0 a", "two_start_0 a", "web_start_0 a"]);
+    assert_eq!(required("Stopped"), ["one_start_0 a"]);
+}
+
+/// Rules 3.27.1 and 3.27.2.
+#[test]
+fn a_demotion_comes_before_the_stop_and_the_stop_before_the_start() {
+    let waits = |action: &str, first: &str| {
+        let inner = "<primitive id='db' class='ocf' provider='pacemaker' type='Stateful'/>";
+        let clone =
+            format!("<clone id='c'>{}{inner}</clone>{}", meta("c", "promotable", "true"), dummy("web", ""));
+        let constraints = "<rsc_location id='l' rsc='web' node='b' score='INFINITY'/>";
+        let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a", "b"], clone) };
+        let failure = failed("db", "a", "monitor", 10_000, 3, 1);
+        let cluster = cluster
+            .with_attribute("a", "master-db", "10")
+            .with_history("a", "web", &started("web", "a"))
+            .with_history("a", "db", &(done("db", "a", "promote", 0, 2, 0, "") + &failure));
+        cluster.look(|model| {
+            let find =
+                |wanted: &str| model.actions.ids().find(|id| name(model, *id) == wanted).expect(wanted);
+            model.actions[find(action)].inputs.iter().any(|input| input.action == find(first))
+        })
+    };
+    assert!(waits("web_start_0 b", "web_stop_0 a"));
+    assert!(waits("db:0_stop_0 a", "db:0_demote_0 a"));
+    assert!(waits("db:0_promote_0 a", "db:0_start_0 a"));
+    assert!(!waits("db:0_demote_0 a", "db:0_stop_0 a"));
+}

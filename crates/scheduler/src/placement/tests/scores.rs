@@ -205,3 +205,91 @@ fn what_is_unmanaged_stays_where_it_is() {
     assert_eq!(outcome.scores("A"), ["n1: 7", "n2: 0"]);
     assert_eq!((outcome.place("A"), outcome.place("U")), ("nowhere", "n1"));
 }
+
+/// Rule 2.13.6: the best of bad nodes is still a bad one.
+#[test]
+fn a_negative_score_is_no_place() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = dummy("A");
+    cluster.constraints = prefers("A", "n1", "-5") + &prefers("A", "n2", "-1");
+    assert_eq!(cluster.placed().place("A"), "nowhere");
+    cluster.constraints = prefers("A", "n1", "-5") + &prefers("A", "n2", "0");
+    assert_eq!(cluster.placed().place("A"), "n2");
+}
+
+/// Rules 2.13.2 and 2.20.16: unique instances spread over nodes of equal score, and gather on a better one.
+#[test]
+fn unique_instances_spread_among_equals() {
+    let spread = |constraints: String| {
+        let mut cluster = Cluster::of(&["n1", "n2"]);
+        let settings = [("globally-unique", "true"), ("clone-max", "4"), ("clone-node-max", "4")];
+        cluster.resources = format!("<clone id='C'>{}{}</clone>", meta("C", &settings), dummy("s"));
+        cluster.constraints = constraints;
+        let places = cluster.placed().places;
+        let on = |node: &str| places.iter().filter(|(id, at)| id.starts_with("s:") && *at == node).count();
+        (on("n1"), on("n2"))
+    };
+    assert_eq!(spread(String::new()), (2, 2));
+    assert_eq!(spread(prefers("C", "n1", "50")), (4, 0));
+}
+
+/// Rules 2.16.7 and 2.20.15: a colocation of a clone acts on each of its instances.
+#[test]
+fn instances_follow_what_their_clone_is_colocated_with() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = dummy("P") + &format!("<clone id='C'>{}</clone>", dummy("s"));
+    cluster.constraints = colocate("C", "P", "INFINITY") + &prefers("P", "n2", "5");
+    let outcome = cluster.placed();
+    let places: Vec<_> = outcome.places.iter().filter(|(id, _)| id.starts_with("s:")).collect();
+    assert_eq!(places.iter().map(|(_, node)| node.as_str()).collect::<Vec<_>>(), ["n2"]);
+}
+
+/// Rules 2.22.1, 2.22.3 and 2.22.5: what is in a bundle runs on the node of its replica, which comes with it.
+#[test]
+fn a_bundled_instance_is_placed_on_its_own_node() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = format!(
+        "<bundle id='B'><podman image='i' replicas='2'/><network ip-range-start='10.0.0.254'/>{}</bundle>",
+        dummy("s")
+    );
+    let outcome = cluster.placed();
+    for (instance, node) in [("s:0", "B-0"), ("s:1", "B-1")] {
+        assert_eq!(outcome.place(instance), node);
+    }
+    for (connection, container, address) in
+        [("B-0", "B-podman-0", "B-ip-10.0.0.254"), ("B-1", "B-podman-1", "B-ip-10.0.1.1")]
+    {
+        assert_ne!(outcome.place(container), "nowhere");
+        assert_eq!(outcome.place(connection), outcome.place(container));
+        assert_eq!(outcome.place(address), outcome.place(container));
+    }
+}
+
+/// Rules 2.23.1 to 2.23.3: remote and guest nodes are nodes as others, but not for connections and fencing devices.
+#[test]
+fn remote_and_guest_nodes_take_ordinary_resources() {
+    let mut cluster = Cluster::of(&["n1"]);
+    let device = "<primitive id='F' class='stonith' type='fence_x'/>";
+    let remote = "<primitive id='r' class='ocf' provider='pacemaker' type='remote'/>";
+    let guest = primitive("vm", &meta("vm", &[("remote-node", "gu")]));
+    cluster.resources = format!("{remote}{guest}{}{}{device}", dummy("A"), dummy("D"));
+    cluster.constraints =
+        [prefers("A", "r", "5"), prefers("D", "gu", "5"), prefers("F", "r", "5"), prefers("vm", "r", "5")]
+            .concat();
+    let outcome = cluster.placed();
+    assert_eq!((outcome.place("A"), outcome.place("D")), ("r", "gu"));
+    assert_eq!(["r", "gu", "vm", "F"].map(|id| outcome.place(id)), ["n1"; 4]);
+}
+
+/// Rule 2.23.4.
+#[test]
+fn a_node_whose_connection_is_not_placed_takes_nothing() {
+    let mut cluster = Cluster::of(&["n1"]);
+    let stopped = meta("r", &[("target-role", "Stopped")]);
+    cluster.resources = format!(
+        "<primitive id='r' class='ocf' provider='pacemaker' type='remote'>{stopped}</primitive>{}",
+        dummy("A")
+    );
+    cluster.constraints = prefers("A", "r", "5");
+    assert_eq!(cluster.placed().place("A"), "n1");
+}
