@@ -51,7 +51,7 @@ fn monitor_failed(on_fail: &str) -> Cluster {
     cluster.with_history("a", "db", &history).with_history("b", "db", &probed("db", "b"))
 }
 
-/// Rules 1.13.4, 2.6.4 and 3.18.3: each answer to a failure, by what is done to the resource and its node.
+/// Rules 1.13.4, 2.6.3, 2.6.4, 2.24.2 and 3.18.3: each answer to a failure, by what is done to the resource and its node.
 #[test]
 fn a_failed_monitor_is_answered_as_configured() {
     let of_resource = |on_fail: &str| {
@@ -63,6 +63,7 @@ fn a_failed_monitor_is_answered_as_configured() {
     assert_eq!(of_resource("ignore"), [""; 0]);
     assert_eq!(of_resource("block"), [""; 0]);
     assert_eq!(of_resource("stop"), ["db_stop_0 a"]);
+    assert_eq!(of_resource("migrate"), ["db_stop_0 a", "db_start_0 b", "db_monitor_10000 b"]);
     assert_eq!(of_resource("standby"), ["db_stop_0 a", "db_start_0 b", "db_monitor_10000 b"]);
     let fenced = ["stonith-a-reboot a", "db_start_0 b", "db_monitor_10000 b"];
     assert_eq!(of_resource("fence"), fenced, "the stop is told by the fencing");
@@ -123,7 +124,7 @@ fn what_is_active_twice_is_treated_as_configured() {
     assert_eq!(required("stop_unexpected"), ["db_stop_0 b"]);
 }
 
-/// Rules 2.6.8 and 2.24.6.
+/// Rules 1.11.8.3, 2.6.8 and 2.24.6.
 #[test]
 fn removed_resources_are_stopped_unless_they_may_stay() {
     let cluster = |options| {
@@ -388,4 +389,81 @@ fn a_demotion_comes_before_the_stop_and_the_stop_before_the_start() {
     assert!(waits("db:0_stop_0 a", "db:0_demote_0 a"));
     assert!(waits("db:0_promote_0 a", "db:0_start_0 a"));
     assert!(!waits("db:0_demote_0 a", "db:0_stop_0 a"));
+}
+
+/// Rule 1.11.1.2: without fencing, what a lost node is said to run is not looked at.
+#[test]
+fn the_history_of_a_lost_node_counts_only_where_there_is_fencing() {
+    let required = |options, device: &str| {
+        let resources = device.to_owned() + &dummy("db", "");
+        let mut cluster = Cluster { options, ..Cluster::of(&["a", "b"], resources) };
+        cluster.lost = vec!["b"];
+        let cluster = cluster.with_history("a", "db", &probed("db", "a"));
+        cluster.with_history("b", "db", &started("db", "b")).required()
+    };
+    assert_eq!(required(NO_FENCING, ""), ["db_start_0 a"]);
+    let required = required("", DEVICE);
+    let position = |wanted: &str| required.iter().position(|action| action == wanted);
+    assert!(position("stonith-b-reboot b").is_some(), "{required:?}");
+    assert!(position("db_start_0 a").is_some(), "{required:?}");
+}
+
+/// Rule 1.7.4.1: what was never seen may run anything.
+#[test]
+fn a_node_without_status_is_fenced_at_startup() {
+    let required = |options| {
+        let mut cluster = Cluster { options, ..Cluster::of(&["a", "b"], DEVICE) };
+        cluster.unseen = vec!["b"];
+        cluster.required().contains(&"stonith-b-reboot b".to_owned())
+    };
+    assert!(required(""));
+    assert!(!required("<nvpair id='o1' name='startup-fencing' value='false'/>"));
+}
+
+/// Rule 1.9.1.2.
+#[test]
+fn resources_are_considered_by_priority() {
+    let resources = dummy("low", "")
+        + &dummy("high", &meta("high", "priority", "5"))
+        + &dummy("bad", &meta("bad", "priority", "x"));
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], resources) };
+    let cluster = cluster.with_history("a", "gone", &started("gone", "a"));
+    let order = cluster.look(|model| {
+        let all = model.resources.values();
+        let mut all: Vec<String> = all.map(|it| it.id.to_string()).collect();
+        all.retain(|id| id != "gone");
+        let probes = model.actions.ids().map(|id| name(model, id)).filter(|it| it.contains("_monitor_0"));
+        (all.len(), probes.collect::<Vec<_>>())
+    });
+    assert_eq!(order, (3, ["high", "low", "bad"].map(|id| format!("{id}_monitor_0 a")).to_vec()));
+}
+
+/// Rule 3.10.1: what is not managed is still looked at, what is in maintenance is left alone.
+#[test]
+fn monitors_go_on_without_management_but_not_in_maintenance() {
+    let required = |setting: &str, value: &str| {
+        let inside = meta("db", setting, value) + &operation("monitor", "10s", "restart");
+        let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", &inside)) };
+        cluster.with_history("a", "db", &started("db", "a")).required()
+    };
+    assert_eq!(required("is-managed", "false"), ["db_monitor_10000 a"]);
+    assert_eq!(required("maintenance", "true"), [""; 0]);
+}
+
+/// Rule 3.19.1.
+#[test]
+fn a_migration_is_numbered_after_the_probe_of_its_target() {
+    let constraints = "<rsc_location id='l' rsc='db' node='b' score='INFINITY'/>";
+    let resource = dummy("db", &meta("db", "allow-migrate", "true"));
+    let cluster = Cluster { options: NO_FENCING, constraints, ..Cluster::of(&["a", "b"], resource) };
+    assert_eq!(
+        cluster.with_history("a", "db", &started("db", "a")).actions(),
+        [
+            "1 db_monitor_0 b",
+            "2 db_stop_0 a",
+            "3 db_start_0 b pseudo",
+            "4 db_migrate_to_0 a",
+            "5 db_migrate_from_0 b"
+        ]
+    );
 }

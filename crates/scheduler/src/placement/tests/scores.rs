@@ -293,3 +293,84 @@ fn a_node_whose_connection_is_not_placed_takes_nothing() {
     cluster.constraints = prefers("A", "r", "5");
     assert_eq!(cluster.placed().place("A"), "n1");
 }
+
+/// Rules 2.12.6, 2.19.4, 2.20.7, 2.26.3 and 2.26.4: who prints which tables; what was removed prints none.
+#[test]
+fn tables_are_told_by_those_that_are_placed() {
+    let mut cluster = Cluster::of(&["n1"]);
+    cluster.resources = format!("<group id='G'>{}</group><clone id='C'>{}</clone>", dummy("x"), dummy("s"));
+    cluster.active = vec![("n1", "gone", "start")];
+    let lines = cluster.placed().lines;
+    let tables: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.split_once(" allocation score"))
+        .map(|(table, _)| table)
+        .collect();
+    assert_eq!(
+        tables,
+        [
+            "pcmk__group_assign: G",
+            "pcmk__group_assign: x",
+            "pcmk__primitive_assign: x",
+            "pcmk__clone_assign: C",
+            "pcmk__clone_assign: s:0",
+            "pcmk__primitive_assign: s:0",
+        ]
+    );
+}
+
+/// Rules 2.20.4 and 2.28.10: what was never probed goes where promotion is wished for.
+#[test]
+fn promotion_scores_draw_instances_that_are_not_known_anywhere() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.nodes[1].2 = "<nvpair id='m' name='master-s' value='10'/>";
+    let settings = meta("C", &[("promotable", "true"), ("clone-max", "1")]);
+    cluster.resources = format!(
+        "<clone id='C'>{settings}<primitive id='s' class='ocf' provider='pacemaker' type='Stateful'/></clone>"
+    );
+    let outcome = cluster.placed();
+    assert_eq!(outcome.place("s:0"), "n2");
+    assert_eq!(outcome.roles["s:0"], Role::Promoted);
+}
+
+/// Rule 2.28.3.
+#[test]
+fn a_wish_for_a_primary_that_is_nowhere_costs_every_node_alike() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.resources = primitive("P", &meta("P", &[("target-role", "Stopped")])) + &dummy("D");
+    cluster.constraints = colocate("D", "P", "10") + &prefers("D", "n1", "25") + &prefers("D", "n2", "20");
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("D"), ["n1: 15", "n2: 10"]);
+    assert_eq!(outcome.place("D"), "n1");
+}
+
+/// Rule 1.9.7.3: instances stay a little by themselves, unless something else is configured.
+#[test]
+fn clones_are_sticky_by_one() {
+    let score = |settings: &[(&str, &str)]| {
+        let mut cluster = Cluster::of(&["n1"]);
+        cluster.resources = format!("<clone id='C'>{}{}</clone>", meta("C", settings), dummy("s"));
+        cluster.active = vec![("n1", "s", "start")];
+        cluster.placed().scores("s:0")[0].to_owned()
+    };
+    assert_eq!(score(&[]), "n1: 1");
+    assert_eq!(score(&[("resource-stickiness", "0")]), "n1: 0");
+}
+
+/// Rules 1.9.2.2 and 1.9.4.1: a resource's own settings go before its template's, and bad ones are none.
+#[test]
+fn own_settings_override_those_of_a_template() {
+    let score = |own: &str| {
+        let mut cluster = Cluster::of(&["n1"]);
+        let base = meta("T", &[("resource-stickiness", "9")]);
+        cluster.resources = format!(
+            "<template id='T' class='ocf' provider='pacemaker' type='Dummy'>{base}</template>\
+             <primitive id='A' template='T'>{own}</primitive>"
+        );
+        cluster.active = vec![("n1", "A", "start")];
+        cluster.placed().scores("A")[0].to_owned()
+    };
+    assert_eq!(score(""), "n1: 9");
+    assert_eq!(score(&meta("A", &[("resource-stickiness", "4")])), "n1: 4");
+    assert_eq!(score(&meta("A", &[("resource-stickiness", "much")])), "n1: 0");
+}

@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(order(&entries), ["pending", "done"]);
     }
 
+    /// Rule 1.11.9.1.
     #[test]
     fn entries_that_cannot_be_compared_stay_in_reverse_document_order() {
         let entries = [entry("x", -1, ""), entry("y", -1, "")];
