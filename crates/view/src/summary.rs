@@ -30,6 +30,7 @@ pub fn lines(model: &Model<'_>, summary: &Summary) -> Vec<String> {
     nodes.chain(resources).collect()
 }
 
+/// Rule 3.48.1.
 fn node_line(model: &Model<'_>, change: &NodeChange) -> String {
     let name = node_name(model, change.node);
     format!("Fence ({}) {name} '{}'", change.operation, change.reason)
@@ -44,6 +45,7 @@ pub(crate) fn node_name(model: &Model<'_>, node: NodeId) -> String {
     }
 }
 
+/// Rules 3.49.1 and 3.49.4.
 fn resource_line(model: &Model<'_>, change: &ResourceChange, details: &str, widths: Widths) -> String {
     let name = &model.resources[change.resource].id;
     let (name_width, details_width) = (widths.name, widths.details);

@@ -82,7 +82,7 @@ pub(super) fn collect(model: &mut Model<'_>) -> Summary {
     summary
 }
 
-/// Required fencing with a reason, the newest first.
+/// Required fencing with a reason, the newest first (rule 3.48.1).
 fn fenced_nodes(model: &Model<'_>) -> Vec<NodeChange> {
     let change = |(id, action): (ActionId, &crate::model::Action)| {
         let is_it = action.resource.is_none() && action.task == Task::Fence && !action.optional;

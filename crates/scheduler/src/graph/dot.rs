@@ -14,7 +14,7 @@ pub struct DotOptions {
     pub numbers: bool,
 }
 
-/// The drawing of a finished run: all actions, newest first, then their relations.
+/// The drawing of a finished run: all actions, newest first, then their relations (rules 3.45.1 and 3.45.4).
 pub fn dot(model: &Model<'_>, options: DotOptions) -> String {
     let mut text = String::from(" digraph \"g\" {\n");
     let labels: Vec<String> = model.actions.ids().map(|action| label(model, action, options)).collect();

@@ -24,7 +24,8 @@ pub(crate) fn enters(model: &Model<'_>, action: ActionId) -> bool {
     action.on_dc || (node.is_guest() && !node.remote_reset) || (node.online && !node.unclean)
 }
 
-/// Whether an input of `action` becomes a trigger. Entries of the same action must be merged before.
+/// Whether an input of `action` becomes a trigger (rules 3.42.1 to 3.42.5, 3.42.9 and 3.42.10). Entries of the same
+/// action must be merged before (rule 3.56.2).
 pub(crate) fn would_trigger(model: &Model<'_>, action: ActionId, input: &Relation) -> bool {
     let first = &model.actions[input.action];
     let properties = input.properties;

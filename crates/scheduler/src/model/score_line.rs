@@ -27,6 +27,7 @@ impl ScoreLine {
     pub const ASSIGN: &'static str = "pcmk__assign_resource";
 }
 
+/// Rules 3.47.1 to 3.47.3.
 impl fmt::Display for ScoreLine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

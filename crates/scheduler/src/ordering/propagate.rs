@@ -117,7 +117,7 @@ const SEQUENCE: [Properties; 11] = [
     Properties::ASYMMETRIC,
 ];
 
-/// Visiting one action: its inputs are examined, newest relation first (rule 3.23).
+/// Visiting one action: its inputs are examined, newest relation first (rules 3.23 and 3.23.1).
 struct Visit {
     then: ActionId,
     begun: bool,
@@ -149,6 +149,7 @@ struct Entry {
     node: Option<NodeId>,
     /// Next position in [`SEQUENCE`].
     step: usize,
+    /// Anew for each input, unlike the mark of the then side (rule 3.23.5).
     first_changed: bool,
 }
 
@@ -197,6 +198,7 @@ impl Visit {
         }
     }
 
+    /// Rule 3.23.2.
     fn begin(&mut self, model: &mut Model<'_>) {
         self.begun = true;
         self.before = Some(summary::own(model, self.then));
@@ -208,7 +210,8 @@ impl Visit {
         }
     }
 
-    /// Goes on with the inputs until something must be called; moves to the next phase at the end.
+    /// Goes on with the inputs until something must be called; moves to the next phase at the end. What waits for a
+    /// changed first is visited before the first itself (rule 3.23.8).
     fn examine(&mut self, model: &mut Model<'_>) -> Option<Control> {
         loop {
             if self.entry.is_some() {
@@ -231,7 +234,8 @@ impl Visit {
         }
     }
 
-    /// Looks at one input; none if it has no effect or was replaced by a relation to a completed action.
+    /// Looks at one input; none if it has no effect (rules 3.21.1 and 3.23.4) or was replaced by a relation to a
+    /// completed action.
     fn open(&mut self, model: &mut Model<'_>, index: usize) -> Option<Entry> {
         let then = self.then;
         let relation = model.actions[then].inputs[index];
@@ -307,7 +311,8 @@ impl Visit {
         None
     }
 
-    /// What comes after all properties: marks for the graph, and blocked unmanaged stops (rule 3.24.11).
+    /// What comes after all properties: marks for the graph (rule 3.24.12), and blocked unmanaged stops (rule
+    /// 3.24.11).
     fn finish_entry(&mut self, model: &mut Model<'_>, entry: &Entry) {
         let properties = model.actions[self.then].inputs[entry.index].properties;
         let first_runnable = model.actions[entry.first].runnable;

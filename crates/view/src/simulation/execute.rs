@@ -103,7 +103,7 @@ impl Execution<'_> {
         history::node_state(document, name, id)
     }
 
-    /// The name that a resource goes by: its configured id if that is an instance's, else the long one.
+    /// The name that a resource goes by: its configured id if that is an instance's, else the long one (rule 3.51.1).
     fn name_of(&self, action: &Action) -> Option<String> {
         let primitive = action.primitive.as_ref()?;
         let long = primitive.long_id.as_ref().filter(|long| self.resources.contains(&***long));

@@ -199,6 +199,7 @@ fn operation_key(name: &str, task: &str, result: &Record<'_>) -> String {
     }
 }
 
+/// The attributes of an entry, in the order of rule 3.54.1.
 fn write(
     document: &mut Document,
     entry: NodeId,

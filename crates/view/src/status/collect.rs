@@ -338,7 +338,7 @@ impl Collector<'_, '_> {
         Some(status)
     }
 
-    /// Rule 1.20.2.1.
+    /// Rules 1.20.2.1 and 3.46.5.
     fn counts(&self) -> Counts {
         let mut counts = Counts { nodes: self.model.node_order.len(), ..Counts::default() };
         for top in &self.model.top {

@@ -100,7 +100,7 @@ impl Items {
     }
 }
 
-/// Entries as text: `* ` before each, a colon after what a list follows.
+/// Entries as text: `* ` before each, a colon after what a list follows (rules 1.20.1.1 and 3.46.1).
 pub fn lines(entries: &[Entry]) -> String {
     let mut text = String::new();
     for entry in entries {
@@ -119,7 +119,7 @@ pub fn lines(entries: &[Entry]) -> String {
     text
 }
 
-/// `Current cluster status` or `Revised Cluster Status`, as the simulator prints it (rule 1.20.1).
+/// `Current cluster status` or `Revised Cluster Status`, as the simulator prints it (rules 1.20.1.1 to 1.20.1.3).
 pub fn cluster_status(status: &Status, title: &str, pending: bool) -> String {
     let options = Options { inactive: true, pending, ..Options::default() };
     let mut items = Items::new(1);
@@ -155,7 +155,7 @@ pub fn maintenance_and_counts(status: &Status) -> String {
     text
 }
 
-/// The node list (rule 1.20.3).
+/// The node list (rules 1.20.3.1, 1.20.3.2 and 3.50.1).
 pub fn nodes(status: &Status, items: &mut Items) {
     nodes_with(status, false, items);
 }
@@ -245,7 +245,7 @@ pub fn node_state(node: &NodeStatus) -> String {
     format!("{state}{health}")
 }
 
-/// The resource list (rules 1.20.4–1.20.10).
+/// The resource list (rules 1.20.4–1.20.10 and 3.50.2).
 pub fn resources(status: &Status, options: Options, items: &mut Items) {
     let mut printed = false;
     for resource in &status.resources {
@@ -260,7 +260,7 @@ pub fn resources(status: &Status, options: Options, items: &mut Items) {
 }
 
 /// Whether a top-level resource is in the list: internal ones where details are asked for, removed ones while they
-/// are fully active (rule 1.20.4).
+/// are fully active (rules 1.20.4.1 and 3.50.7).
 pub(super) fn is_listed(common: &Common, options: Options) -> bool {
     let exists = !common.removed || common.fully_active;
     exists && (options.detail || !common.internal) && (options.inactive || common.active)
@@ -328,6 +328,7 @@ fn is_unclean(it: &PrimitiveStatus, node: &str) -> bool {
     it.unclean_nodes.iter().any(|unclean| unclean == node)
 }
 
+/// Rule 3.50.3.
 fn primitive_line(it: &PrimitiveStatus, line: &Line, options: Options) -> String {
     let several = it.nodes.len() > 1;
     let mut text = format!("{}\t({}):\t", line.name, it.agent);
@@ -435,7 +436,7 @@ fn brief_group(it: &GroupStatus, options: Options, items: &mut Items) {
     });
 }
 
-/// Rule 1.20.8.
+/// Rules 1.20.8 and 3.50.4.
 fn group(it: &GroupStatus, options: Options, items: &mut Items) {
     items.list(&group_title(it, options), |items| {
         for member in it.members.iter().filter(|member| options.inactive || member.common.active) {
@@ -457,7 +458,7 @@ fn group_title(it: &GroupStatus, options: Options) -> String {
     described(with_flags(format!("Resource Group: {}", it.common.id), &flags), &it.common, options)
 }
 
-/// Rule 1.20.9.
+/// Rules 1.20.9 and 3.50.5.
 fn clone(it: &CloneStatus, options: Options, items: &mut Items) {
     let mut flags = Vec::new();
     if it.promotable {
@@ -563,7 +564,7 @@ fn free_nodes_by_state(it: &CloneStatus) -> BTreeMap<String, Vec<&str>> {
     states
 }
 
-/// Rule 1.20.10.
+/// Rules 1.20.10 and 3.50.6.
 fn bundle(it: &BundleStatus, options: Options, items: &mut Items) {
     let set = if it.size > 1 { " set" } else { "" };
     let mut title = format!("Container bundle{set}: {} [{}]", it.common.id, it.image);
