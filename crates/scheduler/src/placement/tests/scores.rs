@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Rule 2.1.8: more than one instance a node makes them unique, unless their agents cannot tell them apart.
+/// Rules 1.9.7.1 and 2.1.8: more than one instance a node makes them unique, unless their agents cannot tell them apart.
 #[test]
 fn instances_that_share_a_node_are_unique_where_the_agent_can_be() {
     let started = |class: &str| {
@@ -149,7 +149,7 @@ fn a_banned_last_member_takes_its_group_elsewhere_if_it_is_critical() {
     assert_eq!(place("false"), ["n1", "nowhere"]);
 }
 
-/// Rules 2.20.1 and 2.20.2.
+/// Rules 1.9.7.2, 2.20.1 and 2.20.2.
 #[test]
 fn a_clone_has_an_instance_for_each_node_unless_told_otherwise() {
     let instances = |name: &str, value: &str| {
@@ -373,4 +373,32 @@ fn own_settings_override_those_of_a_template() {
     assert_eq!(score(""), "n1: 9");
     assert_eq!(score(&meta("A", &[("resource-stickiness", "4")])), "n1: 4");
     assert_eq!(score(&meta("A", &[("resource-stickiness", "much")])), "n1: 0");
+}
+
+/// Rules 1.9.9.2 and 2.5.2: connections of guests are known everywhere, and follow what launches them.
+#[test]
+fn guests_connect_in_an_asymmetric_cluster_too() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.options = vec![("symmetric-cluster", "false")];
+    cluster.resources = primitive("vm", &meta("vm", &[("remote-node", "gu")]));
+    cluster.constraints = prefers("vm", "n2", "0");
+    let outcome = cluster.placed();
+    assert_eq!(outcome.scores("vm"), ["n2: 0"]);
+    assert!(outcome.scores("gu").iter().any(|score| score.starts_with("n1: ")));
+    assert_eq!((outcome.place("vm"), outcome.place("gu")), ("n2", "n2"));
+}
+
+/// Rule 1.9.8.9: what is in a bundle uses up the capacity of the node of its container.
+#[test]
+fn a_container_needs_what_its_resource_needs() {
+    let mut cluster = Cluster::of(&["n1", "n2"]);
+    cluster.nodes[0].1 = "<utilization id='U1'><nvpair id='U1-c' name='c' value='4'/></utilization>";
+    cluster.nodes[1].1 = "<utilization id='U2'><nvpair id='U2-c' name='c' value='6'/></utilization>";
+    cluster.options = vec![("placement-strategy", "utilization")];
+    cluster.resources = format!(
+        "<bundle id='B'><podman image='i'/><network control-port='3121'/>{}</bundle>",
+        primitive("s", &pairs_in("utilization", "s", &[("c", "5")]))
+    );
+    cluster.constraints = prefers("B", "n1", "50");
+    assert_eq!(cluster.placed().place("B-podman-0"), "n2");
 }
