@@ -101,7 +101,7 @@ impl Cib {
     /// (rule 1.4.1).
     pub fn cluster_options(&self, input: &RuleInput<'_>) -> EffectiveOptions {
         let mut values = Values::new();
-        let input = RuleInput::at(input.now);
+        let input = RuleInput::at(input.clock);
         let blocks = &self.configuration.cluster_properties;
         let next_change = nvpair::unpack(blocks, &input, Some(BOOTSTRAP_OPTIONS), &mut values);
         EffectiveOptions::from_values(values, next_change)

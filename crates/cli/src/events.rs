@@ -93,6 +93,6 @@ pub fn clock(time_ms: u64) -> String {
     i64::try_from(time_ms)
         .ok()
         .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        .map(|at| at.to_zoned(crate::mon::local_zone()).strftime("%H:%M:%S%.3f").to_string())
+        .map(|at| at.to_zoned(daemon::zone::local()).strftime("%H:%M:%S%.3f").to_string())
         .unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 mod cib_file;
 mod cibadmin;
+mod clock;
 mod colour;
 mod configuration;
 mod crm;

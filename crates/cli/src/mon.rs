@@ -186,27 +186,16 @@ pub fn facts(configuration: &Configuration, host: Option<String>) -> Facts {
 /// Epoch seconds as the C locale writes local time (rule 5b.14.3).
 pub fn ctime(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
-        .map(|at| at.to_zoned(local_zone()).strftime("%a %b %e %H:%M:%S %Y").to_string())
+        .map(|at| at.to_zoned(daemon::zone::local()).strftime("%a %b %e %H:%M:%S %Y").to_string())
         .unwrap_or_default()
 }
 
 /// `YYYY-MM-DD HH:MM:SS.uuuuuuZ`, or with a numeric offset.
 pub fn precise(milliseconds: i64) -> String {
     let Ok(at) = jiff::Timestamp::from_millisecond(milliseconds) else { return String::new() };
-    let at = at.to_zoned(local_zone());
+    let at = at.to_zoned(daemon::zone::local());
     let zone = if at.offset().seconds() == 0 { "Z".to_owned() } else { at.strftime(" %:z").to_string() };
     format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M:%S.%6f"))
-}
-
-/// This host's time zone. Its file is read as it is: looking for the zone's name takes a walk through all zones.
-pub fn local_zone() -> jiff::tz::TimeZone {
-    static ZONE: std::sync::OnceLock<jiff::tz::TimeZone> = std::sync::OnceLock::new();
-    let read = || {
-        let file = std::fs::read("/etc/localtime").ok().filter(|_| std::env::var_os("TZ").is_none());
-        let zone = file.and_then(|bytes| jiff::tz::TimeZone::tzif("local time", &bytes).ok());
-        zone.unwrap_or_else(jiff::tz::TimeZone::system)
-    };
-    ZONE.get_or_init(read).clone()
 }
 
 /// The items of the resource list, one level out (rule 5b.15.3).

@@ -7,6 +7,7 @@ use view::status::Status;
 use view::status::history::NodeHistory;
 use view::status::monitor::FailCount;
 
+use crate::clock;
 use crate::session::Problem;
 
 /// A primitive or an instance of one, and where it is.
@@ -76,13 +77,13 @@ impl Outlook {
 
     /// As [`Outlook::current`], of a CIB that is typed already.
     pub fn of_cib(cib: &Cib) -> Outlook {
-        Outlook::of_state(scheduler::state::build(cib, now(), PlanOptions::default()))
+        Outlook::of_state(scheduler::state::build(cib, clock::now().into(), PlanOptions::default()))
     }
 
     /// As [`Outlook::current`], together with what was done on each node that is online.
     pub fn with_history(document: &xml::Document) -> (Outlook, Vec<NodeHistory>) {
         let (cib, _) = Cib::from_document(document);
-        let model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let model = scheduler::state::build(&cib, clock::now().into(), PlanOptions::default());
         let history = view::status::history::of(&model);
         (Outlook::of_state(model), history)
     }
@@ -108,7 +109,7 @@ impl Outlook {
     /// Reads a CIB and plans once, as of now.
     pub fn of(document: &xml::Document) -> Result<Outlook, Problem> {
         let (cib, _) = Cib::from_document(document);
-        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let mut model = scheduler::state::build(&cib, clock::now().into(), PlanOptions::default());
         let mut status = Status::of(&model);
         let fail_counts = view::status::monitor::fail_counts(&mut model);
         let graph = scheduler::schedule(&mut model);
@@ -155,14 +156,14 @@ impl Outlook {
     /// What was done on each node that is online.
     pub fn history(document: &xml::Document) -> Vec<NodeHistory> {
         let (cib, _) = Cib::from_document(document);
-        view::status::history::of(&scheduler::state::build(&cib, now(), PlanOptions::default()))
+        view::status::history::of(&scheduler::state::build(&cib, clock::now().into(), PlanOptions::default()))
     }
 
     /// A resource's meta-attribute or parameter as it counts, with what it inherits and rules evaluated for the one
     /// node on which it is active; `None` if it has none, or if there is no such resource.
     pub fn effective(document: &xml::Document, id: &str, is_meta: bool, name: &str) -> Option<String> {
         let (cib, _) = Cib::from_document(document);
-        let mut model = scheduler::state::build(&cib, now(), PlanOptions::default());
+        let mut model = scheduler::state::build(&cib, clock::now().into(), PlanOptions::default());
         let resource = scheduler::state::find_known(&model, id).or_else(|| {
             let instance = |(_, it): &(_, &scheduler::model::Resource)| *it.configured_id == *id;
             model.resources.iter().find(instance).map(|(id, _)| id)
@@ -229,12 +230,6 @@ impl Outlook {
             })
             .collect()
     }
-}
-
-fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn places(model: &Model) -> Vec<Place> {

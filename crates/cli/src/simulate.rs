@@ -4,10 +4,12 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
+use cib::iso8601::Clock;
 use clap::Parser;
 use view::simulation::xml::Report;
 use view::simulation::{Injections, Keep, Options, Outcome, TicketChange, simulate};
 
+use crate::clock;
 use crate::crm::codes::exit_text;
 use crate::session::{Problem, Session, replace_file};
 use crate::tool::{self, exit};
@@ -168,10 +170,6 @@ pub fn run(words: &[String]) -> ExitCode {
     }
 }
 
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
-
 /// What the options ask for together.
 fn check(arguments: &Arguments) -> Result<(), Problem> {
     if !matches!(arguments.output_as.as_str(), "text" | "xml") {
@@ -258,8 +256,11 @@ fn put(arguments: &Arguments, answer: &str) -> Result<(), Problem> {
 /// Each primitive's scores and reasons, before the plan.
 fn explain(document: &xml::Document) -> String {
     let (cib, _) = cib::Cib::from_document(document);
-    let at = cib.root.execution_date.unwrap_or_else(now);
-    view::why::text(&view::why::all(&cib, at))
+    let mut clock = Clock::from(clock::now());
+    if let Some(at) = cib.root.execution_date {
+        clock.now = clock::LOCAL.at(at);
+    }
+    view::why::text(&view::why::all(&cib, clock))
 }
 
 fn input(arguments: &Arguments) -> Result<String, Problem> {
@@ -298,7 +299,8 @@ fn options(arguments: &Arguments, words: &[String]) -> Options {
         show_utilization: arguments.show_utilization,
         quiet: arguments.quiet,
         date: arguments.set_date.clone(),
-        clock: now(),
+        clock: clock::now().timestamp(),
+        zone: clock::LOCAL,
         live: arguments.live_check,
         injections: Injections {
             up: arguments.node_up.clone(),

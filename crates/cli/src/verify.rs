@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use cib::iso8601::DateTime;
-
+use crate::clock;
 use crate::crm::options::{Given, Table, flag, old_flag, value};
 use crate::crm::output::Output;
 use crate::session::{Problem, Session, parse, read_file, replace_file};
@@ -39,7 +38,7 @@ pub struct Finding {
 /// Names and values that are probably mistakes. The classic verdict says nothing of them, so that they
 /// change no exit code.
 pub fn slips(document: &xml::Document) -> BTreeSet<String> {
-    let now = DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+    let now = clock::now();
     let (cib, _) = cib::Cib::from_document(document);
     cib::verify::slips(&cib, now)
 }
@@ -53,7 +52,7 @@ pub fn findings(document: &xml::Document) -> Vec<Finding> {
             text: finding.to_string(),
         })
         .collect();
-    let now = DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+    let now = clock::now();
     let (cib, mut notices) = cib::Cib::from_document(document);
     notices.extend(cib::verify::verify(&cib, now));
     for notice in notices.iter().filter(|notice| cib::verify::counts(notice)) {
@@ -73,8 +72,7 @@ fn of_the_plan(document: &xml::Document) -> Vec<String> {
         return Vec::new();
     }
     let (cib, _) = cib::Cib::from_document(&newest);
-    let now = jiff::Timestamp::now().as_second();
-    let plan = scheduler::plan(&cib, now, scheduler::model::PlanOptions::default());
+    let plan = scheduler::plan(&cib, clock::now().into(), scheduler::model::PlanOptions::default());
     let warnings = plan.warnings().into_iter();
     let new = warnings.filter(|notice| notice.severity < scheduler::model::Severity::ConfigurationError);
     new.map(ToString::to_string).collect()

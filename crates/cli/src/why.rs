@@ -49,8 +49,8 @@ fn answer(arguments: &Arguments) -> Result<String, Problem> {
         }
     }
     let (cib, _) = cib::Cib::from_document(&configuration.document);
-    let now = jiff::Timestamp::now().as_second();
-    let found = view::why::why(&cib, now, &arguments.resource, arguments.node.as_deref());
+    let found =
+        view::why::why(&cib, crate::clock::now().into(), &arguments.resource, arguments.node.as_deref());
     let painted = |text: String| if colour::wanted() { colours(&text) } else { text };
     found
         .map(|why| painted(view::why::text(&why)))

@@ -259,7 +259,7 @@ mod tests {
         );
         let (replica, problems) = Replica::load(Some(&text));
         assert!(problems.is_empty(), "{problems:?}");
-        replica.alerts(Alerts::default(), 0)
+        replica.alerts(Alerts::default(), cib::iso8601::DateTime::EPOCH)
     }
 
     fn value<'a>(run: &'a AlertRun, name: &str) -> Option<&'a str> {

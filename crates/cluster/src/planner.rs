@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use cib::iso8601::DateTime;
 use transition::{Action, Graph, Work};
 
 use crate::event::Severity;
@@ -30,8 +31,8 @@ pub struct Planned {
 
 /// Makes plans. Production and simulator use the scheduler; scenario tests may use a simple one.
 pub trait Planner: Send + fmt::Debug {
-    /// The plan for this CIB. `now`: epoch seconds.
-    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned;
+    /// The plan for this CIB. `now`: in the local zone.
+    fn plan(&mut self, cib: &cib::Cib, now: DateTime) -> Planned;
 }
 
 /// Changes the status so that it shows confirmed results only, but for `assumed` operations, which are
@@ -101,8 +102,8 @@ pub fn executor_key(action: &Action) -> String {
 pub struct SchedulerPlanner;
 
 impl Planner for SchedulerPlanner {
-    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
-        let plan = scheduler::plan(cib, now, scheduler::model::PlanOptions::default());
+    fn plan(&mut self, cib: &cib::Cib, now: DateTime) -> Planned {
+        let plan = scheduler::plan(cib, now.into(), scheduler::model::PlanOptions::default());
         let world = scheduler::graph::world(&plan.model);
         let violations = transition::check(&plan.graph, &world);
         let changes = plan.graph.actions().filter(|action| !action.is_pseudo()).map(in_words);

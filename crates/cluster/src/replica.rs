@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cib::config::{NodeKind, Resource, ResourceKind};
+use cib::iso8601::DateTime;
 use cib::live::HistoryChange;
 use cib::options::ClusterOptions;
 use cib::rule::RuleInput;
@@ -270,8 +271,8 @@ impl Replica {
 
     /// Names and values in the configuration that are probably mistakes.
     #[must_use]
-    pub fn slips(&self, now: i64) -> BTreeSet<String> {
-        cib::verify::slips(&self.typed(), cib::iso8601::DateTime::from_timestamp(now, 0))
+    pub fn slips(&self, now: DateTime) -> BTreeSet<String> {
+        cib::verify::slips(&self.typed(), now)
     }
 
     /// Answers a query.
@@ -308,34 +309,34 @@ impl Replica {
 
     /// Cluster options in force. Rules with dates count as of the last change of the configuration.
     #[must_use]
-    pub fn options(&self, now: i64) -> &ClusterOptions {
+    pub fn options(&self, now: DateTime) -> &ClusterOptions {
         &self.settings(now).options
     }
 
     /// The value of a cluster property, if it is set.
     #[must_use]
-    pub fn property(&self, name: &str, now: i64) -> Option<String> {
+    pub fn property(&self, name: &str, now: DateTime) -> Option<String> {
         let values = &self.settings(now).values;
         values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// Fence devices and topology.
     #[must_use]
-    pub fn devices(&self, now: i64) -> Devices {
-        Devices::read(&self.configured(), &rule_input(now))
+    pub fn devices(&self, now: DateTime) -> Devices {
+        Devices::read(&self.configured(), &RuleInput::at(now))
     }
 
     /// The alerts of the configuration, going on from those before.
     #[must_use]
-    pub fn alerts(&self, mut known: Alerts, now: i64) -> Alerts {
-        known.configure(&self.configured().configuration.alerts, &rule_input(now));
+    pub fn alerts(&self, mut known: Alerts, now: DateTime) -> Alerts {
+        known.configure(&self.configured().configuration.alerts, &RuleInput::at(now));
         known
     }
 
     /// Ids and names of the cluster nodes in the configuration.
     #[must_use]
     pub fn cluster_nodes(&self) -> Vec<(String, String)> {
-        let nodes = &self.settings(0).nodes;
+        let nodes = &self.settings(DateTime::EPOCH).nodes;
         nodes
             .iter()
             .filter(|(_, _, member)| *member)
@@ -346,33 +347,33 @@ impl Replica {
     /// Ids and names of all nodes in the configuration, remote ones that only a resource makes included.
     #[must_use]
     pub fn all_nodes(&self) -> Vec<(String, String)> {
-        self.settings(0).nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
+        self.settings(DateTime::EPOCH).nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
     }
 
     /// Whether the node is configured as a remote one.
     #[must_use]
     pub fn is_remote(&self, id: &str) -> bool {
-        self.settings(0).nodes.iter().any(|(known, _, member)| known == id && !member)
+        self.settings(DateTime::EPOCH).nodes.iter().any(|(known, _, member)| known == id && !member)
     }
 
     /// The executor's names of all primitives in a resource (itself, or what a collective contains).
     #[must_use]
     pub fn executor_ids(&self, id: &str) -> Vec<String> {
-        self.settings(0).executor_ids.get(id).cloned().unwrap_or_else(|| vec![id.to_owned()])
+        self.settings(DateTime::EPOCH).executor_ids.get(id).cloned().unwrap_or_else(|| vec![id.to_owned()])
     }
 
     fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
-        let restricted = client.restricted && self.settings(0).options.enable_acl;
+        let restricted = client.restricted && self.settings(DateTime::EPOCH).options.enable_acl;
         restricted.then(|| cib::acl::User {
             name: client.user.clone().unwrap_or_default(),
             groups: client.groups.clone(),
         })
     }
 
-    fn settings(&self, now: i64) -> &Settings {
+    fn settings(&self, now: DateTime) -> &Settings {
         self.settings.get_or_init(|| {
             let typed = self.configured();
-            let effective = typed.cluster_options(&rule_input(now));
+            let effective = typed.cluster_options(&RuleInput::at(now));
             let values =
                 effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
             let entries = typed.configuration.nodes.iter().map(|node| {
@@ -482,10 +483,6 @@ fn refusal(refusal: cib::Refusal) -> Refusal {
         message.push_str(detail);
     }
     Refusal { code, message }
-}
-
-fn rule_input(now: i64) -> RuleInput<'static> {
-    RuleInput::at(cib::iso8601::DateTime::from_timestamp(now, 0))
 }
 
 /// The path of a node's state.

@@ -97,7 +97,7 @@ impl Admitted {
 /// A moment in the form of `strftime`, in this host's time zone, with `%xN` for `x` digits of the fraction of a
 /// second, cut off (rule 4.11.1). Nothing if that gives nothing.
 fn timestamp(format: &str, at_ms: i64) -> Option<String> {
-    let moment = jiff::Timestamp::from_millisecond(at_ms).ok()?.to_zoned(jiff::tz::TimeZone::system());
+    let moment = jiff::Timestamp::from_millisecond(at_ms).ok()?.to_zoned(crate::zone::local());
     let format = with_fraction(format, u32::try_from(at_ms.rem_euclid(1000)).unwrap_or(0) * 1000);
     jiff::fmt::strtime::format(&format, &moment).ok().filter(|text| !text.is_empty())
 }

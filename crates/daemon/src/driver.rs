@@ -186,6 +186,7 @@ impl Driver {
         Now {
             monotonic: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
             epoch_ms: i64::try_from(epoch.as_millis()).unwrap_or(i64::MAX),
+            offset: crate::zone::offset_at(i64::try_from(epoch.as_secs()).unwrap_or(i64::MAX)),
         }
     }
 

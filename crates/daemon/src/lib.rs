@@ -22,6 +22,7 @@ mod setup;
 pub mod storage;
 mod supervisor;
 mod watchdog;
+pub mod zone;
 
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cib::iso8601::DateTime;
+use cib::iso8601::Zone;
 use scheduler::model::PlanOptions;
 use xml::Document;
 use xml::diff::AttributeOrder;
@@ -95,7 +95,7 @@ fn feed_cib(input: &[u8]) -> Features {
     for document in [&document, &upgraded] {
         let (cib, notices) = cib::Cib::from_document(document);
         features.extend(notices.iter().map(|notice| template(&notice.text)));
-        let found = cib::verify::verify(&cib, DateTime::from_timestamp(NOW, 0));
+        let found = cib::verify::verify(&cib, Zone::UTC.at(NOW));
         features.extend(found.iter().map(|notice| template(&notice.text)));
     }
     if let Err(refusal) = cib::document::CibDocument::from_document(document) {
@@ -111,7 +111,11 @@ fn feed_plan(input: &[u8]) -> Features {
         features.insert(template(&error.to_string()));
     }
     let (cib, _) = cib::Cib::from_document(&document);
-    let plan = scheduler::plan(&cib, NOW, PlanOptions { record_reasons: true, ..PlanOptions::default() });
+    let plan = scheduler::plan(
+        &cib,
+        Zone::UTC.at(NOW).into(),
+        PlanOptions { record_reasons: true, ..PlanOptions::default() },
+    );
     assert_eq!(plan.violations(), [], "the checker refuses the graph");
     features.extend(plan.model.notices.iter().map(|notice| template(&notice.text)));
     features.extend(plan.graph.actions().map(|action| {
@@ -120,7 +124,7 @@ fn feed_plan(input: &[u8]) -> Features {
     }));
     let ids: Vec<&str> = cib.configuration.resources.iter().map(|resource| &*resource.id).take(3).collect();
     for id in ids {
-        view::why::why(&cib, NOW, id, None).map(|why| view::why::text(&why));
+        view::why::why(&cib, Zone::UTC.at(NOW).into(), id, None).map(|why| view::why::text(&why));
     }
     let options = view::simulation::Options {
         execute: true,
@@ -141,7 +145,7 @@ pub fn cuts_of_valid(input: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let (cib, _) = cib::Cib::from_document(&document);
-    let plan = scheduler::plan(&cib, NOW, PlanOptions::default());
+    let plan = scheduler::plan(&cib, Zone::UTC.at(NOW).into(), PlanOptions::default());
     plan.cuts.iter().map(ToString::to_string).collect()
 }
 

@@ -20,7 +20,7 @@ pub mod state;
 
 use std::collections::BTreeSet;
 
-use cib::value::Timestamp;
+use cib::iso8601::Clock;
 use model::{Model, Notice, PlanOptions, Severity};
 
 /// What should be done now, with everything that led to it.
@@ -48,9 +48,9 @@ impl Plan<'_> {
     }
 }
 
-/// Decides what the cluster should do, as of `now` (rule 3.1.1). `cib` is of the newest schema.
-pub fn plan<'a>(cib: &'a cib::Cib, now: Timestamp, options: PlanOptions) -> Plan<'a> {
-    let mut model = state::build(cib, now, options);
+/// Decides what the cluster should do, as of the time of `clock` (rule 3.1.1). `cib` is of the newest schema.
+pub fn plan<'a>(cib: &'a cib::Cib, clock: Clock, options: PlanOptions) -> Plan<'a> {
+    let mut model = state::build(cib, clock, options);
     let mut graph = schedule(&mut model);
     let cuts = transition::cut(&mut graph, &graph::world(&model));
     for cut in &cuts {

@@ -93,6 +93,8 @@ pub struct AgentRules {
 #[derive(Debug)]
 pub struct World {
     pub time: u64,
+    /// Seconds east of UTC of the zone in which all hosts are.
+    pub offset: i32,
     pub hosts: BTreeMap<NodeId, Host>,
     pub bus: Bus,
     pub random: Random,
@@ -146,6 +148,7 @@ impl World {
         };
         World {
             time: 1000,
+            offset: 0,
             hosts: ids.iter().map(|id| (*id, host(id))).collect(),
             bus: Bus::new(&ids),
             random: Random::new(seed),
@@ -328,7 +331,8 @@ impl World {
 
     /// Gives inputs that came together to a node.
     fn step_all(&mut self, id: NodeId, inputs: Vec<Input>) {
-        let now = Now { monotonic: self.time, epoch_ms: START * 1000 + self.time as i64 };
+        let now =
+            Now { monotonic: self.time, epoch_ms: START * 1000 + self.time as i64, offset: self.offset };
         if self.dies_here(id) {
             return;
         }

@@ -9,7 +9,8 @@ fn main() {
             Ok(document) => {
                 let (cib, _) = cib::Cib::from_document(&document);
                 let now = cib.root.execution_date.unwrap_or(1_800_000_000);
-                let model = scheduler::state::build(&cib, now, Default::default());
+                let model =
+                    scheduler::state::build(&cib, cib::iso8601::Zone::UTC.at(now).into(), Default::default());
                 let status = Status::of(&model);
                 println!("=== {path}");
                 print!("{}", text::maintenance_and_counts(&status));

@@ -333,7 +333,11 @@ mod tests {
     fn board() -> Board {
         let document = xml::Document::parse(CIB).unwrap();
         let (cib, _) = cib::Cib::from_document(&document);
-        let model = scheduler::state::build(&cib, 100, scheduler::model::PlanOptions::default());
+        let model = scheduler::state::build(
+            &cib,
+            cib::iso8601::Zone::UTC.at(100).into(),
+            scheduler::model::PlanOptions::default(),
+        );
         let counts = [FailCount {
             resource: "A".into(),
             node: "node1".into(),

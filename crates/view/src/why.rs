@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cib::Cib;
-use cib::value::{Role, Score, Timestamp};
+use cib::iso8601::Clock;
+use cib::value::{Role, Score};
 use scheduler::model::{
     ActionId, Cause, Change, Id, Model, Node, NodeId, Origin, PlanOptions, ResourceId, Task,
 };
@@ -71,7 +72,7 @@ pub struct Contribution {
 
 /// Answers for `id` (a primitive, group, clone, bundle or an instance); `None` if there is no such resource.
 /// With `node`, only that node is looked at.
-pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Why> {
+pub fn why(cib: &Cib, now: Clock, id: &str, node: Option<&str>) -> Option<Why> {
     let mut run = Run::new(cib, now);
     let resource = scheduler::state::find_resource(&run.model, id)?;
     let mut parts = run.parts(resource);
@@ -82,7 +83,7 @@ pub fn why(cib: &Cib, now: Timestamp, id: &str, node: Option<&str>) -> Option<Wh
 }
 
 /// Answers for all configured resources, from one run.
-pub fn all(cib: &Cib, now: Timestamp) -> Why {
+pub fn all(cib: &Cib, now: Clock) -> Why {
     let mut run = Run::new(cib, now);
     let ids = cib.configuration.resources.iter();
     let resources: Vec<ResourceId> =
@@ -102,7 +103,7 @@ struct Run<'c> {
 }
 
 impl<'c> Run<'c> {
-    fn new(cib: &'c Cib, now: Timestamp) -> Run<'c> {
+    fn new(cib: &'c Cib, now: Clock) -> Run<'c> {
         let options = PlanOptions { record_reasons: true, ..PlanOptions::default() };
         let mut model = scheduler::state::build(cib, now, options);
         let state = |it: &scheduler::model::Resource| (it.current_role, it.active_on.clone());
@@ -267,7 +268,7 @@ fn unique(texts: impl Iterator<Item = String>) -> Vec<String> {
 /// What the scheduler would do if a node could run nothing: asked of itself, once for each node.
 struct Without<'c> {
     cib: &'c Cib,
-    now: Timestamp,
+    now: Clock,
     plans: BTreeMap<NodeId, Vec<Option<String>>>,
 }
 
@@ -555,7 +556,7 @@ mod tests {
     fn answer(id: &str) -> Option<Why> {
         let document = xml::Document::parse(CIB).unwrap();
         let (cib, _) = Cib::from_document(&document);
-        why(&cib, 1_000_000, id, None)
+        why(&cib, cib::iso8601::Zone::UTC.at(1_000_000).into(), id, None)
     }
 
     #[test]
@@ -579,7 +580,7 @@ mod tests {
         );
         let document = xml::Document::parse(&text).unwrap();
         let (cib, _) = Cib::from_document(&document);
-        let answer = why(&cib, 1_000_000, "B", Some("node1")).unwrap();
+        let answer = why(&cib, cib::iso8601::Zone::UTC.at(1_000_000).into(), "B", Some("node1")).unwrap();
         let part = &answer.parts[0];
         assert_eq!(part.planned_on.as_deref(), Some("node2"));
         assert_eq!(

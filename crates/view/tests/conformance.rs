@@ -100,7 +100,11 @@ fn differences(corpus: &Path, name: &str) -> Vec<&'static str> {
 /// keeps the invariants.
 fn is_sound(document: &Document, clock: i64) -> bool {
     let (cib, _) = cib::Cib::from_document(document);
-    let plan = scheduler::plan(&cib, moment(document, clock), scheduler::model::PlanOptions::default());
+    let plan = scheduler::plan(
+        &cib,
+        cib::iso8601::Zone::UTC.at(moment(document, clock)).into(),
+        scheduler::model::PlanOptions::default(),
+    );
     plan.cuts.is_empty() && plan.violations().is_empty()
 }
 

@@ -32,6 +32,51 @@ pub struct Surroundings {
     pub now: DateTime,
 }
 
+/// A time zone. The caller has it from the host; nothing in here looks for one.
+#[derive(Clone, Copy, Debug)]
+pub struct Zone {
+    /// Seconds east of UTC at a moment (seconds since the epoch).
+    pub offset: fn(Timestamp) -> i32,
+}
+
+impl Zone {
+    pub const UTC: Zone = Zone { offset: |_| 0 };
+
+    /// A moment as it is written in this zone.
+    pub fn at(&self, seconds: Timestamp) -> DateTime {
+        DateTime::from_timestamp(seconds, (self.offset)(seconds))
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Zone {
+        Zone::UTC
+    }
+}
+
+/// The time as rules and dates see it. The two differ only where a decision is repeated as of another moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// The effective time (rule 1.1.6); `date_spec` looks at it in its own zone (rule 1.6.5).
+    pub now: DateTime,
+    /// What dates without zone or day are completed with (rule 1.3.6.2).
+    pub surroundings: Surroundings,
+}
+
+impl Clock {
+    /// The effective time in seconds since the epoch.
+    pub fn timestamp(&self) -> Timestamp {
+        self.now.timestamp()
+    }
+}
+
+impl From<DateTime> for Clock {
+    /// The present moment, in the local zone.
+    fn from(now: DateTime) -> Clock {
+        Clock { now, surroundings: Surroundings { now } }
+    }
+}
+
 /// Why a text is no date or duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not a valid {expected}: {reason}")]
@@ -81,6 +126,9 @@ fn weekday_of(days: i64) -> u8 {
 }
 
 impl DateTime {
+    /// The first moment of 1970, UTC.
+    pub const EPOCH: DateTime = DateTime { year: 1970, day_of_year: 1, second_of_day: 0, offset: 0 };
+
     /// Midnight UTC of a calendar date; `None` if there is no such date.
     pub fn from_calendar(year: i32, month: u8, day: u8) -> Option<DateTime> {
         if year < 1 || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
@@ -332,7 +380,7 @@ mod parse {
             text.get(..5).filter(|head| head.eq_ignore_ascii_case("epoch")).map(|_| &text[5..])
         {
             if rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_whitespace() || c == '/') {
-                return Ok(DateTime { year: 1970, day_of_year: 1, second_of_day: 0, offset: 0 });
+                return Ok(DateTime::EPOCH);
             }
         }
         let time_only = text.starts_with('T') || text.as_bytes().get(2) == Some(&b':');

@@ -46,8 +46,8 @@ impl RuleStatus {
 }
 
 impl Rule {
-    /// Where the rule stands at `now`. No node, resource or operation is looked at.
-    pub fn status(&self, now: &DateTime) -> RuleStatus {
+    /// Where the rule stands at the time of `clock`. No node, resource or operation is looked at.
+    pub fn status(&self, clock: &Clock) -> RuleStatus {
         let dates = self.date_conditions();
         match dates.as_slice() {
             [] => return RuleStatus::Undecidable("the rule has no date expression"),
@@ -59,7 +59,7 @@ impl Rule {
             [_] => {}
             _ => return RuleStatus::Undecidable("the rule has several date expressions"),
         }
-        self.status_at(&RuleInput::at(*now))
+        self.status_at(&RuleInput::at(*clock))
     }
 
     fn date_conditions(&self) -> Vec<&DateCondition> {
@@ -96,7 +96,7 @@ impl Rule {
 
 impl DateCondition {
     fn status(&self, input: &RuleInput<'_>) -> RuleStatus {
-        let verdict = self.evaluate(&input.now);
+        let verdict = self.evaluate(&input.clock);
         match (&self.test, verdict.passes) {
             (DateTest::Matches(_), true) => RuleStatus::Satisfied,
             (DateTest::Matches(_), false) => RuleStatus::Unsatisfied,

@@ -45,7 +45,7 @@ impl Condition {
         match self {
             Condition::Rule(rule) => rule.evaluate(input),
             Condition::Attribute(condition) => Verdict::plain(condition.passes(input)),
-            Condition::Date(condition) => condition.evaluate(&input.now),
+            Condition::Date(condition) => condition.evaluate(&input.clock),
             Condition::Resource(condition) => Verdict::plain(condition.passes(input)),
             Condition::Operation(condition) => Verdict::plain(condition.passes(input)),
             Condition::Broken { .. } => Verdict::plain(false),
@@ -74,24 +74,25 @@ impl OperationCondition {
 
 impl DateText {
     /// The moment meant, or `None` if the text is no date.
-    pub fn resolve(&self, now: &DateTime) -> Option<DateTime> {
+    pub fn resolve(&self, surroundings: &Surroundings) -> Option<DateTime> {
         match self.fixed {
             Some(date) => Some(date),
-            None => DateTime::parse(&self.text, &crate::iso8601::Surroundings { now: *now }).ok(),
+            None => DateTime::parse(&self.text, surroundings).ok(),
         }
     }
 }
 
 impl DateCondition {
-    pub(super) fn evaluate(&self, now: &DateTime) -> Verdict {
+    pub(super) fn evaluate(&self, clock: &Clock) -> Verdict {
+        let Clock { now, surroundings } = clock;
         match &self.test {
-            DateTest::InRange { start, end } => in_range(start.as_ref(), end.as_ref(), now),
-            DateTest::After(start) => match start.resolve(now) {
+            DateTest::InRange { start, end } => in_range(start.as_ref(), end.as_ref(), clock),
+            DateTest::After(start) => match start.resolve(surroundings) {
                 None => Verdict::plain(false),
                 Some(start) if now.compare(&start) == Ordering::Greater => Verdict::plain(true),
                 Some(start) => Verdict { passes: false, next_change: Some(start.timestamp() + 1) },
             },
-            DateTest::Before(end) => match end.resolve(now) {
+            DateTest::Before(end) => match end.resolve(surroundings) {
                 Some(end) if now.compare(&end) == Ordering::Less => {
                     Verdict { passes: true, next_change: Some(end.timestamp()) }
                 }
@@ -102,14 +103,15 @@ impl DateCondition {
     }
 }
 
-fn in_range(start: Option<&DateText>, end: Option<&RangeEnd>, now: &DateTime) -> Verdict {
-    let start = match start.map(|start| start.resolve(now)) {
+fn in_range(start: Option<&DateText>, end: Option<&RangeEnd>, clock: &Clock) -> Verdict {
+    let Clock { now, surroundings } = clock;
+    let start = match start.map(|start| start.resolve(surroundings)) {
         Some(None) => return Verdict::plain(false),
         other => other.flatten(),
     };
     let end = match (end, start) {
         (None, _) => None,
-        (Some(RangeEnd::At(end)), _) => match end.resolve(now) {
+        (Some(RangeEnd::At(end)), _) => match end.resolve(surroundings) {
             None => return Verdict::plain(false),
             found => found,
         },

@@ -10,7 +10,7 @@ pub use check::RuleStatus;
 pub use evaluate::{Verdict, expand_submatches};
 pub use read::find;
 
-use crate::iso8601::{DateTime, Duration};
+use crate::iso8601::{Clock, DateTime, Duration, Surroundings};
 use crate::text::Text;
 use crate::value::{Role, ScoreText, Timestamp};
 
@@ -224,8 +224,7 @@ impl<V: AsRef<str>> Lookup for std::collections::BTreeMap<String, V> {
 /// Everything a rule may look at. What a place does not offer is `None` (rule 1.5.8).
 #[derive(Clone, Copy)]
 pub struct RuleInput<'a> {
-    /// The effective time in the zone that "local" means.
-    pub now: DateTime,
+    pub clock: Clock,
     pub node_attributes: Option<&'a dyn Lookup>,
     pub resource: Option<ResourceIdentity<'a>>,
     pub operation: Option<OperationIdentity<'a>>,
@@ -239,9 +238,9 @@ pub struct RuleInput<'a> {
 
 impl RuleInput<'_> {
     /// An input that offers only the time.
-    pub fn at(now: DateTime) -> RuleInput<'static> {
+    pub fn at(clock: impl Into<Clock>) -> RuleInput<'static> {
         RuleInput {
-            now,
+            clock: clock.into(),
             node_attributes: None,
             resource: None,
             operation: None,
@@ -251,9 +250,9 @@ impl RuleInput<'_> {
         }
     }
 
-    /// Seconds since the epoch of `now`.
+    /// Seconds since the epoch of the effective time.
     pub fn timestamp(&self) -> Timestamp {
-        self.now.timestamp()
+        self.clock.timestamp()
     }
 }
 

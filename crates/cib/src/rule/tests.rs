@@ -1,4 +1,5 @@
 use super::*;
+use crate::iso8601::Clock;
 use crate::nvpair::Values;
 use crate::reader::Reader;
 use crate::{Notice, nvpair};
@@ -210,7 +211,7 @@ fn broken_parts_are_reported_and_never_pass() {
 fn where_a_rule_stands() {
     let status = |condition: &str, now: &str| {
         let (rule, _) = read(&format!("<rule id=\"r\">{condition}</rule>"));
-        rule.status(&moment(now))
+        rule.status(&moment(now).into())
     };
     let range = "<date_expression id=\"d\" start=\"2024-01-01\" end=\"2024-12-31\"/>";
     assert_eq!(status(range, "2023-01-01"), RuleStatus::NotYet);
@@ -229,4 +230,31 @@ fn where_a_rule_stands() {
     assert_eq!(status(&format!("{range}{before}"), "2025-06-01").exit_status(), 3);
     assert_eq!(status("", "2025-06-01").exit_status(), 3);
     assert_eq!(RuleStatus::Expired.message("r"), "Rule r is expired");
+}
+
+/// Rules 1.3.6.2 and 1.6.5: texts without a zone are meant in the present local one, `date_spec` looks at the
+/// effective time in its own.
+#[test]
+fn the_local_zone_completes_dates_and_the_effective_time_has_its_own() {
+    let present = DateTime::from_timestamp(moment("2026-11-28 01:00:00Z").timestamp(), 9 * 3600);
+    let passes = |condition: &str, clock: Clock| {
+        let (rule, _) = read(&format!("<rule id=\"r\">{condition}</rule>"));
+        rule.evaluate(&RuleInput::at(clock)).passes
+    };
+    let after = |start: &str| format!("<date_expression id=\"d\" operation=\"gt\" start=\"{start}\"/>");
+    let hour = |hour: u8| {
+        format!(
+            "<date_expression id=\"d\" operation=\"date_spec\"><date_spec id=\"s\" hours=\"{hour}\"/></date_expression>"
+        )
+    };
+    let live = Clock::from(present);
+    assert!(passes(&after("2026-11-28 09:59:59"), live));
+    assert!(!passes(&after("2026-11-28 10:00:00"), live));
+    assert!(passes(&after("09:59:59"), live));
+    assert!(passes(&after("2026-11-28"), live), "a date alone is midnight UTC");
+    assert!(passes(&hour(10), live));
+    let repeated = Clock { now: moment("2026-11-28 00:30:00Z"), ..live };
+    assert!(passes(&hour(0), repeated));
+    assert!(passes(&after("2026-11-28 09:29:59"), repeated));
+    assert!(!passes(&after("2026-11-28 09:30:00"), repeated));
 }

@@ -7,6 +7,7 @@ use cib::iso8601::{DateForm, DateTime, Duration, Period, Surroundings};
 use super::options::{Given, Table, flag, value};
 use super::output::Output;
 use super::{tool, usage};
+use crate::clock;
 use crate::session::Problem;
 
 const TABLE: Table = Table {
@@ -44,7 +45,7 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     if given.last_of(&commands).is_none() {
         return Err(usage("a command is needed: -n, -d DATE, -p PERIOD or -D DURATION (see --help)"));
     }
-    let surroundings = Surroundings { now: now() };
+    let surroundings = Surroundings { now: clock::now() };
     let moment = moment(given, &surroundings, out)?;
     let duration = given.value("duration").map(|text| {
         Duration::parse(text)
@@ -112,19 +113,6 @@ fn text_of(date: &DateTime, given: &Given) -> String {
         Some(_) => DateForm::Week,
         None => DateForm::Calendar,
     };
-    let zoned =
-        if given.has("local") { date.with_offset(offset_at(date.timestamp())) } else { date.to_utc() };
+    let zoned = if given.has("local") { clock::LOCAL.at(date.timestamp()) } else { date.to_utc() };
     zoned.text(form)
-}
-
-/// The present moment in the local zone.
-pub fn now() -> DateTime {
-    let now = jiff::Timestamp::now().as_second();
-    DateTime::from_timestamp(now, offset_at(now))
-}
-
-/// Seconds east of UTC of the local zone at a moment.
-fn offset_at(timestamp: i64) -> i32 {
-    jiff::Timestamp::from_second(timestamp)
-        .map_or(0, |at| jiff::tz::TimeZone::system().to_offset(at).seconds())
 }

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use cib::iso8601::{DateTime, Surroundings};
+use cib::iso8601::{Clock, DateTime};
 use xml::Document;
 
 use super::options::{Given, Table, flag, value};
 use super::output::Output;
-use super::{iso8601, tool, usage};
+use super::{tool, usage};
+use crate::clock;
 use crate::session::{Problem, Session};
 use crate::tool::exit;
 use crate::tool::exit::NO_SUCH;
@@ -39,11 +40,11 @@ fn carry_out(given: &Given, out: &mut Output) -> Result<u8, Problem> {
     if !given.has("rule") {
         return Err(usage("--check requires use of --rule=ID"));
     }
-    let at = match given.value("date") {
-        Some(text) => DateTime::parse(text, &Surroundings { now: iso8601::now() })
-            .map_err(|_| Problem::new(exit::DATA, format!("Invalid date specified: '{text}'")))?,
-        None => iso8601::now(),
-    };
+    let mut at = Clock::from(clock::now());
+    if let Some(text) = given.value("date") {
+        at.now = DateTime::parse(text, &at.surroundings)
+            .map_err(|_| Problem::new(exit::DATA, format!("Invalid date specified: '{text}'")))?;
+    }
     let document = document(given)?;
     let mut worst = 0;
     for id in given.values("rule") {
@@ -67,7 +68,7 @@ fn document(given: &Given) -> Result<Document, Problem> {
 }
 
 /// Answers for one rule; gives its exit code.
-fn check(document: &Document, id: &str, at: &DateTime, out: &mut Output) -> u8 {
+fn check(document: &Document, id: &str, at: &Clock, out: &mut Output) -> u8 {
     let code = match cib::rule::find(document, id) {
         None => {
             out.error(format!("Could not determine whether rule {id} is in effect: Rule not found"));

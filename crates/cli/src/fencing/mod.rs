@@ -85,7 +85,7 @@ impl Fences {
 
     /// The devices of a CIB that is typed already.
     pub fn of_cib(cib: &cib::Cib) -> Fences {
-        let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+        let now = crate::clock::now();
         let devices = Devices::read(cib, &cib::rule::RuleInput::at(now));
         Fences { devices, agents: OnceCell::new() }
     }

@@ -23,7 +23,7 @@ pub struct Overview<'a> {
 impl<'a> Overview<'a> {
     /// Reads the devices; `cib` is the typed form of the configuration.
     pub fn of(configuration: &'a Configuration, cib: &cib::Cib) -> Overview<'a> {
-        let now = cib::iso8601::DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0);
+        let now = crate::clock::now();
         let options = cib.cluster_options(&cib::rule::RuleInput::at(now)).options;
         Overview {
             configuration,

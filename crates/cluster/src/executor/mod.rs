@@ -600,7 +600,7 @@ mod tests {
     }
 
     fn at(milliseconds: u64) -> Now {
-        Now { monotonic: milliseconds, epoch_ms: milliseconds as i64 }
+        Now { monotonic: milliseconds, epoch_ms: milliseconds as i64, offset: 0 }
     }
 
     fn runs(out: &mut Outbox) -> Vec<(OperationId, String)> {

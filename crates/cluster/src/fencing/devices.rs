@@ -264,7 +264,7 @@ fn score_for(
     if let Some(rule) = &location.rule {
         let attributes = NodeValues { name, values };
         let input = RuleInput {
-            now: input.now,
+            clock: input.clock,
             node_attributes: Some(&attributes),
             resource: None,
             operation: None,

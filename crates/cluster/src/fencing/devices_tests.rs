@@ -14,7 +14,7 @@ fn read(resources: &str, rest: &str, properties: &str) -> Devices {
     );
     let (replica, problems) = Replica::load(Some(&text));
     assert!(problems.is_empty(), "{problems:?}");
-    replica.devices(0)
+    replica.devices(cib::iso8601::DateTime::EPOCH)
 }
 
 fn property(name: &str, value: &str) -> String {

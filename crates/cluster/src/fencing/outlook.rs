@@ -132,7 +132,7 @@ mod tests {
             "<cib validate-with='pacemaker-4.0'><configuration><crm_config/><nodes><node id='1' uname='n1'/>\
              <node id='2' uname='n2'/></nodes><resources>{resources}</resources>{rest}</configuration><status/></cib>"
         );
-        Replica::load(Some(&text)).0.devices(0)
+        Replica::load(Some(&text)).0.devices(cib::iso8601::DateTime::EPOCH)
     }
 
     fn device(id: &str, hosts: &str) -> String {

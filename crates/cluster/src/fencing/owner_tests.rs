@@ -15,7 +15,7 @@ const MEMBERS: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
 fn devices(levels: &str) -> Devices {
     let (replica, problems) = Replica::load(Some(&BOTH.replace("LEVELS", levels)));
     assert!(problems.is_empty(), "{problems:?}");
-    replica.devices(0)
+    replica.devices(cib::iso8601::DateTime::EPOCH)
 }
 
 fn levels(levels: &[(u8, &str)]) -> String {

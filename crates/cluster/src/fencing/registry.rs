@@ -195,7 +195,7 @@ mod tests {
         );
         let (replica, problems) = Replica::load(Some(&text));
         assert!(problems.is_empty(), "{problems:?}");
-        replica.devices(0)
+        replica.devices(cib::iso8601::DateTime::EPOCH)
     }
 
     fn device(id: &str, agent: &str) -> RegistryChange {

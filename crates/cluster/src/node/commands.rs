@@ -143,7 +143,8 @@ impl Node {
         let before = self.replica.version();
         let origin = self.name_of(from);
         let asked_here = from == self.config.id && request.is_some() && !change.dry_run;
-        let slips = if asked_here { self.replica.slips(at) } else { Default::default() };
+        let present = self.now.local();
+        let slips = if asked_here { self.replica.slips(present) } else { Default::default() };
         let outcome = self.replica.change(change, &origin, at);
         let reply = match outcome {
             Ok(changed) if change.dry_run => Reply::Xml(changed.would_be.unwrap_or_default()),
@@ -165,7 +166,7 @@ impl Node {
                     self.trigger(what, Some(event));
                 }
                 if asked_here && configuration {
-                    warnings.extend(self.replica.slips(at).difference(&slips).cloned());
+                    warnings.extend(self.replica.slips(present).difference(&slips).cloned());
                 }
                 Reply::Changed { version: after.to_string(), configuration, warnings }
             }

@@ -227,7 +227,7 @@ impl Node {
             let mut cib = cib::Cib::clone(&present);
             cib.root.no_quorum_panic = self.had_quorum && !self.view.quorate;
             view_for_planner(&mut cib, &self.history, &assumed);
-            let planned = self.planner.plan(&cib, self.now.epoch());
+            let planned = self.planner.plan(&cib, self.now.local());
             let wanted = self.operations_wanted(&planned);
             let unwanted =
                 |key: &&InFlightKey| !assumed.contains(*key) && !wanted.iter().any(|(one, _)| one == *key);

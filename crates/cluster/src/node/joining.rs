@@ -6,6 +6,8 @@ use super::coordination::Coordinator;
 use super::{Member, Node};
 use cib::options::NoQuorumPolicy;
 
+use cib::iso8601::DateTime;
+
 use crate::alerts::Occasion;
 use crate::attributes::Attributes;
 use crate::config::StartState;
@@ -572,11 +574,13 @@ impl Node {
             ("cluster-infrastructure", dc.infrastructure.clone()),
             ("have-watchdog", dc.have_watchdog.to_string()),
         ];
-        if let (Some(name), None) = (&dc.cluster_name, self.replica.property("cluster-name", dc.now)) {
+        // the DC's moment for all, in the zone that all nodes of a cluster share
+        let now = DateTime::from_timestamp(dc.now, self.now.offset);
+        if let (Some(name), None) = (&dc.cluster_name, self.replica.property("cluster-name", now)) {
             properties.push(("cluster-name", name.clone()));
         }
         for (name, value) in properties {
-            if self.replica.property(name, dc.now).as_deref() != Some(&value) {
+            if self.replica.property(name, now).as_deref() != Some(&value) {
                 changes.push(set_property(name, &value));
             }
         }

@@ -581,13 +581,13 @@ impl Node {
 
     /// Cluster options in force now.
     fn options(&self) -> &cib::options::ClusterOptions {
-        self.replica.options(self.now.epoch())
+        self.replica.options(self.now.local())
     }
 
     /// The configuration changed: what is kept of it in another form is made anew.
     fn use_configuration(&mut self) {
-        self.alerts = self.replica.alerts(std::mem::take(&mut self.alerts), self.now.epoch());
-        self.registry.configure(self.replica.devices(self.now.epoch()));
+        self.alerts = self.replica.alerts(std::mem::take(&mut self.alerts), self.now.local());
+        self.registry.configure(self.replica.devices(self.now.local()));
         self.use_devices();
     }
 

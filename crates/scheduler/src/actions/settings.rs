@@ -2,7 +2,7 @@
 
 use crate::model::{Attributes, Model, Name, NodeId, Requires, ResourceId, Task};
 use crate::state;
-use cib::iso8601::{DateTime, Surroundings};
+use cib::iso8601::DateTime;
 use cib::value;
 use std::rc::Rc;
 
@@ -105,8 +105,7 @@ fn apply_start_delay(model: &Model<'_>, interval: u32, meta: &mut Attributes) {
         return;
     }
     let Some(origin) = meta.get("interval-origin").filter(|_| interval > 0) else { return };
-    let surroundings = Surroundings { now: DateTime::from_timestamp(model.now, 0) };
-    let Ok(origin) = DateTime::parse(origin, &surroundings) else { return };
+    let Ok(origin) = DateTime::parse(origin, &model.state.clock.surroundings) else { return };
     let interval = i64::from(interval) / 1000;
     if interval == 0 {
         return;

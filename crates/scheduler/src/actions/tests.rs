@@ -89,7 +89,7 @@ impl Cluster {
         let document = xml::Document::parse(&self.document()).expect("the scenario is well-formed");
         let (cib, _) = cib::Cib::from_document(&document);
         let options = PlanOptions { record_reasons: true, sanitized_input: true, ..PlanOptions::default() };
-        look(&plan(&cib, NOW, options).model)
+        look(&plan(&cib, cib::iso8601::Zone::UTC.at(NOW).into(), options).model)
     }
 
     /// One line an action: number, key, node, state.
@@ -544,7 +544,7 @@ fn parameters_that_will_change_matter_to_what_runs() {
     let recheck = |cluster: &Cluster| {
         let document = xml::Document::parse(&cluster.document()).expect("the scenario is well-formed");
         let (cib, _) = cib::Cib::from_document(&document);
-        plan(&cib, NOW, PlanOptions::default()).graph.recheck_by
+        plan(&cib, cib::iso8601::Zone::UTC.at(NOW).into(), PlanOptions::default()).graph.recheck_by
     };
     assert_eq!(recheck(&cluster), None);
     assert_eq!(recheck(&active_on_a(cluster)), Some(changes + 1));
@@ -654,6 +654,23 @@ fn recurring_operations_begin_as_their_origin_says() {
     assert_eq!(delay("when it suits"), None);
 }
 
+/// Rules 3.5.5 and 1.3.6.2: an origin without zone is one in the local zone.
+#[test]
+fn origins_of_intervals_are_local() {
+    let operation = "<operations><op id='m' name='monitor' interval='24h' interval-origin='1970-01-12 00:00:00'/></operations>";
+    let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], dummy("db", operation)) };
+    let document = xml::Document::parse(&cluster.document()).expect("the scenario is well-formed");
+    let (cib, _) = cib::Cib::from_document(&document);
+    // now is 13:46:40 UTC; the origin is 15:00:00 UTC of the day before
+    let clock = cib::iso8601::DateTime::from_timestamp(NOW, 9 * 3600).into();
+    let plan = plan(&cib, clock, PlanOptions::default());
+    let actions = &plan.model.actions;
+    let monitor =
+        actions.ids().find(|id| name(&plan.model, *id) == "db_monitor_86400000 a").expect("the monitor");
+    let delay = actions[monitor].meta.get("start-delay").map(|value| value.to_string());
+    assert_eq!(delay.as_deref(), Some("4400000"));
+}
+
 /// Rules 1.18.3, 1.18.4 and 1.18.6: that a failure blocks takes the timeout away only after the moment was offered.
 #[test]
 fn a_blocking_failure_still_offers_the_end_of_its_timeout() {
@@ -670,6 +687,6 @@ fn a_blocking_failure_still_offers_the_end_of_its_timeout() {
         .with_attribute("a", "last-failure-db#start_0", "999990");
     let document = xml::Document::parse(&cluster.document()).expect("the scenario is well-formed");
     let (cib, _) = cib::Cib::from_document(&document);
-    let plan = plan(&cib, NOW, PlanOptions::default());
+    let plan = plan(&cib, cib::iso8601::Zone::UTC.at(NOW).into(), PlanOptions::default());
     assert_eq!(plan.graph.recheck_by, Some(999_990 + 600 + 1));
 }

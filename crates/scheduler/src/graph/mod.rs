@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use crate::model::{ActionId, Cause, Id, Model, NodeId, Properties, Relation, ResourceId, ResourceKind};
 use crate::ordering::summary;
-use cib::iso8601::DateTime;
 use cib::rule::RuleInput;
 use cib::value::parse_interval;
 use transition::{Graph, Head, Synapse};
@@ -39,8 +38,7 @@ pub fn build(model: &mut Model<'_>) -> Graph {
 /// The graph's own settings (rule 3.43.2).
 fn frame(model: &Model<'_>) -> Graph {
     let options = &model.options;
-    let clock = DateTime::from_timestamp(model.now, 0);
-    let values = model.cib.cluster_options(&RuleInput::at(clock)).values;
+    let values = model.cib.cluster_options(&RuleInput::at(model.state.clock)).values;
     let duration = |name: &str, legacy: &str| {
         let text = values.get(name).or_else(|| values.get(legacy));
         text.filter(|text| parse_interval(text).is_some()).unwrap_or("60s").into()

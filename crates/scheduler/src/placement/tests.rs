@@ -127,7 +127,7 @@ impl Cluster {
             record_reasons: true,
             ..PlanOptions::default()
         };
-        let mut model = state::build(&cib, 1_700_000_000, options);
+        let mut model = state::build(&cib, cib::iso8601::Zone::UTC.at(1_700_000_000).into(), options);
         model.placement.effects.off = self.forgetful;
         placement::unpack_constraints(&mut model);
         placement::apply_node_criteria(&mut model);

@@ -36,10 +36,9 @@ pub use values::{
 use crate::model::{
     Attributes, Index, Model, Name, NodeId, PlanOptions, ResourceId, Severity, Tag, Ticket, TicketId,
 };
-use cib::iso8601::DateTime;
+use cib::iso8601::{Clock, DateTime};
 use cib::options::{EffectiveOptions, NoQuorumPolicy};
 use cib::rule::RuleInput;
-use cib::value::Timestamp;
 use rustc_hash::FxHashSet;
 use std::rc::Rc;
 
@@ -48,7 +47,7 @@ pub struct Extra<'a> {
     /// Definitions by [`crate::model::Resource::definition`].
     pub(crate) definitions: Vec<Definition<'a>>,
     /// The effective time as rules see it.
-    pub clock: DateTime,
+    pub clock: Clock,
     node_by_id: Index<String, NodeId>,
     node_by_name: Index<String, NodeId>,
     by_id: Index<Name, ResourceId>,
@@ -86,7 +85,7 @@ impl Default for Extra<'_> {
     fn default() -> Self {
         Extra {
             definitions: Vec::new(),
-            clock: DateTime::from_timestamp(0, 0),
+            clock: DateTime::EPOCH.into(),
             node_by_id: Index::default(),
             node_by_name: Index::default(),
             by_id: Index::default(),
@@ -111,9 +110,8 @@ impl Default for Extra<'_> {
 }
 
 /// Builds the model of a run (stage S1). A CIB of a newer feature set is not looked at (rule 1.1.5).
-pub fn build(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions) -> Model<'_> {
-    let clock = DateTime::from_timestamp(now, 0);
-    let mut model = empty(cib, now, plan_options, clock);
+pub fn build(cib: &cib::Cib, clock: Clock, plan_options: PlanOptions) -> Model<'_> {
+    let mut model = empty(cib, plan_options, clock);
     if is_too_new(cib) {
         return model;
     }
@@ -147,13 +145,13 @@ fn is_too_new(cib: &cib::Cib) -> bool {
 }
 
 /// A model that knows the options and nothing else.
-fn empty(cib: &cib::Cib, now: Timestamp, plan_options: PlanOptions, clock: DateTime) -> Model<'_> {
+fn empty(cib: &cib::Cib, plan_options: PlanOptions, clock: Clock) -> Model<'_> {
     let EffectiveOptions { options, notices, next_change, .. } = cib.cluster_options(&RuleInput::at(clock));
     let quorate = cib.root.have_quorum;
     let no_quorum_policy = options.effective_no_quorum_policy(quorate, cib.root.no_quorum_panic);
     let mut model = Model {
         cib,
-        now,
+        now: clock.timestamp(),
         quorate,
         no_quorum_policy,
         have_fencing: options.have_watchdog,

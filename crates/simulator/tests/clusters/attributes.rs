@@ -198,7 +198,7 @@ struct Counting;
 static PLANS: AtomicUsize = AtomicUsize::new(0);
 
 impl Planner for Counting {
-    fn plan(&mut self, cib: &cib::Cib, now: i64) -> Planned {
+    fn plan(&mut self, cib: &cib::Cib, now: cib::iso8601::DateTime) -> Planned {
         PLANS.fetch_add(1, Ordering::Relaxed);
         SchedulerPlanner.plan(cib, now)
     }

@@ -145,3 +145,17 @@ fn without_quorum_freeze_keeps_what_runs() {
     settled(&mut world, 60_000);
     active(&world, "a", &["node1"]);
 }
+
+/// Rule 1.6.5: the DC looks at hours in the local zone.
+#[test]
+fn hours_are_those_of_the_local_zone() {
+    // the clusters begin at 08:00 UTC
+    let wish = "<rsc_location id='l' rsc='a'><rule id='r' score='10'><expression id='e' attribute='#uname' operation='eq' \
+                value='node2'/><date_expression id='d' operation='date_spec'><date_spec id='s' hours='17'/>\
+                </date_expression></rule></rsc_location>";
+    let mut world = configured(83, &dummies(&["a"], wish));
+    active(&world, "a", &["node1"]);
+    world.offset = 9 * 3600;
+    property(&mut world, "cluster-delay", "61s");
+    active(&world, "a", &["node2"]);
+}

@@ -1,6 +1,7 @@
 //! Changes the CIB before the plan is made (rule 3.53).
 
 use cib::Cib;
+use cib::iso8601::Clock;
 use cib::value::Timestamp;
 use scheduler::model::PlanOptions;
 use xml::Document;
@@ -41,7 +42,7 @@ impl Injections {
 pub(super) fn apply(
     document: &mut Document,
     injections: &Injections,
-    now: Timestamp,
+    now: Clock,
     clock: Timestamp,
     events: &mut Vec<Event>,
 ) -> Vec<SpecError> {
@@ -142,7 +143,7 @@ fn operation(
     document: &mut Document,
     spec: &OperationSpec,
     adds_node: bool,
-    now: Timestamp,
+    now: Clock,
     clock: Timestamp,
     events: &mut Vec<Event>,
 ) -> Result<(), SpecError> {

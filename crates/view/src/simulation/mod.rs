@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 use ::xml::Document;
 use cib::Cib;
-use cib::iso8601::{DateTime, Surroundings};
+use cib::iso8601::{Clock, DateTime, Zone};
 use cib::upgrade;
 use cib::value::Timestamp;
 use scheduler::graph::dot::{DotOptions, dot};
@@ -49,6 +49,8 @@ pub struct Options {
     /// The present moment: the time to assume where neither text nor input says another, and the time of
     /// what is recorded.
     pub clock: Timestamp,
+    /// The local zone, in which that and the time of the input are looked at.
+    pub zone: Zone,
     /// The input is the live cluster's, not a saved file.
     pub live: bool,
     pub injections: Injections,
@@ -133,7 +135,8 @@ const EXIT_FAILED: i32 = 1;
 
 /// Runs everything that the options ask for.
 pub fn simulate(document: Document, options: &Options) -> Outcome {
-    let mut run = Run { options, outcome: Outcome::default(), date: None, now: options.clock };
+    let now = Clock::from(options.zone.at(options.clock));
+    let mut run = Run { options, outcome: Outcome::default(), date: None, now };
     run.outcome.report = options.xml_request.as_deref().map(xml::Report::new);
     if let Err(exit) = run.all(document) {
         run.outcome.exit = exit;
@@ -146,7 +149,7 @@ struct Run<'o> {
     outcome: Outcome,
     /// The line about the time that is assumed.
     date: Option<String>,
-    now: Timestamp,
+    now: Clock,
 }
 
 impl Run<'_> {
@@ -207,9 +210,8 @@ impl Run<'_> {
             self.complain(VALIDATION_DISABLED);
         }
         if let Some(text) = &self.options.date {
-            let surroundings = Surroundings { now: DateTime::from_timestamp(self.options.clock, 0) };
-            match DateTime::parse(text, &surroundings) {
-                Ok(date) => self.now = date.timestamp(),
+            match DateTime::parse(text, &self.now.surroundings) {
+                Ok(date) => self.now.now = date,
                 Err(error) => {
                     let message = error.to_string();
                     self.complain(&message);
@@ -220,7 +222,7 @@ impl Run<'_> {
         } else if let Some(original) =
             document.attribute(root, "execution-date").and_then(|text| text.parse().ok())
         {
-            self.now = original;
+            self.now.now = self.options.zone.at(original);
             self.date = Some(format!("Using the original execution date of: {}", long_date(original)));
         }
         Ok(())

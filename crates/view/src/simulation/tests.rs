@@ -377,3 +377,44 @@ fn a_replica_shows_its_lock() {
     let outcome = simulate(document, &options);
     assert!(outcome.text.contains("Stopped n1 (LOCKED)"), "{}", outcome.text);
 }
+
+/// Rules 1.3.6.2 and 1.6.5: hours, dates without zone and origins of intervals are meant in the local zone, which
+/// reaches the input's own time as well as one that is given.
+#[test]
+fn dates_are_local_ones() {
+    // noon UTC at the clock of 43200, which is 21 o'clock nine hours east
+    let zone = cib::iso8601::Zone { offset: |_| 9 * 3600 };
+    let started = |condition: &str, date: Option<&str>, original: Option<&str>| {
+        let wish = format!(
+            "<rsc_location id='l' rsc='a'><rule id='r' score='10'><expression id='e' attribute='#uname' \
+             operation='eq' value='n2'/>{condition}</rule></rsc_location>"
+        );
+        let mut document = cluster(&primitive("a"), &wish, "");
+        if let Some(original) = original {
+            let root = document.root();
+            document.set_attribute(root, "execution-date", original);
+        }
+        let date = date.map(str::to_owned);
+        let outcome =
+            simulate(document, &Options { plan: true, clock: 43_200, zone, date, ..Options::default() });
+        if outcome.text.contains("n2 )") { "n2" } else { "n1" }
+    };
+    let hour = |hour: u8| {
+        format!(
+            "<date_expression id='d' operation='date_spec'><date_spec id='s' hours='{hour}'/></date_expression>"
+        )
+    };
+    let after = |start: &str| format!("<date_expression id='d' operation='gt' start='{start}'/>");
+    assert_eq!(started(&hour(21), None, None), "n2");
+    assert_eq!(started(&hour(12), None, None), "n1");
+    assert_eq!(started(&hour(22), None, Some("46800")), "n2", "the input's own time");
+    assert_eq!(started(&hour(5), Some("1970-01-02 05:30:00"), None), "n2");
+    assert_eq!(
+        started(&hour(5), Some("1970-01-02 05:30:00Z"), None),
+        "n2",
+        "a time counts in the zone it has"
+    );
+    assert_eq!(started(&after("1970-01-01 20:59:59"), None, None), "n2");
+    assert_eq!(started(&after("1970-01-01 21:00:00"), None, None), "n1");
+    assert_eq!(started(&after("1970-01-02 05:00:00"), Some("1970-01-01 20:30:00Z"), None), "n2");
+}

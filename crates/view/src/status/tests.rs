@@ -106,7 +106,11 @@ impl Scenario {
     fn status(&self) -> Status {
         let document = xml::Document::parse(&self.xml()).expect("the scenario is well-formed");
         let (cib, _) = cib::Cib::from_document(&document);
-        Status::of(&scheduler::state::build(&cib, self.now, Default::default()))
+        Status::of(&scheduler::state::build(
+            &cib,
+            cib::iso8601::Zone::UTC.at(self.now).into(),
+            Default::default(),
+        ))
     }
 
     /// The lines of the resource list, without indentation and bullets.
@@ -263,7 +267,8 @@ fn launchers_that_launch_each_other_are_refused() {
 fn monitor_xml(scenario: &Scenario) -> String {
     let document = xml::Document::parse(&scenario.xml()).expect("the scenario is well-formed");
     let (cib, _) = cib::Cib::from_document(&document);
-    let model = scheduler::state::build(&cib, scenario.now, Default::default());
+    let model =
+        scheduler::state::build(&cib, cib::iso8601::Zone::UTC.at(scenario.now).into(), Default::default());
     let status = Status::of(&model);
     let input = super::xml::Input {
         status: &status,
@@ -310,7 +315,8 @@ fn tools_read_the_status_as_xml() {
 fn screen(scenario: &Scenario, sections: &super::sections::Sections) -> String {
     let document = xml::Document::parse(&scenario.xml()).expect("the scenario is well-formed");
     let (cib, _) = cib::Cib::from_document(&document);
-    let model = scheduler::state::build(&cib, scenario.now, Default::default());
+    let model =
+        scheduler::state::build(&cib, cib::iso8601::Zone::UTC.at(scenario.now).into(), Default::default());
     let history = super::history::of(&model);
     let clock = |at| format!("T{at}");
     super::monitor::screen(&Status::of(&model), &Default::default(), &[], &history, sections, &clock)

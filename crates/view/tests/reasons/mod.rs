@@ -20,7 +20,11 @@ fn every_decision_has_a_reason() {
     for name in names(&corpus) {
         let (document, now) = input(&corpus, &name);
         let (cib, _) = cib::Cib::from_document(&document);
-        let plan = scheduler::plan(&cib, now, PlanOptions { record_reasons: true, ..PlanOptions::default() });
+        let plan = scheduler::plan(
+            &cib,
+            cib::iso8601::Zone::UTC.at(now).into(),
+            PlanOptions { record_reasons: true, ..PlanOptions::default() },
+        );
         let found =
             actions(&plan).chain(orderings(&plan)).chain(roles(&plan.model)).chain(scores(&plan.model));
         missing.extend(found.map(|what| format!("{name}: {what}")));

@@ -1,10 +1,11 @@
 //! `--move`, `--ban`, `--clear`: location constraints that a person makes (rule 5a.5.5).
 
-use cib::iso8601::{DateTime, Duration};
+use cib::iso8601::{DateTime, Duration, Surroundings};
 use cib::value::Role;
 use xml::NodeId;
 
 use super::Call;
+use crate::clock;
 use crate::configuration::Configuration;
 use crate::crm::output::Output;
 use crate::crm::usage;
@@ -221,10 +222,6 @@ fn warn(wish: &Wish, out: &mut Output) {
     out.info(format!("\tThis holds even if {node} is the last node in the cluster"));
 }
 
-fn now() -> DateTime {
-    DateTime::from_timestamp(jiff::Timestamp::now().as_second(), 0)
-}
-
 /// When a lifetime that begins now is over.
 fn end_of(lifetime: &str) -> Result<String, Problem> {
     let duration = Duration::parse(lifetime).map_err(|error| {
@@ -233,7 +230,7 @@ fn end_of(lifetime: &str) -> Result<String, Problem> {
             format!("Invalid duration specified: {lifetime} ({error}); an ISO 8601 duration such as PT1H is needed"),
         )
     })?;
-    let end = now().plus(&duration);
+    let end = clock::now().plus(&duration);
     let (month, day) = end.month_and_day();
     let (hour, minute, second) = end.time_of_day();
     Ok(format!("{:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z", end.year))
@@ -279,10 +276,10 @@ pub fn clear(call: &mut Call<'_>, out: &mut Output) -> Result<u8, Problem> {
 }
 
 fn is_over(constraint: xml::Element<'_>) -> bool {
-    let now = now();
+    let now = clock::now();
     constraint
         .descendants()
         .filter(|it| it.name() == "date_expression")
-        .filter_map(|it| DateTime::parse_absolute(it.attr("end")?).ok().flatten())
+        .filter_map(|it| DateTime::parse(it.attr("end")?, &Surroundings { now }).ok())
         .any(|end| end.compare(&now) != std::cmp::Ordering::Greater)
 }
