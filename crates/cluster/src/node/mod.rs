@@ -407,7 +407,8 @@ impl Node {
     fn on_message(&mut self, message: Message, out: &mut Outbox) {
         let valid = message.protocol == PROTOCOL
             && message.view == self.view.id
-            && message.round == self.round
+            // who was fenced may still be in a round that the others have left without it
+            && (message.round == self.round || matches!(message.body, Body::FenceSurvived { .. }))
             && self.view.members.contains(&message.from);
         if !valid {
             return;
