@@ -39,6 +39,7 @@ pub struct Replica {
     typed: OnceCell<Arc<cib::Cib>>,
     /// What depends on the configuration only.
     settings: OnceCell<Settings>,
+    names: OnceCell<Names>,
     /// Every value in the configuration.
     words: OnceCell<BTreeSet<String>>,
 }
@@ -47,6 +48,11 @@ pub struct Replica {
 struct Settings {
     options: ClusterOptions,
     values: Vec<(String, String)>,
+}
+
+/// What the configuration names, whatever the time is.
+#[derive(Clone, Debug)]
+struct Names {
     /// Id, name and whether it is a cluster node, of each node of the configuration.
     nodes: Vec<(String, String, bool)>,
     /// The executor's names of each resource that is no primitive, and of those in it.
@@ -81,6 +87,7 @@ impl Replica {
                 behind: BTreeMap::new(),
                 typed: OnceCell::new(),
                 settings: OnceCell::new(),
+                names: OnceCell::new(),
                 words: OnceCell::new(),
             },
             problems,
@@ -336,7 +343,7 @@ impl Replica {
     /// Ids and names of the cluster nodes in the configuration.
     #[must_use]
     pub fn cluster_nodes(&self) -> Vec<(String, String)> {
-        let nodes = &self.settings(DateTime::EPOCH).nodes;
+        let nodes = &self.names().nodes;
         nodes
             .iter()
             .filter(|(_, _, member)| *member)
@@ -347,24 +354,27 @@ impl Replica {
     /// Ids and names of all nodes in the configuration, remote ones that only a resource makes included.
     #[must_use]
     pub fn all_nodes(&self) -> Vec<(String, String)> {
-        self.settings(DateTime::EPOCH).nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
+        self.names().nodes.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect()
     }
 
     /// Whether the node is configured as a remote one.
     #[must_use]
     pub fn is_remote(&self, id: &str) -> bool {
-        self.settings(DateTime::EPOCH).nodes.iter().any(|(known, _, member)| known == id && !member)
+        self.names().nodes.iter().any(|(known, _, member)| known == id && !member)
     }
 
     /// The executor's names of all primitives in a resource (itself, or what a collective contains).
     #[must_use]
     pub fn executor_ids(&self, id: &str) -> Vec<String> {
-        self.settings(DateTime::EPOCH).executor_ids.get(id).cloned().unwrap_or_else(|| vec![id.to_owned()])
+        self.names().executor_ids.get(id).cloned().unwrap_or_else(|| vec![id.to_owned()])
     }
 
     fn restriction(&self, client: &Client) -> Option<cib::acl::User> {
-        let restricted = client.restricted && self.settings(DateTime::EPOCH).options.enable_acl;
-        restricted.then(|| cib::acl::User {
+        // whether there are ACLs at all is not for rules with dates
+        let enabled =
+            || self.configured().cluster_options(&RuleInput::at(DateTime::EPOCH)).options.enable_acl;
+        let is_restricted = client.restricted && enabled();
+        is_restricted.then(|| cib::acl::User {
             name: client.user.clone().unwrap_or_default(),
             groups: client.groups.clone(),
         })
@@ -376,6 +386,13 @@ impl Replica {
             let effective = typed.cluster_options(&RuleInput::at(now));
             let values =
                 effective.values.iter().map(|(name, value)| (name.to_string(), value.text.to_string()));
+            Settings { values: values.collect(), options: effective.options }
+        })
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(|| {
+            let typed = self.configured();
             let entries = typed.configuration.nodes.iter().map(|node| {
                 let name = node.uname.as_deref().unwrap_or(&node.id).to_owned();
                 (node.id.to_string(), name, node.kind == NodeKind::Member)
@@ -390,7 +407,7 @@ impl Replica {
             for resource in &typed.configuration.resources {
                 note_executor_ids(resource, &mut executor_ids);
             }
-            Settings { values: values.collect(), nodes, executor_ids, options: effective.options }
+            Names { nodes, executor_ids }
         })
     }
 
@@ -398,6 +415,7 @@ impl Replica {
         self.typed = OnceCell::new();
         if configuration {
             self.settings = OnceCell::new();
+            self.names = OnceCell::new();
             self.words = OnceCell::new();
         }
     }
@@ -552,6 +570,20 @@ mod tests {
                 history.nodes.entry(node).or_default().remove(resource);
             }
         }
+    }
+
+    /// Rule 1.6: what is asked of a configuration first is no reason to see its dates from another moment.
+    #[test]
+    fn options_bound_to_dates_count_from_the_moment_that_asks() {
+        let text = "<cib validate-with='pacemaker-3.0' admin_epoch='0' epoch='1' num_updates='0'><configuration>\
+                    <crm_config><cluster_property_set id='s'><rule id='r' score='INFINITY'><date_expression id='d' \
+                    operation='gt' start='2020-01-01'/></rule><nvpair id='n' name='cluster-name' value='late'/>\
+                    </cluster_property_set></crm_config><nodes><node id='1' uname='a'/></nodes><resources/>\
+                    <constraints/></configuration><status/></cib>";
+        let (replica, _) = Replica::load(Some(text));
+        assert_eq!(replica.cluster_nodes(), [("1".to_owned(), "a".to_owned())]);
+        let now = DateTime::from_timestamp(1_700_000_000, 0);
+        assert_eq!(replica.property("cluster-name", now).as_deref(), Some("late"));
     }
 
     proptest! {
