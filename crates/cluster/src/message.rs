@@ -99,8 +99,8 @@ pub enum Body {
     FlushAttributes { names: Vec<String> },
     /// The DC says what is to be done, in this order.
     Execute { plan: Box<PlanNotice>, work: Vec<Work> },
-    /// Operations ended, in this order.
-    Results(Vec<ResultMessage>),
+    /// An operation ended.
+    Result(Box<ResultMessage>),
     /// A recurring operation ended on request.
     Cancelled { key: InFlightKey },
     /// Histories of resources are forgotten (cleanup, refresh, removed resources).

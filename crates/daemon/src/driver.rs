@@ -19,12 +19,6 @@ use crate::watchdog::Watchdog;
 /// Most inputs of one step.
 const MOST_AT_ONCE: usize = 64;
 
-/// So many agents running at once keep a host busy,
-const BUSY: usize = 4;
-
-/// and for so long what one of them ended with may wait for the others.
-const MOMENT: Duration = Duration::from_millis(5);
-
 /// What the rest of the daemon asks of the node's thread.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -59,8 +53,6 @@ pub(crate) struct Driver {
     pub start: Instant,
     pub waiting: BTreeMap<RequestId, oneshot::Sender<Reply>>,
     pub next_request: u64,
-    /// Agents that have been ordered and have not ended.
-    pub running: usize,
     /// This host's watchdog, if the daemon feeds one.
     pub watchdog: Option<Watchdog>,
 }
@@ -103,12 +95,8 @@ impl Driver {
                 () = tokio::time::sleep(report.unwrap_or(Duration::MAX)), if report.is_some() => None,
             };
             // while the host is busy with agents they go on for a moment, and what they end with goes into the same
-            // step
-            if self.running >= BUSY && matches!(first, Some(Input::OperationDone(_))) {
-                tokio::time::sleep(MOMENT).await;
-            } else {
-                std::thread::yield_now();
-            }
+            // step; on a quiet host this does nothing
+            std::thread::yield_now();
             let inputs = self.gather(first, sources);
             if !inputs.is_empty()
                 && let Some(ending) = self.step(inputs)
@@ -181,8 +169,6 @@ impl Driver {
     }
 
     fn step(&mut self, inputs: Vec<Input>) -> Option<Ending> {
-        let ended = inputs.iter().filter(|input| matches!(input, Input::OperationDone(_))).count();
-        self.running = self.running.saturating_sub(ended);
         let now = self.now();
         let mut outbox = Outbox::new();
         tracing::trace!(?inputs, "step");
@@ -208,10 +194,7 @@ impl Driver {
     fn perform(&mut self, output: Output) -> Option<Ending> {
         match output {
             Output::Broadcast(message) => return self.broadcast(&message),
-            Output::Run(operation) => {
-                self.running += 1;
-                self.order(Task::Run(operation));
-            }
+            Output::Run(operation) => self.order(Task::Run(operation)),
             Output::Cancel(id) => self.order(Task::Cancel(id)),
             Output::Fence(run) => self.order(Task::Fence(run)),
             Output::FetchMetadata { id, agent } => self.order(Task::FetchMetadata { id, agent }),

@@ -199,7 +199,6 @@ async fn serve(
         start,
         waiting: BTreeMap::new(),
         next_request: 0,
-        running: 0,
         watchdog,
     };
     let ending = drive(driver, Sources { events, results, commands }, paths).await?;

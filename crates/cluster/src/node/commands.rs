@@ -48,7 +48,7 @@ impl Node {
             Body::Attributes { request, updates } => self.on_attributes(from, request, &updates, out),
             Body::FlushAttributes { names } => self.flush_attributes(&names, out),
             Body::Execute { plan, work } => self.on_execute(&plan, work, out),
-            Body::Results(results) => results.into_iter().for_each(|result| self.on_result(result, out)),
+            Body::Result(result) => self.on_result(*result, out),
             Body::Cancelled { key } => self.on_cancelled(&key, out),
             Body::Forget { request, what, at } => self.on_forget(from, request, &what, at, out),
             Body::ClearFailures { node, resource, operation, interval } => {
@@ -401,11 +401,11 @@ impl Node {
         match task {
             Task::Run(order) => {
                 let finished = self.executor.order(*order, self.now, out);
-                self.keep_results(finished);
+                self.tell_results(finished, out);
             }
             Task::Cancel { resource, key } => {
                 let finished = self.executor.cancel(&resource, &key, out);
-                self.keep_results(finished);
+                self.tell_results(finished, out);
                 let key = InFlightKey { node: self.config.id, resource, key };
                 self.send(Body::Cancelled { key }, out);
             }
@@ -567,7 +567,7 @@ impl Node {
         }
         if node == self.config.id {
             let finished = self.executor.forget(resource, out);
-            self.keep_results(finished);
+            self.tell_results(finished, out);
         }
     }
 
@@ -677,7 +677,7 @@ impl Node {
                 repeated: false,
                 on_fail: None,
             };
-            self.send(Body::Results(vec![message]), out);
+            self.send(Body::Result(Box::new(message)), out);
         }
         self.reply_if_own(from, request, Reply::Done, out);
     }

@@ -163,7 +163,7 @@ impl Node {
                 repeated: false,
                 on_fail: None,
             };
-            self.send(Body::Results(vec![message]), out);
+            self.send(Body::Result(Box::new(message)), out);
         } else {
             self.coordinator_mut(|coordinator| {
                 if let Some(runner) = &mut coordinator.runner {

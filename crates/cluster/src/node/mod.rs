@@ -109,8 +109,6 @@ pub struct Node {
 
     /// Sent, and not yet delivered here.
     outgoing: VecDeque<Body>,
-    /// Results that this step will tell.
-    untold: Vec<ResultMessage>,
     /// To be sent when the join round is over.
     unsent: VecDeque<Body>,
     settled: bool,
@@ -229,7 +227,6 @@ impl Node {
             coordinator: None,
             next_transition: 0,
             outgoing: VecDeque::new(),
-            untold: Vec::new(),
             unsent: VecDeque::new(),
             settled: false,
             settle_waiters: Vec::new(),
@@ -258,7 +255,6 @@ impl Node {
         }
         self.check_fencing_configuration(outbox);
         self.check_deadlines(outbox);
-        self.tell_results(outbox);
         self.coordinate(outbox);
         self.write_cib(outbox);
     }
@@ -274,12 +270,12 @@ impl Node {
             Input::Request { id, request } => self.on_request(id, request, outbox),
             Input::OperationDone(result) => {
                 let finished = self.executor.done(result, now, outbox);
-                self.keep_results(finished);
+                self.tell_results(finished, outbox);
             }
             Input::FenceDone(result) => self.on_fence_run_done(result, outbox),
             Input::Metadata { id, metadata } => {
                 let finished = self.executor.metadata(id, metadata, now);
-                self.keep_results(finished);
+                self.tell_results(finished, outbox);
                 self.fence_executor.metadata(&mut self.executor, now, outbox);
                 self.continue_inquiries(outbox);
             }
@@ -425,7 +421,6 @@ impl Node {
 
     /// Sends when possible: now, or after the join round.
     fn send(&mut self, body: Body, out: &mut Outbox) {
-        self.tell_results(out);
         if self.is_joined() || self.phase == Phase::Joining && body.goes_on_in_rounds() {
             self.outgoing.push_back(body.clone());
             self.broadcast(body, out);
@@ -465,34 +460,27 @@ impl Node {
 
     /// Ends this node: code 0 for good, 100 to stay down.
     fn end(&mut self, code: i32, reason: &str, out: &mut Outbox) {
-        self.tell_results(out);
         self.event(EventKind::Ended { reason: reason.to_owned() }, None, Vec::new(), out);
         out.push(Output::Leave { code, reason: reason.to_owned() });
         self.phase = Phase::Ended;
         self.coordinator = None;
     }
 
-    /// Keeps what became of operations, to be told together at the end of the step.
-    fn keep_results(&mut self, finished: Vec<Finished>) {
-        self.untold.extend(finished.into_iter().map(|Finished { order, entry, repeated }| ResultMessage {
-            node: self.config.id,
-            recorded: order.is_recorded(),
-            on_fail: order.meta("on_fail").map(str::to_owned),
-            resource: order.resource.clone(),
-            agent: order.agent.clone(),
-            container: order.container.clone(),
-            shutdown_lock: order.shutdown_lock,
-            entry,
-            repeated,
-        }));
-    }
-
-    /// Tells everybody what became of operations. Before anything else is said, so that all is told in the order in
-    /// which it happened.
-    fn tell_results(&mut self, out: &mut Outbox) {
-        let results = std::mem::take(&mut self.untold);
-        if !results.is_empty() {
-            self.send(Body::Results(results), out);
+    /// Tells everybody what became of operations.
+    fn tell_results(&mut self, finished: Vec<Finished>, out: &mut Outbox) {
+        for Finished { order, entry, repeated } in finished {
+            let body = Body::Result(Box::new(ResultMessage {
+                node: self.config.id,
+                recorded: order.is_recorded(),
+                on_fail: order.meta("on_fail").map(str::to_owned),
+                resource: order.resource.clone(),
+                agent: order.agent.clone(),
+                container: order.container.clone(),
+                shutdown_lock: order.shutdown_lock,
+                entry,
+                repeated,
+            }));
+            self.send(body, out);
         }
     }
 
@@ -502,7 +490,7 @@ impl Node {
         }
         let now = self.now.monotonic;
         let finished = self.executor.deadline(self.now, out);
-        self.keep_results(finished);
+        self.tell_results(finished, out);
         self.fence_executor.deadline(&mut self.executor, self.now, out);
         self.check_fences(out);
         if self.round_deadline.is_some_and(|at| at <= now) {
@@ -618,7 +606,7 @@ fn leaves_status_alone(input: &Input) -> bool {
     match input {
         Input::OperationDone(_) | Input::Metadata { .. } | Input::CibWritten { .. } | Input::Deadline => true,
         Input::Message(message) => {
-            matches!(message.body, Body::Execute { .. } | Body::Results(_) | Body::Cancelled { .. })
+            matches!(message.body, Body::Execute { .. } | Body::Result(_) | Body::Cancelled { .. })
         }
         _ => false,
     }
