@@ -4,7 +4,7 @@ use cluster::{EventKind, FenceRecord, FenceRequest, FenceState, Reply, Request, 
 use simulator::invariants::{group_runs_once, replicas_agree};
 use simulator::{World, demo};
 
-use super::{active, change, configured, demo_cluster, modify, planner, settled, wait};
+use super::{active, change, configured, demo_cluster, modify, planner, property, settled, wait};
 
 /// Longer than any scenario, in milliseconds.
 const NEVER: u64 = 1_000_000_000;
@@ -30,17 +30,6 @@ fn answer(world: &mut World, request: RequestId) -> Reply {
 
 fn history(world: &World, node: &str) -> Vec<FenceRecord> {
     world.node(node).status().fencing
-}
-
-/// Sets a cluster property.
-fn property(world: &mut World, name: &str, value: &str) {
-    let xml = format!(
-        "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
-         <nvpair id='p-{name}' name='{name}' value='{value}'/></cluster_property_set></crm_config>"
-    );
-    change(world, "node2", modify(&xml));
-    world.run(100);
-    settled(world, 60_000);
 }
 
 /// The state that a node's CIB has of another, start tag and content.

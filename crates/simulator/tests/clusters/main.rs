@@ -87,6 +87,17 @@ fn change(world: &mut World, node: &str, operation: CibOperation) -> cluster::Re
     world.request(node, Request::Change(CibChange { operation, client, dry_run: false }))
 }
 
+/// Sets a cluster property.
+fn property(world: &mut World, name: &str, value: &str) {
+    let xml = format!(
+        "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
+         <nvpair id='p-{name}' name='{name}' value='{value}'/></cluster_property_set></crm_config>"
+    );
+    change(world, "node2", modify(&xml));
+    world.run(100);
+    settled(world, 60_000);
+}
+
 fn modify(xml: &str) -> CibOperation {
     CibOperation::Modify { scope: None, xpath: None, xml: xml.to_owned(), allow_create: true, score: false }
 }

@@ -3,7 +3,7 @@
 use cluster::{AttributeUpdate, Request};
 use simulator::World;
 
-use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, settled, wait};
+use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, property, settled, wait};
 
 fn meta(world: &mut World, resource: &str, name: &str, value: &str) {
     let xml = format!(
@@ -11,16 +11,6 @@ fn meta(world: &mut World, resource: &str, name: &str, value: &str) {
          <nvpair id='{resource}-{name}' name='{name}' value='{value}'/></meta_attributes></primitive>"
     );
     change(world, "node1", modify(&xml));
-    world.run(50);
-    settled(world, 60_000);
-}
-
-fn property(world: &mut World, name: &str, value: &str) {
-    let xml = format!(
-        "<crm_config><cluster_property_set id='cib-bootstrap-options'>\
-         <nvpair id='p-{name}' name='{name}' value='{value}'/></cluster_property_set></crm_config>"
-    );
-    change(world, "node2", modify(&xml));
     world.run(50);
     settled(world, 60_000);
 }

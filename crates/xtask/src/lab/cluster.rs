@@ -295,6 +295,14 @@ impl Cluster {
         self.roots.running()
     }
 
+    /// That a Dummy runs on this host and on no other.
+    pub fn check_place(&self, resource: &str, host: &str) -> io::Result<()> {
+        match &self.places(resource)[..] {
+            [place] if place == host => Ok(()),
+            places => Err(io::Error::other(format!("{resource} runs on {places:?}, not on {host}"))),
+        }
+    }
+
     pub fn wait_place(&self, resource: &str, wanted: impl Fn(&str) -> bool) -> io::Result<Instant> {
         wait(&format!("{resource} in its place"), || {
             let places = self.places(resource);

@@ -420,18 +420,7 @@ impl Maker {
 
     /// The history of a resource that is no longer configured.
     fn orphan(&mut self, node: &str) -> String {
-        let leaf = Leaf {
-            id: "gone".to_owned(),
-            class: "ocf",
-            provider: "pacemaker",
-            kind: "Dummy",
-            monitors: vec![(10_000, false)],
-            instances: 0,
-            unique: false,
-            promotable: false,
-            digest: "f2317cad3d54cec5d7d7aa7d0bf35cf8",
-            inside: Vec::new(),
-        };
+        let leaf = removed("gone", "Dummy");
         let mut attributes = Vec::new();
         let id = self.random.word(&["gone", "gone2", "gone:1"]).to_string();
         let entries = if self.random.chance(70) {
@@ -443,21 +432,26 @@ impl Maker {
     }
 }
 
+/// A primitive that is no longer configured.
+fn removed(id: &str, kind: &'static str) -> Leaf {
+    Leaf {
+        id: id.to_owned(),
+        class: "ocf",
+        provider: "pacemaker",
+        kind,
+        monitors: vec![(10_000, false)],
+        instances: 0,
+        unique: false,
+        promotable: false,
+        digest: "f2317cad3d54cec5d7d7aa7d0bf35cf8",
+        inside: Vec::new(),
+    }
+}
+
 impl Maker {
     /// The history of a connection to a remote node that is no longer configured.
     fn former_remote(&mut self, node: &str) -> String {
-        let leaf = Leaf {
-            id: "former".to_owned(),
-            class: "ocf",
-            provider: "pacemaker",
-            kind: "remote",
-            monitors: vec![(10_000, false)],
-            instances: 0,
-            unique: false,
-            promotable: false,
-            digest: "f2317cad3d54cec5d7d7aa7d0bf35cf8",
-            inside: Vec::new(),
-        };
+        let leaf = removed("former", "remote");
         let mut attributes = Vec::new();
         let entries = if self.random.chance(80) {
             self.active(&leaf, node, &mut attributes, "former")

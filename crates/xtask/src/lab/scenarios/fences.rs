@@ -82,7 +82,7 @@ pub fn fails(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
             }
         }
     }
-    undisturbed(cluster, "d1", &other)?;
+    cluster.check_place("d1", &other)?;
     if cluster.stack == Stack::Systole {
         let told = cluster.tool(&other, &["status"])?;
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
@@ -115,15 +115,8 @@ pub fn lies(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         })?;
     }
     for resource in ["t1", "d1"] {
-        undisturbed(cluster, resource, &other)?;
+        cluster.check_place(resource, &other)?;
     }
     cluster.bring_back(&victim)?;
     Ok(Vec::new())
-}
-
-fn undisturbed(cluster: &Cluster, resource: &str, host: &str) -> io::Result<()> {
-    match &cluster.places(resource)[..] {
-        [place] if place == host => Ok(()),
-        places => Err(io::Error::other(format!("{resource} runs on {places:?}, not on {host}"))),
-    }
 }

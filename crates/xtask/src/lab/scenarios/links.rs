@@ -32,14 +32,7 @@ fn on_bad_cables(
     play: impl FnOnce(&mut Cluster) -> io::Result<()>,
 ) -> io::Result<()> {
     on_cables(cluster, cable, play)?;
-    undisturbed(cluster)
-}
-
-fn undisturbed(cluster: &Cluster) -> io::Result<()> {
-    match &cluster.places("d1")[..] {
-        [place] if place == "node2" => Ok(()),
-        places => Err(io::Error::other(format!("d1 was moved to {places:?}"))),
-    }
+    cluster.check_place("d1", "node2")
 }
 
 /// Hosts without power.
@@ -92,7 +85,7 @@ pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let given_up = cluster.names().iter().any(|name| left(name).iter().any(|formed| *formed > begun));
     if !given_up {
         played?;
-        undisturbed(cluster)?;
+        cluster.check_place("d1", "node2")?;
         let what = "a change with 6 % of frames lost between hosts, to rest";
         return Ok(taken.map(|seconds| (what, seconds)).into_iter().collect());
     }
@@ -104,7 +97,7 @@ pub fn lossy(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     let fenced = off(cluster);
     cluster.bring_all_back(&fenced.iter().map(String::as_str).collect::<Vec<_>>())?;
     change(cluster)?;
-    undisturbed(cluster)?;
+    cluster.check_place("d1", "node2")?;
     Ok(Vec::new())
 }
 

@@ -35,10 +35,7 @@ fn with_changed(
 
 fn undisturbed(cluster: &Cluster) -> io::Result<()> {
     cluster.wait_online_on("node1", 2)?;
-    match &cluster.places("d1")[..] {
-        [place] if place == "node1" => Ok(()),
-        places => Err(io::Error::other(format!("d1 runs on {places:?}"))),
-    }
+    cluster.check_place("d1", "node1")
 }
 
 /// A host with another key, as one of a foreign cluster on the same addresses and port has it: it sees nobody,
