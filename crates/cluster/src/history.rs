@@ -263,6 +263,14 @@ pub struct InFlightKey {
     pub key: String,
 }
 
+impl InFlightKey {
+    /// Whether the operation has an interval.
+    #[must_use]
+    pub fn recurs(&self) -> bool {
+        !self.key.ends_with("_0")
+    }
+}
+
 /// An operation that was ordered and has no result yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InFlight {
@@ -423,22 +431,27 @@ fn counts(name: &str, interval: u64) -> bool {
     !matches!(name, "id" | "crm_feature_set" | "op-digest" | "on_node" | "on_node_uuid" | "pcmk_external_ip")
 }
 
-/// The parameters a change of which needs a restart, if the agent can reload at all (rule 4.3.10).
-fn restart_names(metadata: &AgentMetadata) -> Option<Vec<&str>> {
+/// The action by which the agent takes changed parameters without a restart, if it has one: it depends on the OCF
+/// version that the agent announces (rule 4.3.10).
+#[must_use]
+pub fn reload_action(metadata: &AgentMetadata) -> Option<&'static str> {
     let offers = |name: &str| metadata.actions.iter().any(|action| action.name == name);
     let new = metadata.ocf_version.as_deref().is_some_and(|version| {
         cib::value::compare_versions(version.trim(), "1.1") != std::cmp::Ordering::Less
     });
-    let names = |keep: fn(&crate::AgentParameter) -> bool| {
-        metadata.parameters.iter().filter(|one| keep(one)).map(|one| one.name.as_str()).collect()
+    let action = if new { "reload-agent" } else { "reload" };
+    offers(action).then_some(action)
+}
+
+/// The parameters a change of which needs a restart, if the agent can reload at all (rule 4.3.10).
+fn restart_names(metadata: &AgentMetadata) -> Option<Vec<&str>> {
+    let keeps = |parameter: &crate::AgentParameter, action| match action {
+        "reload-agent" => !parameter.reloadable,
+        _ => parameter.unique,
     };
-    if new && offers("reload-agent") {
-        Some(names(|parameter| !parameter.reloadable))
-    } else if !new && offers("reload") {
-        Some(names(|parameter| parameter.unique))
-    } else {
-        None
-    }
+    let action = reload_action(metadata)?;
+    let kept = metadata.parameters.iter().filter(|parameter| keeps(parameter, action));
+    Some(kept.map(|parameter| parameter.name.as_str()).collect())
 }
 
 /// The private parameters (rule 4.4.1).

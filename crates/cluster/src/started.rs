@@ -16,7 +16,7 @@ impl Started {
     /// Remembers what a start, a reload or a probe that found the resource was given; a stop that succeeded
     /// ends the memory.
     pub fn learn(&mut self, order: &Order, result: &OperationResult) {
-        let runs = result.status == ExecutionStatus::Done && matches!(result.exit_code, 0 | 8);
+        let runs = result.status == ExecutionStatus::Done && matches!(result.exit_code, 0 | 8 | 190 | 191);
         match order.operation.as_str() {
             "start" | "reload" | "reload-agent" | "monitor" if runs && order.interval == 0 => {
                 let own = order.parameters.iter().filter(|(name, _)| !is_meta(name));

@@ -249,6 +249,7 @@ fn operation(kind: &EventKind) -> String {
     match (failed, status.as_str()) {
         (true, "complete") => text.push_str(&format!("failed, {result} (exit code {exit_code})")),
         (true, status) => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
+        (false, "pending") => return text + "its first run comes later",
         (false, _) => text.push_str(&result),
     }
     if !exit_reason.is_empty() {

@@ -6,13 +6,15 @@
 mod deadlines;
 mod order;
 mod slot;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Leftover;
 use crate::fencing;
-use crate::history::{Digests, Entry, digests};
+use crate::history::{Digests, Entry, digests, reload_action};
 use crate::interface::{Outbox, Output};
 use crate::operation::{
     AgentMetadata, AgentName, ExecutionStatus, FenceRun, Operation, OperationId, OperationResult,
@@ -22,7 +24,7 @@ use crate::started::Started;
 use crate::time::Now;
 use deadlines::Deadlines;
 pub use order::{Finished, Order};
-use slot::{Recurring, Running, Slot, What};
+use slot::{Queued, Recurring, Running, Slot, What};
 
 /// How old an agent's metadata may be when a start is about to use them, in milliseconds.
 const METADATA_AGE: u64 = 10_000;
@@ -84,8 +86,15 @@ impl Executor {
         for leftover in leftovers {
             executor.runs.insert(leftover.id, leftover.resource.clone());
             let what = What::Leftover { action: leftover.action, until: leftover.remaining };
-            let running =
-                Running { id: leftover.id, what, since: 0, since_epoch: 0, cancelled: false, fencing: false };
+            let running = Running {
+                id: leftover.id,
+                what,
+                since: 0,
+                queued: 0,
+                since_epoch: 0,
+                cancelled: false,
+                fencing: false,
+            };
             executor.resources.entry(leftover.resource).or_default().running = Some(running);
         }
         executor
@@ -119,22 +128,45 @@ impl Executor {
         OperationId(self.next_id)
     }
 
-    /// Takes an order. Orders of one resource are carried out one after the other; a change of the
-    /// resource's state ends its recurring operations first. Returns what needed no agent.
+    /// Takes an order. Orders of one resource are carried out one after the other as they come, those of different
+    /// resources beside each other (rule 4.10.1). A change of the resource's state ends its recurring operations
+    /// first (rule 4.10.5); a recurring operation that is known goes on under the new order (rule 4.10.4). Returns
+    /// what needed no agent.
     pub fn order(&mut self, order: Order, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let order = Arc::new(order);
         let resource = order.resource.clone();
-        let slot = self.resources.entry(resource.clone()).or_default();
-        let mut ended = Vec::new();
+        let mut finished = Vec::new();
+        let mut delay = order.start_delay;
         if order.changes_state() {
-            ended = slot.end_recurring(|_| true, out);
+            finished = self.end(&resource, |_| true, out);
         } else if order.interval > 0 {
-            ended = slot.end_recurring(|key| key == order.key, out);
+            let slot = self.resources.entry(resource.clone()).or_default();
+            if slot.adopt(&order) {
+                let waits = slot.queue.iter().any(|queued| queued.order.key == order.key);
+                return if waits { postponed(order, now) } else { Vec::new() };
+            }
+            if slot.recurring.contains_key(&order.key) {
+                delay = 0;
+            }
+            finished = self.end(&resource, |key| key == order.key, out);
         }
-        slot.queue.push_back(order);
-        let mut finished = self.cancelled(ended);
+        if delay > 0 {
+            finished.append(&mut postponed(order.clone(), now));
+        }
+        let not_before = now.monotonic + delay;
+        let slot = self.resources.entry(resource.clone()).or_default();
+        slot.queue.push_back(Queued { order, since: now.monotonic, not_before });
         finished.append(&mut self.advance(&resource, now, out));
         finished
+    }
+
+    /// The answer to an order that this node does not carry out: it leaves no trace, and whoever gave it thinks again
+    /// (rule 4.10.9).
+    #[must_use]
+    pub fn refuse(&self, order: Order, reason: &str, now: Now) -> Finished {
+        let result = OperationResult::plain(OperationId(0), ExecutionStatus::Refused, 1, reason);
+        let entry = self.entry(&order, &result, -1, now.epoch());
+        Finished { order: Arc::new(order), entry, repeated: false }
     }
 
     /// Ends a recurring operation. Returns the results of what never ran.
@@ -148,15 +180,15 @@ impl Executor {
         self.end(resource, |_| true, out)
     }
 
+    /// Ends recurring operations with such keys, wherever they are: idle, running, waiting for their turn, or for
+    /// metadata.
     fn end(&mut self, resource: &str, which: impl Fn(&str) -> bool, out: &mut Outbox) -> Vec<Finished> {
-        let Some(slot) = self.resources.get_mut(resource) else { return Vec::new() };
-        let mut ended = slot.end_recurring(&which, out);
-        let (dropped, kept) = std::mem::take(&mut slot.queue)
-            .into_iter()
-            .partition(|order: &Arc<Order>| order.interval > 0 && which(&order.key));
-        slot.queue = kept;
-        let dropped: VecDeque<Arc<Order>> = dropped;
-        ended.extend(dropped);
+        let slot = self.resources.get_mut(resource);
+        let mut ended = slot.map(|slot| slot.end_recurring(&which, out)).unwrap_or_default();
+        let of_these = |order: &Order| order.resource == resource && order.interval > 0 && which(&order.key);
+        for (order, ..) in self.held.extract_if(.., |(order, ..)| of_these(order)) {
+            ended.push(order);
+        }
         self.note_deadline(resource);
         self.cancelled(ended)
     }
@@ -172,7 +204,7 @@ impl Executor {
     }
 
     /// Takes the end of a run. Returns the results to be told.
-    pub fn done(&mut self, result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
+    pub fn done(&mut self, mut result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
         let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
         let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
@@ -181,9 +213,10 @@ impl Executor {
         if running.fencing {
             self.release_device(&resource);
         }
+        result.queued += running.queued;
         let mut finished = match running.what {
             What::Leftover { .. } => Vec::new(),
-            What::Repeat(_, first) if running.cancelled => self.cancelled(first.into_iter().collect()),
+            What::Repeat(_, again) if running.cancelled => self.cancelled(again.into_iter().collect()),
             What::Repeat(key, _) => self.repeated(&resource, &key, &result, now),
             What::Order(order) if running.cancelled && order.interval > 0 => self.cancelled(vec![order]),
             What::Order(order) => self.conclude(order, result, running.since_epoch, now),
@@ -316,7 +349,8 @@ impl Executor {
     /// How many recurring operations are scheduled.
     #[must_use]
     pub fn recurring(&self) -> usize {
-        self.resources.values().map(|slot| slot.recurring.len()).sum()
+        let waiting = |slot: &Slot| slot.queue.iter().filter(|queued| queued.order.interval > 0).count();
+        self.resources.values().map(|slot| slot.recurring.len() + waiting(slot)).sum()
     }
 
     /// Starts what the resource's queue, or its recurring operations, have next.
@@ -330,23 +364,21 @@ impl Executor {
         let mut finished = Vec::new();
         loop {
             let Some(slot) = self.resources.get_mut(resource) else { return finished };
-            if slot.running.is_some() {
+            if slot.running.is_some() || slot.is_delayed(now.monotonic) {
                 return finished;
             }
             if slot.must_wait(resource, &self.device_use, now.monotonic) {
                 return finished;
             }
-            if let Some(order) = slot.queue.pop_front() {
-                if order.start_delay > 0 && order.interval > 0 {
-                    let due = Some(now.monotonic + order.start_delay);
-                    slot.recurring.insert(order.key.clone(), Recurring::new(order, due));
-                } else if let Some(result) = self.without_agent(&order) {
+            if let Some(Queued { order, since, .. }) = slot.queue.pop_front() {
+                if let Some(result) = self.without_agent(&order) {
                     finished.append(&mut self.conclude(order, result, now.epoch(), now));
                 } else {
-                    self.start(resource, What::Order(order), now, out);
+                    self.start(resource, What::Order(order), since, now, out);
                 }
-            } else if let Some((key, first)) = slot.due(now.monotonic) {
-                self.start(resource, What::Repeat(key, first), now, out);
+            } else if let Some(key) = slot.due_key(now.monotonic).cloned() {
+                let due = slot.recurring.get(&key).and_then(|one| one.due).unwrap_or(now.monotonic);
+                self.start(resource, What::Repeat(key, None), due, now, out);
             } else {
                 if slot.recurring.is_empty() {
                     self.resources.remove(resource);
@@ -378,7 +410,8 @@ impl Executor {
         Some(OperationResult::plain(OperationId(0), ExecutionStatus::Done, code, ""))
     }
 
-    fn start(&mut self, resource: &str, what: What, now: Now, out: &mut Outbox) {
+    /// `since`: when its turn could have come.
+    fn start(&mut self, resource: &str, what: What, since: u64, now: Now, out: &mut Outbox) {
         let order = match &what {
             What::Order(order) => order.clone(),
             What::Repeat(key, _) => {
@@ -399,9 +432,15 @@ impl Executor {
         }
         self.runs.insert(id, resource.to_owned());
         if let Some(slot) = self.resources.get_mut(resource) {
-            let (since, since_epoch) = (now.monotonic, now.epoch());
-            slot.running =
-                Some(Running { id, what, since, since_epoch, cancelled: false, fencing: order.is_fencing() });
+            slot.running = Some(Running {
+                id,
+                what,
+                since: now.monotonic,
+                queued: now.monotonic.saturating_sub(since),
+                since_epoch: now.epoch(),
+                cancelled: false,
+                fencing: order.is_fencing(),
+            });
         }
         out.push(self.run(id, &order));
     }
@@ -439,16 +478,11 @@ impl Executor {
 
     /// The action the agent knows for a reload (rule 4.3.10); others unchanged.
     fn agent_action(&self, order: &Order) -> String {
-        let reload = matches!(order.operation.as_str(), "reload" | "reload-agent");
-        let offers = |name: &str| {
-            let metadata = self.agent_metadata(&order.agent);
-            metadata.is_some_and(|metadata| metadata.actions.iter().any(|action| action.name == name))
+        let known = match order.operation.as_str() {
+            "reload" | "reload-agent" => self.agent_metadata(&order.agent).and_then(reload_action),
+            _ => None,
         };
-        match order.operation.as_str() {
-            _ if reload && offers("reload-agent") => "reload-agent".to_owned(),
-            _ if reload && offers("reload") => "reload".to_owned(),
-            other => other.to_owned(),
-        }
+        known.map_or_else(|| order.operation.clone(), str::to_owned)
     }
 
     /// The end of an ordered run: remembers recurring ones, waits for metadata if they are on their way.
@@ -475,10 +509,8 @@ impl Executor {
         let call = self.next_call;
         self.next_call += 1;
         if order.interval > 0 {
-            let mut recurring = Recurring::new(order.clone(), Some(now.monotonic + order.interval));
-            recurring.last = Some(essence(result));
-            recurring.last_change = started;
-            recurring.call = call;
+            let due = Some(now.monotonic + order.interval);
+            let recurring = Recurring { order: order.clone(), due, last: Some(essence(result)) };
             if let Some(slot) = self.keep(&order) {
                 slot.recurring.insert(order.key.clone(), recurring);
             }
@@ -491,12 +523,13 @@ impl Executor {
     /// The place for a recurring operation, unless something that ends it waits already.
     fn keep(&mut self, order: &Order) -> Option<&mut Slot> {
         let slot = self.resources.entry(order.resource.clone()).or_default();
-        let ended = slot.queue.iter().any(|order| order.changes_state())
+        let ended = slot.queue.iter().any(|queued| queued.order.changes_state())
             || matches!(&slot.running, Some(Running { what: What::Order(running), .. }) if running.changes_state());
         (!ended).then_some(slot)
     }
 
-    /// The end of a repeated run: told only if it differs from the last (rule 4.29.2, `last-rc-change`).
+    /// The end of a repeated run: told only if exit code or status differ from what was told last, or if it was
+    /// asked for again (rules 4.10.3, 4.10.4).
     fn repeated(&mut self, resource: &str, key: &str, result: &OperationResult, now: Now) -> Vec<Finished> {
         let call = self.next_call;
         let slot = self.resources.get_mut(resource);
@@ -508,8 +541,6 @@ impl Executor {
             return Vec::new();
         }
         recurring.last = Some(essence);
-        recurring.last_change = now.epoch();
-        recurring.call = call;
         self.next_call += 1;
         let order = recurring.order.clone();
         let entry = self.entry(&order, result, call, now.epoch());
@@ -571,159 +602,17 @@ fn succeeded(result: &OperationResult) -> bool {
     result.status == ExecutionStatus::Done && result.exit_code == 0
 }
 
-fn essence(result: &OperationResult) -> (ExecutionStatus, i32, String) {
-    (result.status, result.exit_code, result.exit_reason.clone())
+/// What makes a result of a recurring operation another one (rule 4.10.3): not its words, which may count or date.
+fn essence(result: &OperationResult) -> (ExecutionStatus, i32) {
+    (result.status, result.exit_code)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(operation: &str, interval: u64) -> Order {
-        Order {
-            resource: "web".to_owned(),
-            agent: AgentName { class: "lsb".to_owned(), provider: None, agent_type: "web".to_owned() },
-            operation: operation.to_owned(),
-            key: format!("web_{operation}_{interval}"),
-            interval,
-            timeout: 20_000,
-            start_delay: 0,
-            parameters: BTreeMap::new(),
-            expected: 0,
-            transition_key: "1:1:0:uuid".to_owned(),
-            feature_set: "3.20.5".to_owned(),
-            on_node: "node1".to_owned(),
-            container: None,
-            shutdown_lock: None,
-            anonymous: false,
-        }
+/// The word to whoever ordered a recurring operation whose first run lies far ahead (rule 4.10.8): it is known, and
+/// history shows it as pending.
+fn postponed(order: Arc<Order>, now: Now) -> Vec<Finished> {
+    if !order.is_postponed() {
+        return Vec::new();
     }
-
-    fn at(milliseconds: u64) -> Now {
-        Now { monotonic: milliseconds, epoch_ms: milliseconds as i64, offset: 0 }
-    }
-
-    fn runs(out: &mut Outbox) -> Vec<(OperationId, String)> {
-        let run = |output: Output| match output {
-            Output::Run(operation) => Some((operation.id, operation.action)),
-            _ => None,
-        };
-        std::mem::take(out).into_iter().filter_map(run).collect()
-    }
-
-    fn ended(id: OperationId, code: i32) -> OperationResult {
-        OperationResult::plain(id, ExecutionStatus::Done, code, "")
-    }
-
-    #[test]
-    fn operations_of_a_resource_run_one_after_the_other() {
-        let mut executor = Executor::new("node1", Vec::new());
-        let mut out = Vec::new();
-        executor.order(order("stop", 0), at(0), &mut out);
-        executor.order(order("start", 0), at(0), &mut out);
-        let first = runs(&mut out);
-        assert_eq!(first[0].1, "stop");
-        assert_eq!(first.len(), 1);
-        let finished = executor.done(ended(first[0].0, 0), at(5), &mut out);
-        assert_eq!(finished[0].entry.operation, "stop");
-        assert_eq!(runs(&mut out)[0].1, "start");
-    }
-
-    #[test]
-    fn a_recurring_monitor_tells_only_changes() {
-        let mut executor = Executor::new("node1", Vec::new());
-        let mut out = Vec::new();
-        executor.order(order("monitor", 10_000), at(0), &mut out);
-        let mut told = Vec::new();
-        for (round, code) in [0, 0, 7, 7, 0].into_iter().enumerate() {
-            let id = runs(&mut out)[0].0;
-            let now = at(round as u64 * 10_000);
-            told.push(executor.done(ended(id, code), now, &mut out).len());
-            assert_eq!(executor.next_deadline(), Some(now.monotonic + 10_000));
-            executor.deadline(at(now.monotonic + 10_000), &mut out);
-        }
-        assert_eq!(told, [1, 0, 1, 0, 1]);
-    }
-
-    #[test]
-    fn a_stop_ends_the_monitor_and_says_so_if_it_never_answered() {
-        let mut executor = Executor::new("node1", Vec::new());
-        let mut out = Vec::new();
-        executor.order(order("monitor", 10_000), at(0), &mut out);
-        let monitor = runs(&mut out)[0].0;
-        executor.order(order("stop", 0), at(5), &mut out);
-        assert_eq!(out, [Output::Cancel(monitor)]);
-        out.clear();
-        let finished = executor.done(ended(monitor, 0), at(6), &mut out);
-        assert_eq!(finished[0].entry.status, ExecutionStatus::Cancelled);
-        assert_eq!(runs(&mut out)[0].1, "stop");
-        assert_eq!(executor.recurring(), 0);
-    }
-
-    #[test]
-    fn a_stop_gets_what_the_resource_was_started_with() {
-        let mut executor = Executor::new("node1", Vec::new());
-        let mut out = Vec::new();
-        let with = |operation: &str, port: &str| {
-            let mut order = order(operation, 0);
-            order.parameters.insert("port".to_owned(), port.to_owned());
-            order.parameters.insert("CRM_meta_timeout".to_owned(), port.to_owned());
-            order
-        };
-        let mut given = Vec::new();
-        // started with 1; changed to 2 and restarted; the start with 2 fails, and is stopped
-        for (operation, port, code) in
-            [("start", "1", 0), ("stop", "2", 0), ("start", "2", 1), ("stop", "3", 0)]
-        {
-            executor.order(with(operation, port), at(0), &mut out);
-            let Some(Output::Run(run)) = out.pop() else { panic!("{out:?}") };
-            given.push((run.parameters["port"].clone(), run.parameters["CRM_meta_timeout"].clone()));
-            executor.done(ended(run.id, code), at(1), &mut out);
-            out.clear();
-        }
-        let given: Vec<_> = given.iter().map(|(port, meta)| (port.as_str(), meta.as_str())).collect();
-        assert_eq!(given, [("1", "1"), ("1", "2"), ("2", "2"), ("3", "3")]);
-    }
-
-    #[test]
-    fn what_an_earlier_run_left_behind_goes_first() {
-        let leftover = Leftover {
-            id: OperationId(7),
-            resource: "web".to_owned(),
-            action: "stop".to_owned(),
-            remaining: 500,
-        };
-        let mut executor = Executor::new("node1", vec![leftover]);
-        let mut out = Vec::new();
-        executor.begin(at(1000), &mut out);
-        executor.order(order("monitor", 0), at(1000), &mut out);
-        assert!(runs(&mut out).is_empty());
-        assert_eq!(executor.next_deadline(), Some(1500));
-        executor.deadline(at(1500), &mut out);
-        assert_eq!(out, [Output::Cancel(OperationId(7))]);
-        out.clear();
-        executor.done(ended(OperationId(7), 0), at(1501), &mut out);
-        assert_eq!(runs(&mut out)[0].1, "monitor");
-    }
-
-    #[test]
-    fn results_wait_for_the_metadata_their_digests_need() {
-        let mut executor = Executor::new("node1", Vec::new());
-        let mut out = Vec::new();
-        let agent =
-            AgentName { class: "ocf".to_owned(), provider: Some("x".to_owned()), agent_type: "y".to_owned() };
-        let mut start = Order { agent, ..order("start", 0) };
-        start.parameters.insert("password".to_owned(), "secret".to_owned());
-        executor.order(start, at(0), &mut out);
-        let Output::FetchMetadata { id: metadata, .. } = out[0] else { panic!("{out:?}") };
-        let id = runs(&mut out)[0].0;
-        assert!(executor.done(ended(id, 0), at(5), &mut out).is_empty());
-        let parameter = crate::AgentParameter { name: "password".to_owned(), ..Default::default() };
-        let known = AgentMetadata { parameters: vec![parameter], ..AgentMetadata::default() };
-        let finished = executor.metadata(metadata, Some(known), at(6));
-        assert_eq!(
-            finished[0].entry.digests.secure.as_ref().map(|(names, _)| names.as_str()),
-            Some(" password ")
-        );
-    }
+    let entry = order.pending_entry(now.epoch());
+    vec![Finished { order, entry, repeated: false }]
 }

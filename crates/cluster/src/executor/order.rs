@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::history::{Entry, PENDING_EXIT_CODE, digests};
 use crate::operation::{AgentName, ExecutionStatus};
 
+/// Longest delay of a recurring operation's first run that its result is waited for, in milliseconds (rule 4.10.8).
+const LONGEST_AWAITED_DELAY: u64 = 5 * 60 * 1000;
+
 /// An operation that a node has to carry out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -20,7 +23,7 @@ pub struct Order {
     pub interval: u64,
     /// Milliseconds.
     pub timeout: u64,
-    /// Milliseconds before the first run.
+    /// Milliseconds before the first run. `interval-origin` is in it already (rule 4.10.13).
     pub start_delay: u64,
     /// Everything the agent gets.
     pub parameters: BTreeMap<String, String>,
@@ -88,6 +91,20 @@ impl Order {
 
     pub(super) fn changes_state(&self) -> bool {
         self.interval == 0 && !matches!(self.operation.as_str(), "monitor" | "notify")
+    }
+
+    /// Whether it is the same recurring operation with the same parameters: what runs for one is good for both.
+    pub(super) fn asks_the_same(&self, other: &Order) -> bool {
+        self.interval > 0
+            && self.key == other.key
+            && self.agent == other.agent
+            && self.timeout == other.timeout
+            && self.parameters == other.parameters
+    }
+
+    /// Whether its first run is so far away that whoever ordered it is not to wait for its result (rule 4.10.8).
+    pub(super) fn is_postponed(&self) -> bool {
+        self.interval > 0 && self.start_delay > LONGEST_AWAITED_DELAY
     }
 
     pub(super) fn is_fencing(&self) -> bool {

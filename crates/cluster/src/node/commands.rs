@@ -399,6 +399,11 @@ impl Node {
 
     fn perform(&mut self, task: Task, out: &mut Outbox) {
         match task {
+            // the DC cannot have known yet that this node leaves
+            Task::Run(order) if order.operation == "start" && self.is_leaving() => {
+                let refused = self.executor.refuse(*order, "this node is shutting down", self.now);
+                self.tell_results(vec![refused], out);
+            }
             Task::Run(order) => {
                 let finished = self.executor.order(*order, self.now, out);
                 self.tell_results(finished, out);
@@ -435,7 +440,8 @@ impl Node {
         let event = self.journal_result(&key, &result, out);
         // where it ran, and not for a probe that found what it should (rule 4.11.5)
         let as_expected = result.entry.is_probe() && !result.entry.is_failure();
-        if result.node == self.config.id && !known && !as_expected {
+        let is_result = result.entry.status != ExecutionStatus::Pending;
+        if result.node == self.config.id && !known && !as_expected && is_result {
             self.alert(&Occasion::Resource { resource: &result.resource, entry: &result.entry }, out);
         }
         self.on_result_as_dc(&key, &result, was_in_flight, known, event, out);

@@ -471,7 +471,7 @@ impl Node {
         for Finished { order, entry, repeated } in finished {
             let body = Body::Result(Box::new(ResultMessage {
                 node: self.config.id,
-                recorded: order.is_recorded(),
+                recorded: order.is_recorded() && entry.status != crate::operation::ExecutionStatus::Refused,
                 on_fail: order.meta("on_fail").map(str::to_owned),
                 resource: order.resource.clone(),
                 agent: order.agent.clone(),

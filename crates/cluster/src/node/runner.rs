@@ -21,6 +21,9 @@ use crate::operation::AgentName;
 use crate::planner::{Planned, executor_key, in_flight_key};
 use crate::request::{FenceRequest, TransitionStatus};
 
+/// Time limit of a one-time operation that has none, in milliseconds: about when the DC gives up waiting for it.
+const WITHOUT_LIMIT: u64 = 60_000;
+
 /// A plan that is being carried out.
 #[derive(Debug)]
 pub struct Runner {
@@ -223,12 +226,14 @@ impl Runner {
         })
     }
 
-    /// Whether the action's resource has an operation under way that the plan does not want.
+    /// Whether the action's resource has an operation under way that the plan does not want. A recurring one holds
+    /// up nothing: whatever changes the resource's state ends it (rule 4.10.5).
     fn is_blocked(&self, action: &Action, node: Option<NodeId>) -> bool {
         let Some(primitive) = &action.primitive else { return false };
         let anonymous = is_anonymous(action);
         self.planned_around
             .iter()
+            .filter(|key| !key.recurs())
             .any(|key| *key.resource == *primitive.id && (!anonymous || Some(key.node) == node))
     }
 }
@@ -470,7 +475,7 @@ pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
         operation: action.operation.to_string(),
         key: executor_key(action),
         interval: u64::from(action.interval()),
-        timeout: action.timeout().map_or(20_000, u64::from),
+        timeout: time_limit(action.timeout(), action.interval()),
         start_delay: u64::from(action.start_delay()),
         parameters: pairs.map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         expected,
@@ -485,6 +490,12 @@ pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
     }
 }
 
+/// An operation's time limit; one that has none, or 0, has its interval (rule 4.10.8). All in milliseconds.
+fn time_limit(own: Option<u32>, interval: u32) -> u64 {
+    let given = [own.unwrap_or(0), interval].into_iter().find(|limit| *limit > 0);
+    given.map_or(WITHOUT_LIMIT, u64::from)
+}
+
 /// An instance of a clone whose copies are interchangeable.
 fn is_anonymous(action: &Action) -> bool {
     action.meta("clone").is_some()
@@ -496,4 +507,16 @@ fn history_name(action: &Action) -> Option<String> {
     let suffix = format!("_{}_{}", action.operation, action.interval());
     let from_key = action.key.strip_suffix(suffix.as_str()).map(str::to_owned);
     from_key.or_else(|| action.instance.as_ref().map(ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_4_10_8_an_operation_without_time_limit_has_its_interval() {
+        assert_eq!(time_limit(Some(5), 10), 5);
+        assert_eq!([time_limit(Some(0), 10), time_limit(None, 10)], [10, 10]);
+        assert_eq!(time_limit(Some(0), 0), WITHOUT_LIMIT);
+    }
 }

@@ -3,7 +3,9 @@
 use cluster::{AttributeUpdate, Request};
 use simulator::World;
 
-use super::{active, change, configured, demo_cluster, dummies, handed_out, modify, property, settled, wait};
+use super::{
+    active, change, configured, demo_cluster, dummies, handed_out, modify, property, settled, started, wait,
+};
 
 fn meta(world: &mut World, resource: &str, name: &str, value: &str) {
     let xml = format!(
@@ -148,4 +150,69 @@ fn hours_are_those_of_the_local_zone() {
     world.offset = 9 * 3600;
     property(&mut world, "cluster-delay", "61s");
     active(&world, "a", &["node2"]);
+}
+
+/// One resource whose monitor begins so late.
+fn delayed(seed: u64, delay: &str) -> World {
+    let monitor = "name='monitor' interval='10s'";
+    let with_delay = format!("{monitor} start-delay='{delay}'");
+    configured(seed, &dummies(&["a"], "").replace(monitor, &with_delay))
+}
+
+#[test]
+fn rule_4_10_8_a_monitor_that_begins_much_later_holds_up_no_plan() {
+    let mut world = delayed(88, "400s");
+    let node = world.active_on("a")[0].clone();
+    let shows = |world: &World, result: &str| {
+        let cib = world.node(&node).cib_text();
+        cib.split("<lrm_rsc_op ").any(|op| op.contains("id=\"a_monitor_10000\"") && op.contains(result))
+    };
+    assert!(shows(&world, "rc-code=\"193\""), "{}", world.timeline_text());
+    // another plan asks for it again, which changes nothing
+    world.run(200_000);
+    property(&mut world, "migration-limit", "7");
+    assert!(shows(&world, "rc-code=\"193\""), "{}", world.timeline_text());
+    world.run(201_000);
+    settled(&mut world, 1000);
+    assert!(shows(&world, "rc-code=\"0\""), "{}", world.timeline_text());
+}
+
+#[test]
+fn rule_4_10_5_a_stop_does_not_wait_for_a_monitor_that_begins_later() {
+    let mut world = started(3, 89);
+    let monitor = "name='monitor' interval='10s'";
+    let with_delay = format!("{monitor} start-delay='200s'");
+    let configuration = dummies(&["a"], "").replace(monitor, &with_delay);
+    world.request("node1", simulator::demo::load(&configuration));
+    wait(&mut world, 30_000, |world| !world.active_on("a").is_empty());
+    world.run(5000);
+    let xml = "<primitive id='a'><meta_attributes id='a-meta'>\
+               <nvpair id='a-role' name='target-role' value='Stopped'/></meta_attributes></primitive>";
+    change(&mut world, "node1", modify(xml));
+    wait(&mut world, 10_000, |world| world.active_on("a").is_empty());
+    settled(&mut world, 60_000);
+}
+
+#[test]
+fn rule_4_10_9_a_node_that_leaves_refuses_a_start_and_that_is_no_failure() {
+    let mut world = started(3, 90);
+    let prefers = "<rsc_location id='l' rsc='a' node='node2' score='10'/>";
+    world.request("node1", simulator::demo::load(&dummies(&["a"], prefers)));
+    let ordered = |world: &World, by: &str| handed_out(world, by, "start a node2") > 0;
+    // some members hear of the order before node2 does
+    wait(&mut world, 30_000, |world| ordered(world, "node1") || ordered(world, "node3"));
+    assert!(!ordered(&world, "node2"), "{}", world.timeline_text());
+    let id = world.id("node2");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    wait(&mut world, 30_000, |world| world.host("node2").ended.is_some());
+    let gone = |world: &World| !world.active_on("a").is_empty();
+    wait(&mut world, 30_000, gone);
+    assert!(ordered(&world, "node2"), "{}", world.timeline_text());
+    let refused = |event: &cluster::Event| {
+        matches!(&event.kind, cluster::EventKind::OperationDone { action, status, .. }
+            if action == "start" && status == cluster::ExecutionStatus::Refused.text())
+    };
+    assert_eq!(world.events.iter().filter(|(_, _, event)| refused(event)).count(), 3);
+    assert!(!world.node("node1").cib_text().contains("fail-count-a"), "{}", world.timeline_text());
+    assert!(world.active_on("a") != ["node2"], "{}", world.timeline_text());
 }
