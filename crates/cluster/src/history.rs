@@ -88,6 +88,14 @@ impl Entry {
         self.operation == "monitor" && self.interval == 0
     }
 
+    /// Whether a resource stays locked to its node after this: a stop that worked, or a probe that found it
+    /// inactive (rule 4.35.5). A lock after a failed stop would have the scheduler forget the failure.
+    #[must_use]
+    pub fn keeps_shutdown_lock(&self) -> bool {
+        let code = if self.operation == "stop" { Some(0) } else { self.is_probe().then_some(7) };
+        self.status == ExecutionStatus::Done && code == Some(self.exit_code)
+    }
+
     /// The exit code with "degraded" read as what it degrades.
     fn plain_exit_code(&self) -> i32 {
         match self.exit_code {

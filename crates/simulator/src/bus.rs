@@ -50,6 +50,8 @@ pub struct Bus {
     pub loss: Loss,
     /// Managers that hang: members that take nothing of what is sent to them.
     pub frozen: BTreeSet<NodeId>,
+    /// Hosts that the membership counts though no manager runs there.
+    unmanned: BTreeSet<NodeId>,
 }
 
 impl Bus {
@@ -65,7 +67,35 @@ impl Bus {
             delay: 3,
             loss: Loss::default(),
             frozen: BTreeSet::new(),
+            unmanned: BTreeSet::new(),
         }
+    }
+
+    /// A host without a manager comes into the membership, or goes.
+    pub fn set_unmanned(&mut self, id: NodeId, is_member: bool, now: u64) {
+        let changed = if is_member { self.unmanned.insert(id) } else { self.unmanned.remove(&id) };
+        let group = self.members.keys().find(|one| self.part(**one) == self.part(id)).copied();
+        let component = group.and_then(|one| Some(self.members.get(&one)?.component));
+        let Some(component) = component.filter(|_| changed && !self.members.contains_key(&id)) else {
+            return;
+        };
+        // the group of managers is the same, and so is the view's id
+        let group = self.views.get(&component).cloned().unwrap_or_default();
+        let view = self.view(component, &group);
+        for one in group {
+            let Some(member) = self.members.get_mut(&one) else { continue };
+            let after = member.inbox.back().map_or(now, |(at, _)| *at);
+            member.inbox.push_back(((now + 1).max(after), Delivery::View(view.clone())));
+        }
+    }
+
+    fn view(&self, component: u64, group: &[NodeId]) -> View {
+        let here = |id: &&NodeId| group.first().is_some_and(|one| self.part(*one) == self.part(**id));
+        let unmanned = self.unmanned.iter().filter(here).filter(|id| !group.contains(id));
+        let mut hosts: Vec<NodeId> = group.iter().chain(unmanned).copied().collect();
+        hosts.sort();
+        let quorate = hosts.len() * 2 > self.hosts;
+        View { id: ViewId(component), hosts, members: group.to_vec(), quorate }
     }
 
     /// A node's manager connects.
@@ -158,12 +188,7 @@ impl Bus {
             self.cut(&group, random);
             self.last_view += 1;
             self.views.insert(self.last_view, group.clone());
-            let view = View {
-                id: ViewId(self.last_view),
-                hosts: group.clone(),
-                members: group.clone(),
-                quorate: group.len() * 2 > self.hosts,
-            };
+            let view = self.view(self.last_view, &group);
             for id in group {
                 let Some(member) = self.members.get_mut(&id) else { continue };
                 member.component = self.last_view;

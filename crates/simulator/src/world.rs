@@ -277,6 +277,12 @@ impl World {
         self.bus.leave(id, self.time, &mut self.random);
     }
 
+    /// The membership counts a host, or not, on which no daemon runs.
+    pub fn set_unmanned(&mut self, name: &str, is_member: bool) {
+        self.note(name, if is_member { "host without daemon comes" } else { "host without daemon goes" });
+        self.bus.set_unmanned(self.id(name), is_member, self.time);
+    }
+
     /// Lets a daemon hang: it stays a member, and does nothing more until [`World::thaw`].
     pub fn freeze(&mut self, name: &str) {
         self.note(name, "daemon hangs");

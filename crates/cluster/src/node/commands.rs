@@ -462,12 +462,9 @@ impl Node {
         if result.container.is_some() {
             history.container.clone_from(&result.container);
         }
-        let stays_locked = result.entry.operation == "stop" || result.entry.is_probe();
-        if result.shutdown_lock.is_some() && stays_locked {
-            history.shutdown_lock = result.shutdown_lock;
-        } else if !(stays_locked && matches!(result.entry.exit_code, 0 | 7))
-            && history.shutdown_lock.is_some()
-        {
+        if result.entry.keeps_shutdown_lock() {
+            history.shutdown_lock = result.shutdown_lock.or(history.shutdown_lock);
+        } else if history.shutdown_lock.is_some() {
             history.shutdown_lock = Some(0);
         }
         history.record(&result.resource, &result.entry);

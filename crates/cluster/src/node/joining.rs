@@ -7,6 +7,7 @@ use super::{Member, Node};
 use cib::options::NoQuorumPolicy;
 
 use cib::iso8601::DateTime;
+use cib::status::{MemberState, NodeState};
 
 use crate::alerts::Occasion;
 use crate::attributes::Attributes;
@@ -251,6 +252,7 @@ impl Node {
                 self.broadcast(Body::CibCopy { version, digest, text: self.replica.text() }, out);
             }
             self.awaiting_copy = Some(decision);
+            self.round_deadline = Some(self.now.monotonic + self.options().join_finalization_timeout);
         } else {
             self.complete(decision, out);
         }
@@ -277,9 +279,12 @@ impl Node {
         self.complete(decision, out);
     }
 
-    /// Somebody stayed silent too long: the round goes on without (rule 4.22.4).
+    /// Somebody stayed silent too long, or owes the CIB that won: the round goes on without (rule 4.22.4).
     pub(super) fn proceed_without_silent(&mut self, out: &mut Outbox) {
-        self.proceed_without(self.view.members.clone(), out);
+        match self.awaiting_copy.as_ref().map(|decision| decision.cib_from) {
+            Some(winner) => self.broadcast(Body::Proceed { without: vec![winner] }, out),
+            None => self.proceed_without(self.view.members.clone(), out),
+        }
     }
 
     /// The round goes on without those of these members that have said nothing.
@@ -300,8 +305,16 @@ impl Node {
     }
 
     pub(super) fn on_proceed(&mut self, without: Vec<NodeId>, out: &mut Outbox) {
-        if self.phase != Phase::Joining || self.awaiting_copy.is_some() {
+        if self.phase != Phase::Joining {
             return;
+        }
+        if let Some(winner) = self.awaiting_copy.as_ref().map(|decision| decision.cib_from) {
+            if !without.contains(&winner) {
+                return;
+            }
+            self.awaiting_copy = None;
+            self.hellos.remove(&winner);
+            self.round_deadline = Some(self.now.monotonic + self.options().join_integration_timeout);
         }
         let silent = without.into_iter().filter(|id| !self.hellos.contains_key(id));
         self.silent.extend(silent);
@@ -518,7 +531,8 @@ impl Node {
             changes.push(delete(format!("{}/transient_attributes", node_state_path(&state.id))));
             let mut out = Fragment::new();
             out.open("node_state").attribute("id", &state.id);
-            out.attribute("in_ccm", u8::from(is_host)).attribute("crmd", 0).attribute("join", "down");
+            out.attribute("in_ccm", if is_host { since_when_without_manager(state, dc.now) } else { 0 });
+            out.attribute("crmd", 0).attribute("join", "down");
             if state.expected.is_none() {
                 out.attribute("expected", "down");
             }
@@ -648,6 +662,17 @@ impl Node {
         let age = u64::try_from(self.now.epoch_ms - self.started.unwrap_or(self.now.epoch_ms)).unwrap_or(0);
         let wait = self.options().dc_deadtime.saturating_sub(age);
         (missing && wait > 0).then_some(self.now.monotonic + wait)
+    }
+}
+
+/// `in_ccm` of a host whose manager does not run (rule 4.24.1): 1 if it did, else since when the host is a member, so
+/// that `node-pending-timeout` counts from then (rule 4.24.6). `now`: epoch seconds.
+fn since_when_without_manager(state: &NodeState, now: i64) -> i64 {
+    match state.member {
+        _ if state.peer.time() > 0 => 1,
+        MemberState::Member => 1,
+        MemberState::Since(time) => time,
+        MemberState::NotMember | MemberState::Unknown => now,
     }
 }
 

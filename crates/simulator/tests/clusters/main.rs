@@ -8,6 +8,7 @@ mod fencing;
 mod fencing_aftermath;
 mod fencing_rules;
 mod joins;
+mod lifecycle;
 mod policies;
 mod random;
 mod recovery;
