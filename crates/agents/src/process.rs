@@ -99,11 +99,44 @@ pub async fn execute(spec: &Spec<'_>, control: Control) -> Ended {
     match spawn(spec) {
         Ok((child, stdout, stderr)) => supervise(spec, control, child, stdout, stderr, began).await,
         Err(error) => Ended {
-            end: End::NotStarted(error),
+            end: End::NotStarted(not_started(spec, error)),
             stdout: Vec::new(),
             stderr: Vec::new(),
             executed: began.elapsed(),
         },
+    }
+}
+
+/// Keeps from all later children what this process was given open beside standard input, output and error (rule
+/// 4.2.1): a resource that was started with somebody's lock or pipe would hold it for ever. What this process opens
+/// by itself its children never get. To be called before any of that.
+pub fn keep_descriptors() {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    // the listing's own descriptor is among them, and gone when they are looked at
+    for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
+        // SAFETY: the descriptor is used for nothing but its own flags, which a closed one answers with an error
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
+    }
+}
+
+/// The kernel calls it a lack of permission if what is to be run is a directory (rule 4.2.3).
+fn not_started(spec: &Spec<'_>, error: io::Error) -> io::Error {
+    let is_directory = error.kind() == io::ErrorKind::PermissionDenied && spec.program.is_dir();
+    if is_directory { io::ErrorKind::IsADirectory.into() } else { error }
+}
+
+/// Agents run with ordinary priority, whatever ours is (rule 4.2.1).
+fn give_ordinary_priority(child: &Child) {
+    use rustix::process::{Pid, getpriority_process, setpriority_process};
+    if getpriority_process(None).is_ok_and(|own| own == 0) {
+        return;
+    }
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // who may not raise it runs as it is
+        let _ = setpriority_process(Some(pid), 0);
     }
 }
 
@@ -124,7 +157,9 @@ fn spawn(spec: &Spec<'_>) -> io::Result<(Child, Capture, Capture)> {
     if let Some((user, group)) = spec.identity {
         command.uid(user).gid(group);
     }
-    Ok((command.spawn()?, stdout, stderr))
+    let child = command.spawn()?;
+    give_ordinary_priority(&child);
+    Ok((child, stdout, stderr))
 }
 
 async fn supervise(

@@ -76,6 +76,7 @@ impl Agents {
         };
         let parameters = match self.secrets(&run.resource, &run.parameters) {
             Ok(parameters) => parameters,
+            // rule 4.12.2: a stop is tried with what there is
             Err(()) if run.action == "stop" => Cow::Borrowed(&run.parameters),
             Err(()) => return no_secrets(Status::Done),
         };
@@ -114,9 +115,6 @@ impl Agents {
             .map(|(name, value)| (Cow::Borrowed(name), value)),
         );
         for (name, value) in parameters {
-            if name == "OCF_CHECK_LEVEL" {
-                variables.push((name.into(), value.into()));
-            }
             variables.push((variable(name), value.into()));
         }
         // neither a variable name with `=` or NUL nor such a value can be handed over at all
@@ -214,7 +212,8 @@ impl Agents {
         outcome(ended, "Alert agent", timeout, |code| code)
     }
 
-    /// Common part of every run (rule 4.2.1).
+    /// Common part of every run (rule 4.2.1). `arguments`: the action for agents of classes `ocf` and `lsb`, nothing
+    /// for fence agents (rule 4.2.2).
     pub(crate) fn spec(
         &self,
         program: PathBuf,
@@ -236,7 +235,8 @@ impl Agents {
         }
     }
 
-    /// Parameters with their secrets filled in (rule 4.12.1).
+    /// Parameters with their secrets filled in (rule 4.12.1), whatever the class: they are read here and nowhere
+    /// earlier, so that digests are made of the text that stands for them (rule 4.12.3).
     fn secrets<'a>(&self, resource: &str, parameters: &'a BTreeMap<String, String>) -> Secrets<'a> {
         let mut filled = Cow::Borrowed(parameters);
         for (name, _) in parameters.iter().filter(|(_, value)| *value == SECRET) {
@@ -299,8 +299,8 @@ async fn nagios_start(mut spec: Spec<'_>, control: Control) -> Outcome {
 /// Name of the environment variable of a parameter.
 fn variable(parameter: &str) -> Cow<'_, str> {
     match parameter {
-        // rule 4.3.4: goes out as it is
-        "pcmk_external_ip" => parameter.into(),
+        // rule 4.3.2: the only one without prefix
+        "OCF_CHECK_LEVEL" => parameter.into(),
         _ if parameter.starts_with("CRM_meta_") => {
             ["OCF_RESKEY_", &parameter.replace('-', "_")].concat().into()
         }
@@ -459,6 +459,7 @@ mod tests {
     fn variables() {
         assert_eq!(variable("ip"), "OCF_RESKEY_ip");
         assert_eq!(variable("CRM_meta_on-fail"), "OCF_RESKEY_CRM_meta_on_fail");
-        assert_eq!(variable("pcmk_external_ip"), "pcmk_external_ip");
+        assert_eq!(variable("pcmk_external_ip"), "OCF_RESKEY_pcmk_external_ip");
+        assert_eq!(variable("OCF_CHECK_LEVEL"), "OCF_CHECK_LEVEL");
     }
 }

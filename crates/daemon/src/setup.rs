@@ -27,6 +27,9 @@ use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, supervisor, watchdo
 /// Marks everything that belongs to a node in its environment.
 pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
 
+/// The name by which agents know what runs them.
+const EXECUTOR: &str = "pacemaker-execd";
+
 /// Longest path of a Unix socket.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -62,6 +65,7 @@ const TOOLS: [&str; 25] = [
 /// Runs the daemon until its node ends. Gives the process's exit code (0, or 100: stay down).
 pub fn run(config: DaemonConfig) -> Result<i32, DaemonError> {
     let start = Instant::now();
+    agents::process::keep_descriptors();
     prepare(&config.paths)?;
     log_to(&config.log)?;
     watchdog::await_sbd();
@@ -92,9 +96,8 @@ fn prepare(paths: &Paths) -> Result<(), DaemonError> {
         return Err(DaemonError::SocketPath { path: paths.socket.clone() });
     }
     for (directory, open) in paths.directories() {
-        let mode = if open { 0o755 } else { 0o750 };
-        let made = fs::DirBuilder::new().recursive(true).mode(mode).create(directory);
-        made.map_err(|source| DaemonError::File { path: directory.to_path_buf(), source })?;
+        make_directory(directory, if open { 0o755 } else { 0o750 })
+            .map_err(|source| DaemonError::File { path: directory.to_path_buf(), source })?;
     }
     let fail = |path: &Path| {
         let path = path.to_path_buf();
@@ -103,6 +106,16 @@ fn prepare(paths: &Paths) -> Result<(), DaemonError> {
     agents::own::unpack(&paths.agents).map_err(fail(&paths.agents))?;
     link_tools(&paths.tools).map_err(fail(&paths.tools))?;
     fs::write(paths.pid_file(), format!("{}\n", std::process::id())).map_err(fail(&paths.pid_file()))
+}
+
+/// Makes a directory that is not there yet, whatever the umask says: agents of any user must get into theirs (rule
+/// 4.3.3). One that is there stays as it is, with what it holds.
+fn make_directory(directory: &Path, mode: u32) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(mode).create(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(mode))
 }
 
 fn link_tools(directory: &Path) -> io::Result<()> {
@@ -150,7 +163,7 @@ async fn serve(
 ) -> Result<i32, DaemonError> {
     let paths = &config.paths;
     let journal = Arc::new(Journal::new(&engine.local().name));
-    let agents = Arc::new(surroundings(paths));
+    let agents = Arc::new(surroundings(paths, &config.log));
     let records = Records::open(&paths.running);
     let leftovers = records.leftovers();
     let found = Storage::new(&paths.cib).read();
@@ -298,26 +311,50 @@ fn uuid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// Agents and what they find in their environment.
-fn surroundings(paths: &Paths) -> Agents {
+/// What the agents' shell library is told about logging (rule 4.13.1). `given`: what the administrator has set, by its
+/// name without `PCMK_`. Without a facility and a file agents log to standard error.
+fn logging(log: &Log, given: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    let wanted = |text: &String| !text.is_empty() && !["none", "/dev/null"].contains(&&*text.to_lowercase());
+    let facility = given("logfacility").unwrap_or_else(|| "daemon".to_owned());
+    let debug = given("debug").is_some_and(|text| {
+        cib::value::is_true(Some(&text)) || text.split(',').any(|name| name.trim() == EXECUTOR)
+    });
+    let file = match log {
+        Log::File(path) => Some(path.display().to_string()),
+        Log::Stderr | Log::Caller => given("logfile"),
+    };
+    let debug_number = u8::from(debug).to_string();
+    let mut variables = vec![
+        ("PCMK_logfacility", facility.clone()),
+        ("PCMK_debug", debug_number.clone()),
+        ("HA_debug", debug_number),
+    ];
+    variables.extend(Some(facility).filter(wanted).map(|facility| ("HA_LOGFACILITY", facility)));
+    if let Some(file) = file.filter(wanted) {
+        variables.extend(debug.then(|| ("HA_DEBUGLOG", file.clone())));
+        variables.push(("HA_LOGFILE", file));
+    }
+    variables
+}
+
+/// Agents and what they find in their environment (rule 4.13.1).
+fn surroundings(paths: &Paths, log: &Log) -> Agents {
     let mut search = match paths.shared {
         true => SearchPath::for_shared_machine(&paths.agents),
         false => SearchPath::with_own(&paths.agents),
     };
     search.secrets = paths.secrets.clone();
-    let mut environment = BTreeMap::from(
+    let mut environment = BTreeMap::from_iter(
         [
-            ("PCMK_service", "pacemaker-execd".to_owned()),
-            ("PCMK_logfacility", "daemon".to_owned()),
-            ("HA_LOGFACILITY", "daemon".to_owned()),
-            ("PCMK_debug", "0".to_owned()),
-            ("HA_debug", "0".to_owned()),
+            ("PCMK_service", EXECUTOR.to_owned()),
             ("PCMK_cluster_type", "corosync".to_owned()),
             ("HA_cluster_type", "corosync".to_owned()),
             ("HA_RSCTMP", paths.scratch.display().to_string()),
             ("SYSTOLE_SOCKET", paths.socket.display().to_string()),
             (STATE_VARIABLE, paths.state.display().to_string()),
         ]
+        .into_iter()
+        .chain(logging(log, |name| std::env::var(format!("PCMK_{name}")).ok()))
         .map(|(name, value)| (name.to_owned(), value)),
     );
     if let Ok(binary) = std::env::current_exe() {
@@ -396,4 +433,52 @@ async fn forward_signals(commands: mpsc::Sender<Command>) {
 /// For sockets that all may connect to; what they may do is decided by who they are.
 pub(crate) fn open_to_all(path: &PathBuf) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o666))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_4_13_1_agents_log_where_the_administrator_wants() {
+        let told = |log: Log, given: &[(&str, &str)]| {
+            let given: BTreeMap<String, String> =
+                given.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            let mut all = logging(&log, |name| given.get(name).cloned());
+            all.sort();
+            all.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            told(Log::Stderr, &[]),
+            "HA_LOGFACILITY=daemon HA_debug=0 PCMK_debug=0 PCMK_logfacility=daemon"
+        );
+        assert_eq!(
+            told(Log::File("/a".into()), &[("logfacility", "local1"), ("logfile", "/b"), ("debug", "yes")]),
+            "HA_DEBUGLOG=/a HA_LOGFACILITY=local1 HA_LOGFILE=/a HA_debug=1 PCMK_debug=1 PCMK_logfacility=local1"
+        );
+        let quiet =
+            [("logfacility", "none"), ("logfile", "none"), ("debug", "pacemaker-fenced,pacemaker-execd")];
+        assert_eq!(told(Log::Stderr, &quiet), "HA_debug=1 PCMK_debug=1 PCMK_logfacility=none");
+        let other = [("logfile", "/b"), ("debug", "pacemaker-fenced")];
+        assert_eq!(
+            told(Log::Stderr, &other),
+            "HA_LOGFACILITY=daemon HA_LOGFILE=/b HA_debug=0 PCMK_debug=0 PCMK_logfacility=daemon"
+        );
+    }
+
+    #[test]
+    fn rule_4_3_3_the_agents_directory_is_open_to_all_and_keeps_its_content() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("resource-agents");
+        // more than any usual umask lets through
+        make_directory(&directory, 0o777).unwrap();
+        let mode = || fs::metadata(&directory).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(), 0o777);
+        // at a restart of the cluster: it is emptied by the boot alone
+        fs::write(directory.join("it.state"), "").unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o1777)).unwrap();
+        make_directory(&directory, 0o755).unwrap();
+        assert_eq!(mode(), 0o1777);
+        assert!(directory.join("it.state").exists());
+    }
 }
