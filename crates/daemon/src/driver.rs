@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Request { request: Request, reply: oneshot::Sender<Reply> },
     /// SIGTERM, or a client's wish to shut down.
     Shutdown { escalate: bool },
+    /// The supervisor's question whether this thread still works.
+    Ping(oneshot::Sender<()>),
 }
 
 /// Work for the storage thread.
@@ -147,6 +149,11 @@ impl Driver {
                 Some(Input::Request { id, request })
             }
             Command::Shutdown { escalate } => Some(Input::Shutdown { escalate }),
+            Command::Ping(reply) => {
+                // the supervisor may have given up
+                let _ = reply.send(());
+                None
+            }
         }
     }
 

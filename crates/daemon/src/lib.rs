@@ -17,6 +17,7 @@ mod end;
 mod executor;
 mod journal;
 mod paths;
+mod pulse;
 mod records;
 mod setup;
 pub mod storage;

@@ -22,7 +22,7 @@ use crate::executor::Executor;
 use crate::journal::Journal;
 use crate::records::Records;
 use crate::storage::{PlanInputs, Storage};
-use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, supervisor, watchdog};
+use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, pulse, supervisor, watchdog};
 
 /// Marks everything that belongs to a node in its environment.
 pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
@@ -200,6 +200,9 @@ async fn serve(
     let listener = api::listen(&paths.socket)
         .map_err(|source| DaemonError::File { path: paths.socket.clone(), source })?;
     tokio::spawn(api::serve(listener, context));
+    let pulse = pulse::listen(&paths.state)
+        .map_err(|source| DaemonError::File { path: paths.state.clone(), source })?;
+    tokio::spawn(pulse::serve(pulse, commands_in.clone()));
     tokio::spawn(forward_signals(commands_in));
 
     let driver = Driver {
@@ -221,14 +224,15 @@ async fn serve(
 /// The driver on a thread of its own: planning takes its time and must hold up neither agents nor clients.
 async fn drive(driver: Driver, sources: Sources, paths: &Paths) -> Result<Ending, DaemonError> {
     let (ending_in, ending) = oneshot::channel();
-    let spawned = std::thread::Builder::new().name("node".to_owned()).stack_size(16 << 20).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let end = match runtime {
-            Ok(runtime) => runtime.block_on(driver.run(sources)),
-            Err(error) => Ending::Left { code: 1, reason: error.to_string() },
-        };
-        let _ = ending_in.send(end);
-    });
+    let spawned =
+        std::thread::Builder::new().name(pulse::THREAD.to_owned()).stack_size(16 << 20).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let end = match runtime {
+                Ok(runtime) => runtime.block_on(driver.run(sources)),
+                Err(error) => Ending::Left { code: 1, reason: error.to_string() },
+            };
+            let _ = ending_in.send(end);
+        });
     spawned.map_err(|source| DaemonError::File { path: paths.state.clone(), source })?;
     // a bug that ends the node's thread must end the daemon as well, uncleanly (rule 4.38.1)
     let bug = Ending::Left { code: 1, reason: "the node's thread has panicked".to_owned() };

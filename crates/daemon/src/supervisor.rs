@@ -1,8 +1,8 @@
 //! Keeps a node's daemon alive: two processes look after each other.
 //!
 //! The **supervisor** is what the administrator or systemd starts. It starts the **daemon** proper as its
-//! child, and starts it again at once when it dies, so that the node is back before its peers give it up. If
-//! the supervisor dies, the daemon goes on and starts another one (under systemd that is systemd's part);
+//! child, and starts it again at once when it dies, so that the node is back before its peers give it up. One that
+//! hangs it kills first. If the supervisor dies, the daemon goes on and starts another one (under systemd that is systemd's part);
 //! a new supervisor takes over the daemon that it finds. Resources never notice any of it.
 //!
 //! ```text
@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use crate::pulse::{self, Pulse};
 use crate::{DaemonError, PanicAction, end};
 
 /// A daemon that lived shorter than this is started again with a pause that grows to the longest.
@@ -106,7 +107,7 @@ impl Supervision {
     /// Takes over the daemon that runs, or starts one, and waits for its end.
     fn one_life(&self, signals: &Signals) -> Result<ExitStatus, DaemonError> {
         if let Some((pid, handle)) = self.living() {
-            signals.forward_until_end(pid, &handle);
+            signals.forward_until_end(pid, &handle, &self.state);
             let code = fs::read_to_string(self.file("daemon.exit")).ok();
             let code = code.and_then(|code| code.trim().parse::<i32>().ok());
             return Ok(code.map_or(ExitStatus::from_raw(9), |code| ExitStatus::from_raw(code << 8)));
@@ -115,7 +116,7 @@ impl Supervision {
         let mut child = self.start().map_err(self.fail("daemon"))?;
         let pid = Pid::from_child(&child);
         if let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) {
-            signals.forward_until_end(pid, &handle);
+            signals.forward_until_end(pid, &handle, &self.state);
         }
         child.wait().map_err(self.fail("daemon"))
     }
@@ -194,21 +195,41 @@ impl Signals {
         self.asked.load(Ordering::SeqCst)
     }
 
-    fn forward_until_end(&self, pid: Pid, handle: &OwnedFd) {
+    /// Until then a daemon that hangs is ended.
+    fn forward_until_end(&self, pid: Pid, handle: &OwnedFd, state: &Path) {
         *self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(pid);
         if self.asked() {
             // asked before there was anybody to ask
             let _ = kill_process(pid, Signal::TERM);
         }
+        end_if_it_hangs(pid, handle, state);
         await_end(handle);
         *self.target.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 }
 
 fn await_end(handle: &OwnedFd) {
-    let forever: Option<&Timespec> = None;
+    while !has_ended(handle, None) {}
+}
+
+/// Whether the process has ended, after waiting for it at most so long.
+fn has_ended(handle: &OwnedFd, wait: Option<Duration>) -> bool {
+    let wait = wait.and_then(|wait| Timespec::try_from(wait).ok());
     let mut list = [PollFd::new(handle, PollFlags::IN)];
-    while !matches!(poll(&mut list, forever), Ok(count) if count > 0) {}
+    matches!(poll(&mut list, wait.as_ref()), Ok(count) if count > 0)
+}
+
+/// Returns when the daemon has ended, or has been ended because it hung (rule 4.38.4).
+fn end_if_it_hangs(pid: Pid, handle: &OwnedFd, state: &Path) {
+    let mut pulse = Pulse::of(pid.as_raw_nonzero().get().unsigned_abs(), state);
+    // a question that is not answered takes its time itself
+    while !has_ended(handle, Some(if pulse.is_felt() { pulse::BEAT } else { Duration::ZERO })) {
+        if let Err(reason) = pulse.feel() {
+            eprintln!("systole daemon: {reason}: it is killed");
+            let _ = kill_process(pid, Signal::KILL);
+            return;
+        }
+    }
 }
 
 /// The daemon's part: writes down how it ended, for a supervisor that is not its parent.

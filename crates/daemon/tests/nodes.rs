@@ -36,19 +36,21 @@ fn main() {
         // a daemon, as its supervisor calls it
         die(Path::new(&words[2]));
     }
+    if words.get(1).is_some_and(|word| word == "daemon") {
+        run_daemon(Path::new(&words[2]), Path::new(&words[3]), &words[4]);
+    }
     if !words[0].contains("nodes") {
         // called by an agent under a tool's name
         return;
     }
     match words.get(1).map(String::as_str) {
         Some("internal") => std::process::exit(agents::webserver::internal(&words[2..]).into()),
-        Some("supervisor") => supervise(&words[2]),
-        Some("daemon") => run_daemon(Path::new(&words[2]), Path::new(&words[3]), &words[4]),
+        Some("supervisor") => supervise(&words[2], &words[3..]),
         filter => scenarios(filter.filter(|word| !word.starts_with('-'))),
     }
 }
 
-fn run_daemon(state: &Path, bus: &Path, node: &str) {
+fn run_daemon(state: &Path, bus: &Path, node: &str) -> ! {
     let config = DaemonConfig {
         paths: Paths::below(state),
         messaging: Some(Choice::Embedded { bus: bus.into(), node: node.into() }),
@@ -72,8 +74,9 @@ fn die(state: &Path) -> ! {
     std::process::exit(3);
 }
 
-fn supervise(state: &str) {
-    let arguments = vec!["dies".to_owned(), state.to_owned()];
+fn supervise(state: &str, arguments: &[String]) {
+    let dies = vec!["dies".to_owned(), state.to_owned()];
+    let arguments = if arguments.is_empty() { dies } else { arguments.to_vec() };
     let fail_fast = std::env::var_os("PCMK_fail_fast").map(|_| PanicAction::Node);
     let ended = daemon::Supervision { state: state.into(), arguments, fail_fast }.run();
     std::process::exit(ended.unwrap());
@@ -102,6 +105,26 @@ fn a_daemon_that_dies_is_started_again_or_brings_its_host_down() {
     assert_eq!(starts(once.path()), 1);
 }
 
+/// Rule 4.38.4.
+fn a_daemon_that_hangs_is_killed_and_started_again() {
+    let cluster = Cluster::without(1, &[1]);
+    let (state, bus) = (cluster.state(1), cluster.directory.path().join("bus"));
+    std::fs::create_dir_all(&state).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("supervisor").arg(&state).arg("daemon").arg(&state).arg(bus).arg("node1");
+    let mut supervisor = command.env("SYSTOLE_STATE_DIR", &state).spawn().unwrap();
+    cluster.settle(&[1]);
+    let process = || std::fs::read_to_string(state.join("daemon.pid")).unwrap_or_default().trim().to_owned();
+    let signal = |name: &str, process: &str| Command::new("kill").arg(name).arg(process).status().unwrap();
+    let first = process();
+    signal("-STOP", &first);
+    wait("another daemon", || Some(process()).filter(|now| !now.is_empty() && *now != first));
+    assert!(!Path::new("/proc").join(&first).exists(), "the first has not been killed");
+    cluster.settle(&[1]);
+    signal("-TERM", &supervisor.id().to_string());
+    assert_eq!(end(&mut supervisor), Some(0));
+}
+
 fn scenarios(filter: Option<&str>) {
     let all: &[(&str, fn())] = &[
         ("rubbish_on_the_api_harms_nobody", rubbish::rubbish_on_the_api_harms_nobody),
@@ -120,6 +143,7 @@ fn scenarios(filter: Option<&str>) {
             "a_daemon_that_dies_is_started_again_or_brings_its_host_down",
             a_daemon_that_dies_is_started_again_or_brings_its_host_down,
         ),
+        ("a_daemon_that_hangs_is_killed_and_started_again", a_daemon_that_hangs_is_killed_and_started_again),
         ("one_node_starts_and_stops", one_node_starts_and_stops),
         ("three_nodes_run_a_resource_and_survive", three_nodes_run_a_resource_and_survive),
         ("a_damaged_file_is_replaced", a_damaged_file_is_replaced),
