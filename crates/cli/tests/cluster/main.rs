@@ -4,6 +4,7 @@
 // scenario tests touch files and processes: that is what they are for
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::unwrap_used)]
 
+mod agents;
 mod fencing;
 mod host;
 mod kills;

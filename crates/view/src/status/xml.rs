@@ -197,50 +197,61 @@ impl Writer<'_> {
         }
     }
 
-    /// Rule 5b.3.3.
+    /// Rule 5b.3.3; only the parts that are asked for.
     fn summary(&mut self, root: NodeId, input: &Input<'_>) {
-        let (status, facts) = (input.status, input.facts);
+        let (status, facts, sections) = (input.status, input.facts, input.sections);
         let filled = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
         let summary = self.element(root, "summary", &[]);
-        let stack = filled(&facts.stack).unwrap_or_else(|| "unknown".to_owned());
-        let stack = self.element(summary, "stack", &[("type", &stack)]);
-        self.set(stack, "pacemakerd-state", filled(&facts.state).as_deref());
-        match &status.dc {
-            None => {
-                self.element(summary, "current_dc", &[("present", "false")]);
-            }
-            Some(dc) => {
-                let attributes = [
-                    ("present", "true"),
-                    ("version", facts.version.as_str()),
-                    ("name", &dc.name),
-                    ("id", &dc.id),
-                    ("with_quorum", word(status.quorate)),
-                    ("mixed_version", word(status.mixed_version)),
-                ];
-                self.element(summary, "current_dc", &attributes);
-            }
+        if sections.stack {
+            let stack = filled(&facts.stack).unwrap_or_else(|| "unknown".to_owned());
+            let stack = self.element(summary, "stack", &[("type", &stack)]);
+            self.set(stack, "pacemakerd-state", filled(&facts.state).as_deref());
         }
-        let update = self.element(summary, "last_update", &[("time", &facts.updated)]);
-        self.set(update, "origin", filled(&facts.host).as_deref());
-        let change = [
-            ("time", facts.changed.as_str()),
-            ("user", &facts.changed_by),
-            ("client", &facts.changed_via),
-            ("origin", &facts.changed_on),
+        if sections.dc {
+            self.current_dc(summary, status, facts);
+        }
+        if sections.times {
+            let update = self.element(summary, "last_update", &[("time", &facts.updated)]);
+            self.set(update, "origin", filled(&facts.host).as_deref());
+            let change = [
+                ("time", facts.changed.as_str()),
+                ("user", &facts.changed_by),
+                ("client", &facts.changed_via),
+                ("origin", &facts.changed_on),
+            ];
+            self.element(summary, "last_change", &change);
+        }
+        if sections.counts {
+            let counts = status.counts;
+            self.element(summary, "nodes_configured", &[("number", &counts.nodes.to_string())]);
+            let resources = [
+                ("number", counts.instances.to_string()),
+                ("disabled", counts.disabled.to_string()),
+                ("blocked", counts.blocked.to_string()),
+            ];
+            let resources: Vec<(&str, &str)> =
+                resources.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            self.element(summary, "resources_configured", &resources);
+        }
+        if sections.options {
+            self.cluster_options(summary, &status.options);
+        }
+    }
+
+    fn current_dc(&mut self, summary: NodeId, status: &Status, facts: &Facts) {
+        let Some(dc) = &status.dc else {
+            self.element(summary, "current_dc", &[("present", "false")]);
+            return;
+        };
+        let attributes = [
+            ("present", "true"),
+            ("version", facts.version.as_str()),
+            ("name", &dc.name),
+            ("id", &dc.id),
+            ("with_quorum", word(status.quorate)),
+            ("mixed_version", word(status.mixed_version)),
         ];
-        self.element(summary, "last_change", &change);
-        let counts = status.counts;
-        self.element(summary, "nodes_configured", &[("number", &counts.nodes.to_string())]);
-        let resources = [
-            ("number", counts.instances.to_string()),
-            ("disabled", counts.disabled.to_string()),
-            ("blocked", counts.blocked.to_string()),
-        ];
-        let resources: Vec<(&str, &str)> =
-            resources.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.element(summary, "resources_configured", &resources);
-        self.cluster_options(summary, &status.options);
+        self.element(summary, "current_dc", &attributes);
     }
 
     fn cluster_options(&mut self, summary: NodeId, options: &ClusterOptions) {

@@ -99,7 +99,7 @@ enum Format {
 }
 
 pub fn run(words: &[String]) -> ExitCode {
-    let given = match super::options::read(&TABLE, words) {
+    let given = match super::options::read(&TABLE, &with_page_option(words)) {
         Ok(given) => given,
         Err(code) => return code,
     };
@@ -110,6 +110,17 @@ pub fn run(words: &[String]) -> ExitCode {
             ExitCode::from(problem.code)
         }
     }
+}
+
+/// `-h` asks for help, but with a file for a page in it: agents know it from the time when it did nothing else
+/// (rule 4.14.1).
+fn with_page_option(words: &[String]) -> Vec<String> {
+    let is_file = |at: usize| words.get(at + 1).is_some_and(|next| !next.starts_with('-'));
+    let meant = |(at, word): (usize, &String)| match word.as_str() {
+        "-h" if is_file(at) => "--as-html".to_owned(),
+        _ => word.clone(),
+    };
+    words.iter().enumerate().map(meant).collect()
 }
 
 /// `crm_mon.cgi`: a page with header lines.

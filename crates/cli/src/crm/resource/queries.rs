@@ -142,7 +142,14 @@ fn operation(
         .map_or_else(|| format!("{id}\t({agent}):\t ORPHANED Stopped"), |part| text::primitive(part, shown));
     let changed = get("last-rc-change").parse::<i64>().ok().map(crate::mon::ctime);
     let took = entry.attr("exec-time");
-    let status = words::execution(get("op-status").parse().unwrap_or(-2));
+    let status = get("op-status").parse().unwrap_or(-2);
+    // rule 4.14.1: agents look for these words at the end of a line
+    let last_word = match status {
+        -1 => "pending",
+        0 => "complete",
+        other => words::execution(other),
+    };
+    let status = words::execution(status);
     let key = entry.attr("operation_key").unwrap_or_else(|| get("id"));
     let mut line = format!("{state}: {key} (node={node}, call={}, rc={}", get("call-id"), get("rc-code"));
     if let Some(at) = &changed {
@@ -151,7 +158,7 @@ fn operation(
     if let Some(took) = took {
         line.push_str(&format!(", exec={took}ms"));
     }
-    out.line(format!("{line}): {status}"));
+    out.line(format!("{line}): {last_word}"));
     let class = |name: &str| history.attr(name).unwrap_or_default();
     // here the place of a missing provider stays
     let agent = format!("{}:{}:{}", class("class"), class("provider"), class("type"));
