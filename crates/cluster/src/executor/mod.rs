@@ -142,20 +142,23 @@ impl Executor {
         } else if order.interval > 0 {
             let slot = self.resources.entry(resource.clone()).or_default();
             if slot.adopt(&order) {
-                let waits = slot.queue.iter().any(|queued| queued.order.key == order.key);
-                return if waits { postponed(order, now) } else { Vec::new() };
+                return if slot.runs(&order.key) { Vec::new() } else { postponed(order, now) };
             }
             if slot.recurring.contains_key(&order.key) {
                 delay = 0;
             }
             finished = self.end(&resource, |key| key == order.key, out);
         }
-        if delay > 0 {
-            finished.append(&mut postponed(order.clone(), now));
-        }
         let not_before = now.monotonic + delay;
         let slot = self.resources.entry(resource.clone()).or_default();
-        slot.queue.push_back(Queued { order, since: now.monotonic, not_before });
+        if delay > 0 && order.is_postponed() {
+            // nobody waits for it, and it holds up nobody
+            let first = Recurring { order: order.clone(), due: Some(not_before), last: None };
+            slot.recurring.insert(order.key.clone(), first);
+            finished.append(&mut postponed(order, now));
+        } else {
+            slot.queue.push_back(Queued { order, since: now.monotonic, not_before });
+        }
         finished.append(&mut self.advance(&resource, now, out));
         finished
     }

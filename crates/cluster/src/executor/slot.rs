@@ -89,6 +89,14 @@ impl Slot {
             queued.order = order.clone();
             return true;
         }
+        if let Some(postponed) = self.recurring.get_mut(&order.key)
+            && postponed.last.is_none()
+            && postponed.due.is_some()
+            && postponed.order.asks_the_same(order)
+        {
+            postponed.order = order.clone();
+            return true;
+        }
         let Some(running) = self.running.as_mut().filter(|running| !running.cancelled) else { return false };
         match &mut running.what {
             What::Order(known) if known.asks_the_same(order) => *known = order.clone(),
@@ -102,6 +110,11 @@ impl Slot {
             _ => return false,
         }
         true
+    }
+
+    /// Whether a run of the recurring operation with this key is under way.
+    pub(super) fn runs(&self, key: &str) -> bool {
+        self.running.as_ref().is_some_and(|running| running.recurs(|candidate| candidate == key))
     }
 
     /// Whether what comes next is not to run before a moment that lies ahead.

@@ -213,6 +213,10 @@ fn rule_4_10_8_nobody_waits_for_a_first_run_that_lies_far_ahead() {
         assert_eq!(told(&finished), [("monitor", ExecutionStatus::Pending, 193)]);
         assert!(!finished[0].entry.is_failure());
     }
+    // nor does anything else
+    executor.order(order("notify", 0), at(1), &mut out);
+    let notify = runs(&mut out)[0].0;
+    executor.done(ended(notify, 0), at(2), &mut out);
     assert_eq!(executor.next_deadline(), Some(300_001));
     executor.deadline(at(300_001), &mut out);
     let run = runs(&mut out)[0].0;

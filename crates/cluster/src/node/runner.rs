@@ -107,6 +107,15 @@ impl Runner {
         Resolution::Unknown
     }
 
+    /// The longest delay of what is under way of the same resource on the same node, in milliseconds.
+    fn delay_before(&self, key: &InFlightKey) -> u32 {
+        let from = InFlightKey { key: String::new(), ..key.clone() };
+        let same = self.awaited.range(from..);
+        let same = same.take_while(|(one, _)| one.node == key.node && one.resource == key.resource);
+        let delays = same.filter_map(|(_, id)| Some(self.walker.action(*id)?.start_delay()));
+        delays.max().unwrap_or(0)
+    }
+
     /// A recurring operation was ended.
     pub fn cancelled(&mut self, key: &InFlightKey) {
         if let Some(action) = self.awaited.remove(key) {
@@ -385,9 +394,11 @@ impl Node {
         }
     }
 
-    /// Its own timeout and `cluster-delay` (rule 4.31.4).
+    /// Its own timeout and `cluster-delay` (rule 4.31.4), and the delay of what may hold it back (rule 4.10.2).
     fn set_deadline(&self, runner: &mut Runner, action: &Action, key: Option<InFlightKey>) {
-        let own = u64::from(action.timeout().unwrap_or(0)) + u64::from(action.start_delay());
+        let before = key.as_ref().map_or(0, |key| runner.delay_before(key));
+        let delay = before.max(action.start_delay());
+        let own = u64::from(action.timeout().unwrap_or(0)) + u64::from(delay);
         let at = self.now.monotonic + own + self.options().cluster_delay;
         runner.deadlines.insert(action.id, (at, key));
     }

@@ -216,3 +216,21 @@ fn rule_4_10_9_a_node_that_leaves_refuses_a_start_and_that_is_no_failure() {
     assert!(!world.node("node1").cib_text().contains("fail-count-a"), "{}", world.timeline_text());
     assert!(world.active_on("a") != ["node2"], "{}", world.timeline_text());
 }
+
+#[test]
+fn rule_4_10_2_what_a_delayed_monitor_holds_back_is_no_failure() {
+    let monitor = "<op id='a-monitor' name='monitor' interval='10s' timeout='20s'/>";
+    let delayed = "<op id='a-slow' name='monitor' interval='60s' timeout='20s' start-delay='200s'/>";
+    let configuration = dummies(&["a"], "").replace(monitor, &format!("{delayed}{monitor}"));
+    let mut world = started(3, 92);
+    world.request("node1", simulator::demo::load(&configuration));
+    wait(&mut world, 30_000, |world| !world.active_on("a").is_empty());
+    world.run(300_000);
+    settled(&mut world, 1000);
+    let text = world.node("node1").cib_text();
+    assert!(
+        !text.contains("fail-count-a") && text.contains("\"a_monitor_60000\""),
+        "{}",
+        world.timeline_text()
+    );
+}
