@@ -207,8 +207,8 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
     match arguments.supervisor {
         Some(supervisor) => daemon::watch_supervisor(supervisor, given),
         None if arguments.bus.is_none() && !arguments.unsupervised => {
-            let is_set = |name| cib::value::is_true(std::env::var(name).ok().as_deref());
-            let fail_fast = is_set("PCMK_fail_fast").then_some(daemon::PanicAction::Host);
+            let is_set = |name| cib::value::is_true(daemon::host_setting(name).as_deref());
+            let fail_fast = is_set("fail_fast").then_some(daemon::PanicAction::Host);
             return daemon_ended(
                 daemon::Supervision { state: paths.state, arguments: given, fail_fast }.run(),
             );
@@ -223,6 +223,7 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
         paths,
         messaging,
         start_state: start_state(),
+        action_limit: action_limit(),
         log: arguments.log_file.map_or(daemon::Log::Stderr, daemon::Log::File),
         panic,
     };
@@ -231,11 +232,21 @@ fn run_daemon(arguments: DaemonArguments) -> ExitCode {
 
 /// What the node does with its own standby at its first join (rule 4.22.6).
 fn start_state() -> daemon::StartState {
-    match std::env::var("PCMK_node_start_state").as_deref() {
-        Ok("standby") => daemon::StartState::Standby,
-        Ok("online") => daemon::StartState::Online,
+    match daemon::host_setting("node_start_state").as_deref() {
+        Some("standby") => daemon::StartState::Standby,
+        Some("online") => daemon::StartState::Online,
         _ => daemon::StartState::Default,
     }
+}
+
+/// How many operations at once this host is given, if it says so itself (rule 4.32.2).
+fn action_limit() -> Option<u32> {
+    let text = daemon::host_setting("node_action_limit")?;
+    let limit = text.trim().parse().ok().filter(|limit| *limit > 0);
+    if limit.is_none() {
+        eprintln!("systole daemon: PCMK_node_action_limit={text} is no positive number, and is ignored");
+    }
+    limit
 }
 
 fn daemon_ended(ended: Result<i32, daemon::DaemonError>) -> ExitCode {

@@ -41,6 +41,8 @@ pub struct Config {
     pub watchdog_bound: Option<u64>,
     /// CPU cores of this host, for `node-action-limit` (rule 4.32.2).
     pub cores: u32,
+    /// `PCMK_node_action_limit`: how many operations at once this host is given, whatever the property says.
+    pub action_limit: Option<u32>,
     pub start_state: StartState,
     /// Seed of what must be random (fencing delays). The daemon takes it from the system, tests fix it.
     pub seed: u64,
@@ -60,6 +62,7 @@ impl Config {
             have_watchdog: false,
             watchdog_bound: None,
             cores: 2,
+            action_limit: None,
             start_state: StartState::Default,
             seed: u64::from(id),
         }

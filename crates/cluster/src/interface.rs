@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerts::AlertRun;
 use crate::event::Event;
+use crate::load::Sample;
 use crate::membership::View;
 use crate::message::Message;
 use crate::operation::{AgentMetadata, AgentName, FenceRun, Operation, OperationId, OperationResult};
@@ -27,6 +28,8 @@ pub enum Input {
     Metadata { id: OperationId, metadata: Option<AgentMetadata> },
     /// Answer to [`Output::WriteCib`].
     CibWritten { serial: u64, error: Option<CibWriteError> },
+    /// How busy this host is; measured every 30 s (rule 4.32.3).
+    Load(Sample),
     /// The time of [`crate::Node::next_deadline`] has come (early or late calls do no harm).
     Deadline,
     /// Leave in an orderly way; `escalate`: at once, resources running or not (rule 4.34).

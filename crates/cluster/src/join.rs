@@ -12,6 +12,7 @@ use crate::attributes::Attributes;
 use crate::config::{Config, Peer, StartState};
 use crate::fencing::FenceRecord;
 use crate::history::History;
+use crate::load::Load;
 use crate::membership::NodeId;
 use crate::replica::Version;
 
@@ -63,6 +64,24 @@ pub struct Hello {
     pub peers: Vec<Peer>,
     /// How many operations at once it bears at most (rule 4.32.2).
     pub action_limit: usize,
+    /// That is its own setting, which goes before the cluster's.
+    pub own_action_limit: bool,
+    pub load: Load,
+    /// Number of the schema that its CIB declares.
+    pub schema: Schema,
+    /// The newest one that it knows.
+    pub newest_schema: Schema,
+}
+
+/// Major and minor number of a schema; zeros for what has none.
+pub type Schema = (u32, u32);
+
+/// The number in `pacemaker-MAJOR.MINOR`.
+#[must_use]
+pub fn schema_number(name: &str) -> Schema {
+    let numbers = name.strip_prefix("pacemaker-").and_then(|numbers| numbers.split_once('.'));
+    let parsed = numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parsed.unwrap_or_default()
 }
 
 impl Hello {
@@ -93,7 +112,11 @@ impl Hello {
             cluster_name: config.cluster_name.clone(),
             have_watchdog: config.have_watchdog,
             peers: config.peers.clone(),
-            action_limit: config.cores.max(1) as usize * 2,
+            action_limit: config.action_limit.unwrap_or(config.cores.max(1).saturating_mul(2)) as usize,
+            own_action_limit: config.action_limit.is_some(),
+            load: Load::None,
+            schema: Schema::default(),
+            newest_schema: schema_number(cib::upgrade::NEWEST),
         }
     }
 }
@@ -130,6 +153,7 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
             Some(reason) => refused.push((hello.id, reason)),
         }
     }
+    refuse_unreadable(dc, hellos, &mut members, &mut refused);
     let accepted = || members.iter().filter_map(|id| hellos.get(id));
     let best = accepted().map(|hello| hello.version).max()?;
     let winner =
@@ -172,6 +196,33 @@ fn name_taken(hello: &Hello, owner: NodeId) -> String {
          in corosync.conf",
         hello.name, hello.id
     )
+}
+
+/// Refuses who has a CIB that would win and that others cannot read (rule 4.22.3): else they would all have to leave.
+fn refuse_unreadable(
+    dc: &Hello,
+    hellos: &BTreeMap<NodeId, Hello>,
+    members: &mut Vec<NodeId>,
+    refused: &mut Vec<(NodeId, String)>,
+) {
+    let of = |members: &[NodeId]| members.iter().filter_map(|id| hellos.get(id)).collect::<Vec<_>>();
+    while let Some(best) = of(members).iter().map(|hello| hello.version).max() {
+        let known = of(members).iter().map(|hello| hello.newest_schema).min().unwrap_or_default();
+        let all = of(members);
+        let Some(unreadable) =
+            all.iter().find(|hello| hello.version == best && hello.schema > known && hello.id != dc.id)
+        else {
+            return;
+        };
+        let (major, minor) = unreadable.schema;
+        let reason = format!(
+            "the CIB of {} would be the newest, and its schema pacemaker-{major}.{minor} is not known to all members: \
+             upgrade them first",
+            unreadable.name
+        );
+        refused.push((unreadable.id, reason));
+        members.retain(|id| *id != unreadable.id);
+    }
 }
 
 /// Why a member may not take part (rule 4.22.3).
@@ -241,6 +292,23 @@ mod tests {
         assert_eq!(decision.members, [NodeId(2), NodeId(3)]);
         let (id, reason) = &decision.refused[0];
         assert_eq!((*id, reason.contains("the name WEB belongs to the node with id 3")), (NodeId(1), true));
+    }
+
+    /// Rule 4.22.3: one node with a schema from the future must not end all others.
+    #[test]
+    fn a_best_cib_that_others_cannot_read_is_refused() {
+        let (old, mut new) = (hello(1, "a", (0, 5, 0), "x"), hello(2, "b", (0, 6, 0), "y"));
+        (new.schema, new.newest_schema) = ((5, 0), (5, 0));
+        let decision = round(vec![old.clone(), new.clone()]);
+        assert_eq!((decision.members, decision.cib_from), (vec![NodeId(1)], NodeId(1)));
+        assert!(decision.refused[0].1.contains("schema pacemaker-5.0"), "{:?}", decision.refused);
+        // it takes what the others have
+        new.version.epoch = 4;
+        assert_eq!(round(vec![old.clone(), new.clone()]).members.len(), 2);
+        // all know it
+        new.version.epoch = 6;
+        let other = Hello { newest_schema: (5, 0), ..old };
+        assert_eq!(round(vec![other, new]).cib_from, NodeId(2));
     }
 
     #[test]

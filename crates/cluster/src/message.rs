@@ -6,6 +6,7 @@ use crate::executor::Order;
 use crate::fencing::{FenceOrder, FenceRecord, Offer};
 use crate::history::{Entry, InFlightKey};
 use crate::join::Hello;
+use crate::load::Load;
 use crate::membership::{NodeId, ViewId};
 use crate::operation::{AgentName, ExecutionStatus};
 use crate::replica::Version;
@@ -25,7 +26,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 4;
+pub const PROTOCOL: u16 = 5;
 
 /// What every message begins with, whatever its protocol; the number of the protocol follows.
 const MARK: &[u8] = b"systole";
@@ -132,6 +133,8 @@ pub enum Body {
     ForgetFencing { request: Option<RequestId>, target: Option<String> },
     /// A node that is down is forgotten (rule 4.24.5).
     RemoveNode { request: Option<RequestId>, name: String, at: i64 },
+    /// The sender is as busy as this from now on (rule 4.32.3).
+    Load(Load),
     /// A guest node is down: the DC's plan stops what launches it (rule 4.57.5). `at`: epoch seconds.
     GuestFenced { name: String, at: i64 },
 }

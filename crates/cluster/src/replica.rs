@@ -18,7 +18,7 @@ use cib::{CibDocument, Origin};
 use crate::alerts::Alerts;
 use crate::fencing::devices::Devices;
 use crate::history::History;
-use crate::join::FEATURE_SET;
+use crate::join::{FEATURE_SET, Schema, schema_number};
 use crate::membership::NodeId;
 use crate::request::{CibChange, CibOperation, CibQuery, Client, Refusal, RefusalCode};
 use crate::text::xpath_literal;
@@ -98,6 +98,12 @@ impl Replica {
     #[must_use]
     pub fn version(&self) -> Version {
         self.document.version()
+    }
+
+    /// Number of the schema that the document declares.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        schema_number(self.document.schema())
     }
 
     /// The document, for those who look at its status.

@@ -31,7 +31,7 @@ fn panic_key(action: &str) -> (&'static str, bool) {
 /// The kernel's emergency reset, without writing anything back unless told. Should it not work, sbd is gone, so that
 /// the watchdog fires; so it does without sbd, since nobody feeds it any more.
 fn reset_host() {
-    let (key, sync) = panic_key(&std::env::var("PCMK_panic_action").unwrap_or_default());
+    let (key, sync) = panic_key(&crate::host_setting("panic_action").unwrap_or_default());
     if sync {
         rustix::fs::sync();
     }

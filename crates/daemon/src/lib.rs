@@ -16,6 +16,7 @@ mod driver;
 mod end;
 mod executor;
 mod journal;
+mod load;
 mod paths;
 mod pulse;
 mod records;
@@ -47,8 +48,15 @@ pub struct DaemonConfig {
     pub start_state: StartState,
     /// Where log lines go.
     pub log: Log,
+    /// How many operations at once this host is given, whatever the cluster's property says (rule 4.32.2).
+    pub action_limit: Option<u32>,
     /// How to bring the host down when the node demands it (rule 4.58.1).
     pub panic: PanicAction,
+}
+
+/// A setting of this host, as its service's environment has it: `PCMK_NAME`, else the older `HA_NAME` (rule 4.40.1).
+pub fn host_setting(name: &str) -> Option<String> {
+    ["PCMK_", "HA_"].into_iter().find_map(|prefix| std::env::var(format!("{prefix}{name}")).ok())
 }
 
 /// Where log lines go.

@@ -148,6 +148,11 @@ impl Patience {
     }
 }
 
+/// Processor time that the node's thread of this process has used, in ticks.
+pub(crate) fn node_ticks(process: u32) -> Option<u64> {
+    thread(process, Silent::Node).map(|(_, ticks)| ticks)
+}
+
 fn thread(process: u32, who: Silent) -> Option<Thread> {
     let of = |path: PathBuf| parse(&fs::read_to_string(path.join("stat")).ok()?);
     let tasks = PathBuf::from(format!("/proc/{process}/task"));

@@ -22,7 +22,7 @@ use crate::executor::Executor;
 use crate::journal::Journal;
 use crate::records::Records;
 use crate::storage::{PlanInputs, Storage};
-use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, pulse, supervisor, watchdog};
+use crate::{DaemonConfig, DaemonError, Log, Paths, api, end, load, pulse, supervisor, watchdog};
 
 /// Marks everything that belongs to a node in its environment.
 pub(crate) const STATE_VARIABLE: &str = "SYSTOLE_STATE_DIR";
@@ -186,6 +186,10 @@ async fn serve(
     let (saves_in, saves) = blocking::channel();
     let executor = Executor::new(agents.clone(), results_in.clone(), records);
     executor.watch(leftovers);
+    if !paths.shared {
+        // nodes that share a machine would each take the load of all for its own
+        tokio::spawn(load::report(results_in.clone()));
+    }
     tokio::spawn(executor.serve(orders));
     let storage = start_storage(paths, saves, results_in)?;
 
@@ -286,6 +290,7 @@ fn node_config(config: &DaemonConfig, engine: &dyn Engine, facts: &watchdog::Fac
         watchdog_bound: facts.bound,
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)),
+        action_limit: config.action_limit,
         start_state: config.start_state,
         seed: u64::from_le_bytes(random()),
     }
@@ -358,7 +363,7 @@ fn surroundings(paths: &Paths, log: &Log) -> Agents {
             (STATE_VARIABLE, paths.state.display().to_string()),
         ]
         .into_iter()
-        .chain(logging(log, |name| std::env::var(format!("PCMK_{name}")).ok()))
+        .chain(logging(log, crate::host_setting))
         .map(|(name, value)| (name.to_owned(), value)),
     );
     if let Ok(binary) = std::env::current_exe() {

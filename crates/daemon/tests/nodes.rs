@@ -55,6 +55,7 @@ fn run_daemon(state: &Path, bus: &Path, node: &str) -> ! {
         paths: Paths::below(state),
         messaging: Some(Choice::Embedded { bus: bus.into(), node: node.into() }),
         start_state: StartState::Default,
+        action_limit: None,
         log: Log::File(state.join("daemon.log")),
         panic: PanicAction::Node,
     };

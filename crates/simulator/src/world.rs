@@ -104,6 +104,8 @@ pub struct World {
     /// Milliseconds within which each host's watchdog resets it when its node is not healthy; nothing plays
     /// the watchdog but the scenario.
     pub watchdog_bound: Option<u64>,
+    /// How many operations at once each host is given by its own setting.
+    pub action_limit: Option<u32>,
     /// Milliseconds after which the membership notices that a host has lost power.
     pub losses_noticed_after: u64,
     /// What happened, a line each.
@@ -155,6 +157,7 @@ impl World {
             agents: AgentRules { longest: 50, ..AgentRules::default() },
             reboot_after: None,
             watchdog_bound: None,
+            action_limit: None,
             losses_noticed_after: 0,
             timeline: Vec::new(),
             events: Vec::new(),
@@ -220,6 +223,7 @@ impl World {
         config.incarnation = format!("00000000-0000-4000-{:04x}-{:012x}", host.runs, id.0);
         config.have_watchdog = self.watchdog_bound.is_some();
         config.watchdog_bound = self.watchdog_bound;
+        config.action_limit = self.action_limit;
         let mut leftovers = Vec::new();
         for (index, process) in host.processes.iter_mut().enumerate() {
             process.id = OperationId(index as u64 + 1);

@@ -37,6 +37,8 @@ pub enum Progress {
 pub struct Limits<'a> {
     /// Synapses over all nodes.
     pub batch: Option<usize>,
+    /// The same for starting to fence: what holds up recovery for a moment need not hold up that.
+    pub fencing_batch: Option<usize>,
     /// `migrate_to` and `migrate_from` for each node, counted on source and target.
     pub migrations: Option<usize>,
     /// Operations for each executing cluster node, by name.
@@ -46,7 +48,7 @@ pub struct Limits<'a> {
 impl Limits<'_> {
     /// No limit at all.
     pub fn none() -> Limits<'static> {
-        Limits { batch: None, migrations: None, operations: &|_| None }
+        Limits { batch: None, fencing_batch: None, migrations: None, operations: &|_| None }
     }
 }
 
@@ -244,8 +246,10 @@ impl Walker {
         if action.is_pseudo() {
             return true;
         }
+        let fences = &*action.operation == "stonith";
+        let batch = if fences { limits.fencing_batch } else { limits.batch };
         self.outranks_abort(index)
-            && limits.batch.is_none_or(|limit| self.in_flight.len() < limit)
+            && batch.is_none_or(|limit| self.in_flight.len() < limit)
             && executor(action).is_none_or(|node| self.bears_operation(node, limits, full))
             && limits.migrations.is_none_or(|limit| {
                 migration_ends(action).all(|node| self.migrations.get(node).copied().unwrap_or(0) < limit)
@@ -407,7 +411,7 @@ mod tests {
     fn limits_hold_actions_until_results_arrive() {
         let r = Kind::Resource;
         let mut walker = walk(vec![synapse(1, r, 0, &[]), synapse(2, r, 0, &[]), synapse(3, r, 0, &[])]);
-        let one = Limits { batch: None, migrations: None, operations: &|_| Some(1) };
+        let one = Limits { operations: &|_| Some(1), ..Limits::none() };
         assert_eq!(ids(&mut walker, &one), [1]);
         assert_eq!(walker.progress(), Progress::Active);
         walker.finish(1, Outcome::Done);

@@ -77,6 +77,11 @@ impl Node {
                 self.reply_if_own(from, request, Reply::Done, out);
             }
             Body::RemoveNode { request, name, at } => self.on_remove_node(from, request, &name, at, out),
+            Body::Load(load) => {
+                if let Some(member) = self.members.get_mut(&from) {
+                    member.load = load;
+                }
+            }
             Body::GuestFenced { name, at } => self.note_node_down(&name, at),
         }
     }

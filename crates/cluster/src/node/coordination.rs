@@ -183,6 +183,7 @@ impl Node {
             matches!(
                 body,
                 Body::Settled { .. }
+                    | Body::Load(_)
                     | Body::FenceStarted { .. }
                     | Body::FenceOffer { .. }
                     | Body::FenceExecute(_)

@@ -65,6 +65,7 @@ impl Body {
                 | Body::Settled { .. }
                 | Body::Differs { .. }
                 | Body::Rejoin { .. }
+                | Body::Load(_)
                 | Body::Hello(_)
                 | Body::CibCopy { .. }
                 | Body::Proceed { .. }
@@ -222,6 +223,8 @@ impl Node {
             shutting_down: self.shutting_down,
             had_quorum: self.had_quorum,
             now: self.now.epoch(),
+            load: self.load,
+            schema: self.replica.schema(),
             ..Hello::new(&self.config)
         }
     }
@@ -379,6 +382,8 @@ impl Node {
                 name: hello.name.clone(),
                 feature_set: hello.feature_set.clone(),
                 action_limit: hello.action_limit,
+                own_action_limit: hello.own_action_limit,
+                load: hello.load,
             };
             self.members.insert(hello.id, member);
         }

@@ -26,6 +26,7 @@ use crate::fencing::registry::Registry;
 use crate::history::{History, InFlightKey};
 use crate::interface::{CibWriteError, Input, Outbox, Output};
 use crate::join::{Decision, Hello};
+use crate::load::{Load, Sample};
 use crate::membership::{NodeId, View};
 use crate::message::{Body, Message, PROTOCOL, ResultMessage};
 use crate::planner::Planner;
@@ -115,6 +116,9 @@ pub struct Node {
     settle_waiters: Vec<RequestId>,
     journal: Journal,
     notices: Vec<String>,
+    /// What this host measured last, and what it told of it.
+    sample: Option<Sample>,
+    load: Load,
 }
 
 /// An accepted member.
@@ -123,6 +127,8 @@ struct Member {
     name: String,
     feature_set: String,
     action_limit: usize,
+    own_action_limit: bool,
+    load: Load,
 }
 
 /// Numbers of events, and which led to what.
@@ -232,6 +238,8 @@ impl Node {
             settle_waiters: Vec::new(),
             journal: Journal::default(),
             notices,
+            sample: None,
+            load: Load::None,
         }
     }
 
@@ -255,6 +263,7 @@ impl Node {
         }
         self.check_fencing_configuration(outbox);
         self.check_deadlines(outbox);
+        self.tell_load(outbox);
         self.coordinate(outbox);
         self.write_cib(outbox);
     }
@@ -280,6 +289,7 @@ impl Node {
                 self.continue_inquiries(outbox);
             }
             Input::CibWritten { serial, error } => self.on_cib_written(serial, error, outbox),
+            Input::Load(sample) => self.sample = Some(sample),
             Input::Deadline => {}
             Input::Shutdown { escalate } => self.on_shutdown(escalate, outbox),
             Input::MessagingLost { reason } => self.end(1, &format!("messaging lost: {reason}"), outbox),
@@ -517,6 +527,26 @@ impl Node {
         }
     }
 
+    /// All learn how busy this host is, as soon as that changes.
+    fn tell_load(&mut self, out: &mut Outbox) {
+        // during a round its word is void, and its part in the round is said
+        let Some(sample) = self.sample.filter(|_| self.phase != Phase::Joining) else { return };
+        let load = sample.load(self.config.cores, self.options().load_threshold);
+        if load == self.load || self.phase == Phase::Ended {
+            return;
+        }
+        self.load = load;
+        let text = match load {
+            Load::None => "this host is not busy any more".to_owned(),
+            _ => format!("this host is busy ({load:?} load): it is given less at once (see load-threshold)"),
+        };
+        self.notice(Severity::Info, text, out);
+        // who is not in the cluster says so when it joins
+        if self.is_joined() {
+            self.send(Body::Load(load), out);
+        }
+    }
+
     fn on_shutdown(&mut self, escalate: bool, out: &mut Outbox) {
         if escalate || self.fresh {
             let reason = if escalate { "told to leave at once" } else { "told to leave before joining" };
@@ -604,7 +634,11 @@ impl Node {
 /// showing something older meanwhile.
 fn leaves_status_alone(input: &Input) -> bool {
     match input {
-        Input::OperationDone(_) | Input::Metadata { .. } | Input::CibWritten { .. } | Input::Deadline => true,
+        Input::OperationDone(_)
+        | Input::Metadata { .. }
+        | Input::CibWritten { .. }
+        | Input::Load(_)
+        | Input::Deadline => true,
         Input::Message(message) => {
             matches!(message.body, Body::Execute { .. } | Body::Result(_) | Body::Cancelled { .. })
         }

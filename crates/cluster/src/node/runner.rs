@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use transition::{Action, Limits, Outcome, Progress, Walker, Work as Kind};
 
-use super::Node;
+use super::{Member, Node};
 use crate::event::{EventKind, Severity};
 use crate::executor::Order;
 use crate::fencing::COORDINATOR;
@@ -15,6 +15,7 @@ use crate::fencing::owner::Waiting;
 use crate::history::InFlightKey;
 use crate::interface::Outbox;
 use crate::join::FEATURE_SET;
+use crate::load::{self, Load};
 use crate::membership::NodeId;
 use crate::message::{Body, Forget, PlanNotice, Task, Work};
 use crate::operation::AgentName;
@@ -39,6 +40,10 @@ pub struct Runner {
     /// Actions that are confirmed by a command: kind, resource and node.
     told: Vec<(u32, &'static str, String, String)>,
     deadlines: BTreeMap<u32, (u64, Option<InFlightKey>)>,
+    /// Since when actions are under way.
+    begun: BTreeMap<u32, u64>,
+    /// When it was looked for slow ones last; nothing while no host is busy (rule 4.32.2).
+    looked_at: Option<u64>,
     /// This node's own leave, which comes last.
     leave: Option<u32>,
     ended: bool,
@@ -79,6 +84,8 @@ impl Runner {
             blocked: Vec::new(),
             told: Vec::new(),
             deadlines: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            looked_at: None,
             leave: None,
             ended: false,
             failed: 0,
@@ -88,6 +95,7 @@ impl Runner {
     /// Records what became of an action.
     pub fn finish(&mut self, action: u32, success: bool) {
         self.deadlines.remove(&action);
+        self.begun.remove(&action);
         self.told.retain(|(waiting, ..)| *waiting != action);
         if !success {
             self.failed += 1;
@@ -138,15 +146,34 @@ impl Runner {
         Some((action.meta("digests_all")?.to_string(), action.meta("digests_secure")?.to_string()))
     }
 
-    /// Actions whose time is up, with the operations under way for them.
+    /// Actions whose time is up at `now`, with the operations under way for them.
     pub fn take_overdue(&mut self, now: u64) -> Vec<(u32, Option<InFlightKey>)> {
+        self.looked_at = self.looked_at.map(|_| now);
         let overdue: Vec<u32> =
             self.deadlines.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
         overdue.into_iter().filter_map(|id| self.deadlines.remove(&id).map(|(_, key)| (id, key))).collect()
     }
 
+    /// How many actions have been under way for long: all, and those that each node executes.
+    fn slow(&self, now: u64) -> (usize, BTreeMap<String, usize>) {
+        let slow = self.begun.iter().filter(|(_, at)| **at + load::SLOW <= now).map(|(id, _)| *id);
+        let (mut all, mut by_node) = (0, BTreeMap::new());
+        for action in slow.filter_map(|id| self.walker.awaited(id)) {
+            all += 1;
+            if let Some(node) = action.head.executor() {
+                *by_node.entry(node.name.to_string()).or_default() += 1;
+            }
+        }
+        (all, by_node)
+    }
+
     pub fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.values().map(|(at, _)| *at).min()
+        let deadlines = self.deadlines.values().map(|(at, _)| *at);
+        let slow = self
+            .looked_at
+            .into_iter()
+            .flat_map(|looked| self.begun.values().map(|at| at + load::SLOW).filter(move |at| *at > looked));
+        deadlines.chain(slow).min()
     }
 
     /// Nothing is under way and nothing more can start.
@@ -260,15 +287,17 @@ impl Node {
         for action in blocked {
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
-        let limits = self.limits(&runner);
-        let operations = |node: &str| limits.2(node);
-        loop {
-            let next = runner.walker.next(&Limits {
-                batch: limits.0,
-                migrations: limits.1,
-                operations: &operations,
-            });
-            let Some(action) = next else { break };
+        let some_busy = self.members.values().any(|member| member.load > Load::None);
+        runner.looked_at = some_busy.then_some(self.now.monotonic);
+        let bounds = self.bounds(&runner);
+        let operations = |node: &str| bounds.operations.get(node).copied();
+        let limits = Limits {
+            batch: bounds.reduced,
+            fencing_batch: bounds.batch,
+            migrations: bounds.migrations,
+            operations: &operations,
+        };
+        while let Some(action) = runner.walker.next(&limits) {
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
         let first = runner.notice.first && !runner.walker.graph().is_empty();
@@ -298,20 +327,31 @@ impl Node {
         }
     }
 
-    fn limits(
-        &self,
-        runner: &Runner,
-    ) -> (Option<usize>, Option<usize>, impl Fn(&str) -> Option<usize> + use<>) {
+    /// How much may be under way (rule 4.32). Busy hosts get less, but what is slow does not count against that.
+    fn bounds(&self, runner: &Runner) -> Bounds {
         let graph = runner.walker.graph();
+        let (slow, slow_by_node) = match runner.looked_at {
+            Some(now) => runner.slow(now),
+            None => Default::default(),
+        };
         let batch = graph.batch_limit.parse::<usize>().ok().filter(|limit| *limit > 0);
-        let migrations = graph.migration_limit.and_then(|limit| usize::try_from(limit).ok());
+        let reduced = match load::batch(batch, self.members.values().map(|member| member.load)) {
+            reduced if reduced == batch => batch,
+            reduced => reduced.map(|limit| (limit + slow).min(batch.unwrap_or(usize::MAX))),
+        };
         let configured = self.options().node_action_limit as usize;
-        let by_name: BTreeMap<String, usize> = (self.members.values())
-            .map(|member| {
-                (member.name.clone(), if configured > 0 { configured } else { member.action_limit })
-            })
-            .collect();
-        (batch, migrations, move |node: &str| by_name.get(node).copied())
+        let of_member = |member: &Member| {
+            let is_configured = configured > 0 && !member.own_action_limit;
+            let full = if is_configured { configured } else { member.action_limit };
+            let slow = slow_by_node.get(&member.name).copied().unwrap_or(0);
+            (member.name.clone(), full.min(member.load.operations(full) + slow))
+        };
+        Bounds {
+            batch,
+            reduced,
+            migrations: graph.migration_limit.and_then(|limit| usize::try_from(limit).ok()),
+            operations: self.members.values().map(of_member).collect(),
+        }
     }
 
     fn hand_out(
@@ -322,6 +362,9 @@ impl Node {
         effects: &mut Vec<Effect>,
         out: &mut Outbox,
     ) {
+        if !action.is_pseudo() {
+            runner.begun.entry(action.id).or_insert(self.now.monotonic);
+        }
         let executor = action.head.executor().and_then(|node| self.member_id(&node.name));
         let kind = action.work();
         if matches!(kind, Kind::Operation | Kind::Forget) && runner.is_blocked(&action, executor) {
@@ -460,6 +503,16 @@ impl Node {
         let causes = Vec::from_iter(self.journal.plan);
         self.event(kind, None, causes, out);
     }
+}
+
+/// How much may be under way at once.
+struct Bounds {
+    /// `batch-limit`.
+    batch: Option<usize>,
+    /// The same, less while a host is busy.
+    reduced: Option<usize>,
+    migrations: Option<usize>,
+    operations: BTreeMap<String, usize>,
 }
 
 /// What an action makes the DC do beside handing out work.

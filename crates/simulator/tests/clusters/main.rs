@@ -9,6 +9,7 @@ mod fencing_aftermath;
 mod fencing_rules;
 mod joins;
 mod lifecycle;
+mod limits;
 mod policies;
 mod random;
 mod recovery;
