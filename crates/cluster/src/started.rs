@@ -33,6 +33,11 @@ impl Started {
         self.parameters.remove(resource);
     }
 
+    /// The resources that were started, or found, here and not stopped since.
+    pub fn resources(&self) -> Vec<String> {
+        self.parameters.keys().cloned().collect()
+    }
+
     /// What the agent gets: for a stop what the resource was started with, and the order's meta attributes.
     pub fn parameters(&self, order: &Order) -> BTreeMap<String, String> {
         let given = &order.parameters;

@@ -187,6 +187,7 @@ async fn run_agent(
     outcome
 }
 
+/// Of a resource whose agent cannot even be named (rule 4.10.10).
 fn broken_definition(reason: String) -> Outcome {
     Outcome {
         status: Status::Error,
@@ -363,6 +364,30 @@ async fn outlive(record: &Record, mut cancelled: oneshot::Receiver<()>) -> Execu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rule_4_10_10_an_agent_that_cannot_be_named_is_told_as_a_result() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        for (class, provider) in [("upstart", None), ("ocf", None)] {
+            let agent = AgentName { class: class.to_owned(), provider, agent_type: "x".to_owned() };
+            let operation = Operation {
+                id: OperationId::FIRST,
+                resource: "r".to_owned(),
+                agent,
+                action: "start".to_owned(),
+                parameters: BTreeMap::new(),
+                timeout: 1000,
+                interval: 0,
+                spare_group: false,
+            };
+            let records = Arc::new(Records::open(directory.path()));
+            let (_cancel, cancelled) = oneshot::channel();
+            let outcome = runtime.block_on(run_agent(&Agents::default(), operation, &records, cancelled));
+            assert_eq!((outcome.status, outcome.exit_code), (Status::Error, 6));
+            assert!(!outcome.exit_reason.is_empty());
+        }
+    }
 
     #[test]
     fn long_output_is_cut_between_characters() {

@@ -42,7 +42,8 @@ pub struct Executor {
     fetching: BTreeMap<OperationId, AgentName>,
     /// Results that wait for their agent's metadata.
     held: Vec<(Arc<Order>, OperationResult, i64)>,
-    /// Fence devices that were started here: their probes find them.
+    /// Fence devices that were started here: their probes find them. Whatever carries out fencing dies with this
+    /// memory, so that what comes after it finds them not running and has them started again (rule 4.8.8).
     devices: BTreeMap<String, bool>,
     /// How often each fence device is being used now, by whomever.
     device_use: BTreeMap<String, usize>,
@@ -181,6 +182,15 @@ impl Executor {
     /// Returns the results of what never ran.
     pub fn forget(&mut self, resource: &str, out: &mut Outbox) -> Vec<Finished> {
         self.end(resource, |_| true, out)
+    }
+
+    /// Ends all recurring operations: this node leaves (rule 4.10.12). Returns the resources that are known to be
+    /// active here and stay so.
+    pub fn leave(&mut self, out: &mut Outbox) -> Vec<String> {
+        for slot in self.resources.values_mut() {
+            slot.end_recurring(|_| true, out);
+        }
+        self.started.resources()
     }
 
     /// Ends recurring operations with such keys, wherever they are: idle, running, waiting for their turn, or for
@@ -550,8 +560,8 @@ impl Executor {
         vec![Finished { order, entry, repeated: !first }]
     }
 
-    /// A number for a result that no agent gave. What is run later must count as later, so it is one of the
-    /// same row.
+    /// A number for a result that no agent gave (rule 4.10.11). What is run later must count as later, so it is one of
+    /// the same row.
     pub fn take_call(&mut self) -> i64 {
         let call = self.next_call;
         self.next_call += 1;
@@ -566,6 +576,7 @@ impl Executor {
             other => other,
         };
         let (status, exit_code) = match (result.status, result.exit_code) {
+            // whatever a notified instance says (rule 4.3.5)
             _ if order.operation == "notify" => (ExecutionStatus::Done, 0),
             // what an agent says about its resource is not an execution error (rule 4.2.4)
             (ExecutionStatus::Error, code @ (7 | 8 | 190 | 191)) => (ExecutionStatus::Done, code),

@@ -388,3 +388,46 @@ fn results_wait_for_the_metadata_their_digests_need() {
         Some(" password ")
     );
 }
+
+#[test]
+fn rule_4_3_5_only_the_expected_exit_code_is_a_success_and_notifications_always_are() {
+    let mut executor = Executor::new("node1", Vec::new());
+    let mut out = Vec::new();
+    let mut end = |operation: &str, interval: u64, expected: i32, code: i32| {
+        let order = Order { expected, ..order(operation, interval) };
+        executor.order(order, at(0), &mut out);
+        let run = runs(&mut out)[0].0;
+        executor.done(ended(run, code), at(1), &mut out).remove(0).entry
+    };
+    for (operation, interval, expected, code, failed) in [
+        ("start", 0, 0, 0, false),
+        ("stop", 0, 0, 7, true),
+        ("monitor", 0, 7, 7, false),
+        ("monitor", 0, 7, 0, true),
+        ("monitor", 10_000, 0, 7, true),
+        ("monitor", 11_000, 8, 0, true),
+        ("monitor", 11_000, 8, 191, false),
+        ("promote", 0, 0, 8, true),
+        ("migrate_to", 0, 0, 1, true),
+    ] {
+        let entry = end(operation, interval, expected, code);
+        assert_eq!((entry.is_failure(), entry.exit_code), (failed, code), "{operation}");
+    }
+    let entry = end("notify", 0, 0, 1);
+    assert_eq!((entry.status, entry.exit_code), (ExecutionStatus::Done, 0));
+}
+
+#[test]
+fn rule_4_10_12_nothing_recurs_after_the_node_has_left() {
+    let mut executor = Executor::new("node1", Vec::new());
+    let mut out = Vec::new();
+    executor.order(order("start", 0), at(0), &mut out);
+    let start = runs(&mut out)[0].0;
+    executor.done(ended(start, 0), at(1), &mut out);
+    executor.order(order("monitor", 10_000), at(2), &mut out);
+    executor.order(order("monitor", 20_000), at(2), &mut out);
+    let run = runs(&mut out)[0].0;
+    assert_eq!(executor.leave(&mut out), ["web"]);
+    assert_eq!(out, [Output::Cancel(run)]);
+    assert_eq!(executor.recurring(), 0);
+}

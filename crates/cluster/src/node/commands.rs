@@ -321,6 +321,7 @@ impl Node {
             let event = self.event(kind, Some(plan.because.join("; ")), causes, out);
             self.journal.plan = Some(event);
         }
+        // rule 4.15.3: before any agent is started
         self.note_pending(plan, &work);
         for item in work {
             self.journal_start(plan.transition, &item, out);
@@ -419,8 +420,18 @@ impl Node {
                 let key = InFlightKey { node: self.config.id, resource, key };
                 self.send(Body::Cancelled { key }, out);
             }
-            Task::Shutdown => self.end(0, "shut down as planned", out),
+            Task::Shutdown => self.leave_as_planned(out),
         }
+    }
+
+    /// All that the plan wanted stopped is; the plan waited for what was under way (rule 4.10.12).
+    fn leave_as_planned(&mut self, out: &mut Outbox) {
+        let active = self.executor.leave(out);
+        if !active.is_empty() {
+            let text = format!("leaving with resources that stay active: {}", active.join(", "));
+            self.notice(Severity::Warning, text, out);
+        }
+        self.end(0, "shut down as planned", out);
     }
 
     fn on_result(&mut self, result: ResultMessage, out: &mut Outbox) {

@@ -523,7 +523,7 @@ enum Effect {
     Clear(String, String),
 }
 
-/// The order for a planned operation.
+/// The order for a planned operation, with the exit code that the plan expects of it (rule 4.3.5).
 pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
     let primitive = action.primitive.as_ref();
     let text = |value: Option<&transition::Name>| value.map(ToString::to_string);

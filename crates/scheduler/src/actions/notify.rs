@@ -256,7 +256,7 @@ impl Situation {
         }
     }
 
-    /// Rule 3.9.6.
+    /// Rules 3.9.6 and 4.3.8: what each notification tells, and each change that is told of.
     fn values(&self, model: &Model<'_>, clone: ResourceId) -> Vec<(&'static str, String)> {
         let mut values = Vec::new();
         let mut add = |resources: &'static str, nodes: &'static str, entries: &[Entry]| {
@@ -282,7 +282,8 @@ impl Situation {
     }
 }
 
-/// Instance ids and the parallel node names; an empty list is one space.
+/// Instance ids and the parallel node names, by ids as bytes and then nodes, each id once (rule 4.3.9); an empty list
+/// is one space.
 fn texts(model: &Model<'_>, entries: &[Entry]) -> (String, String) {
     let mut sorted: Vec<&Entry> = entries.iter().collect();
     let node_id = |node: Option<NodeId>| node.map(|node| &model.nodes[node].id);

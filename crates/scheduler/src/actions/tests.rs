@@ -457,6 +457,43 @@ fn instances_are_notified_around_a_start() {
     assert_eq!(told("notify_stop_resource").as_deref(), Some(" "));
 }
 
+/// Rules 4.3.8 and 4.3.9: the lists say what is before the transition, by ids as bytes, word by word; those that are
+/// changed are told as well.
+#[test]
+fn lists_of_notifications_correspond_word_by_word() {
+    let more =
+        [("notify", "true"), ("globally-unique", "true"), ("clone-max", "12"), ("clone-node-max", "12")];
+    let more: String = more.iter().map(|(name, value)| meta(&format!("c-{name}"), name, value)).collect();
+    let clone = format!("<clone id='c'>{more}{}</clone>", dummy("db", ""));
+    let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], clone) };
+    cluster = cluster.with_history("a", "db:0", &done("db:0", "a", "start", 0, 1, 0, &digest_of(&[])));
+    let ids = "db:1 db:10 db:11 db:2 db:3 db:4 db:5 db:6 db:7 db:8 db:9";
+    let nodes = vec!["a"; 11].join(" ");
+    for action in ["db:0_pre_notify_start_0 a", "db:10_start_0 a"] {
+        let told = |attribute: &str| cluster.meta(action, attribute).unwrap_or_default();
+        assert_eq!(
+            (&*told("notify_start_resource"), &*told("notify_start_uname")),
+            (ids, &*nodes),
+            "{action}"
+        );
+        assert_eq!(told("notify_inactive_resource"), ids);
+        assert_eq!((&*told("notify_active_resource"), &*told("notify_active_uname")), ("db:0", "a"));
+        for empty in ["stop", "promote", "demote", "promoted", "master", "unpromoted", "slave"] {
+            let (resource, uname) = (format!("notify_{empty}_resource"), format!("notify_{empty}_uname"));
+            assert_eq!((&*told(&resource), &*told(&uname)), (" ", " "), "{empty}");
+        }
+        assert_eq!((&*told("notify_available_uname"), &*told("notify_all_uname")), ("a", "a"));
+        assert_eq!(cluster.meta(action, "notify_inactive_uname"), None);
+        assert_eq!(cluster.meta(action, "notify_all_hosts"), None);
+    }
+    assert_eq!(cluster.meta("db:10_start_0 a", "notify_type"), None);
+    let told = |attribute: &str| cluster.meta("db:0_pre_notify_start_0 a", attribute);
+    assert_eq!(
+        (told("notify_type"), told("notify_operation")),
+        (Some("pre".to_owned()), Some("start".to_owned()))
+    );
+}
+
 #[test]
 fn a_removed_resource_is_stopped_then_deleted() {
     let cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], String::new()) };

@@ -52,6 +52,12 @@ fn an_unmanaged_resource_stays_when_its_node_leaves() {
     let id = world.id("node2");
     world.step(id, cluster::Input::Shutdown { escalate: false });
     wait(&mut world, 30_000, |world| world.host("node2").ended.is_some());
+    // and is told (rule 4.10.12)
+    let told = |event: &cluster::Event| {
+        matches!(&event.kind, cluster::EventKind::Notice { text, .. }
+            if text == "leaving with resources that stay active: a")
+    };
+    assert!(world.events.iter().any(|(_, at, event)| *at == id && told(event)), "{}", world.timeline_text());
     active(&world, "a", &["node2"]);
     world.start("node2");
     settled(&mut world, 60_000);
@@ -220,8 +226,8 @@ fn rule_4_10_9_a_node_that_leaves_refuses_a_start_and_that_is_no_failure() {
 #[test]
 fn rule_4_10_2_what_a_delayed_monitor_holds_back_is_no_failure() {
     let monitor = "<op id='a-monitor' name='monitor' interval='10s' timeout='20s'/>";
-    let delayed = "<op id='a-slow' name='monitor' interval='60s' timeout='20s' start-delay='200s'/>";
-    let configuration = dummies(&["a"], "").replace(monitor, &format!("{delayed}{monitor}"));
+    let delayed = "<op id='a-slow' name='monitor' interval='5s' timeout='20s' start-delay='200s'/>";
+    let configuration = dummies(&["a"], "").replace(monitor, &format!("{monitor}{delayed}"));
     let mut world = started(3, 92);
     world.request("node1", simulator::demo::load(&configuration));
     wait(&mut world, 30_000, |world| !world.active_on("a").is_empty());
@@ -229,7 +235,7 @@ fn rule_4_10_2_what_a_delayed_monitor_holds_back_is_no_failure() {
     settled(&mut world, 1000);
     let text = world.node("node1").cib_text();
     assert!(
-        !text.contains("fail-count-a") && text.contains("\"a_monitor_60000\""),
+        !text.contains("fail-count-a") && text.contains("\"a_monitor_5000\""),
         "{}",
         world.timeline_text()
     );
