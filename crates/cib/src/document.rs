@@ -39,6 +39,8 @@ pub struct Origin {
     pub restricted: Option<acl::User>,
     /// Seconds since the epoch, for `cib-last-written`.
     pub at: Timestamp,
+    /// The feature set of those who have to live with the result: it must not need more (rule 4.23.3). Empty: any.
+    pub feature_set: String,
 }
 
 /// What an accepted request did.
@@ -218,6 +220,7 @@ impl CibDocument {
         self.document.forget_places();
         let touched = edit::perform(&mut self.document, prepared, origin.restricted.as_ref())?;
         self.has_its_parts()?;
+        self.has_known_features(old, &origin.feature_set)?;
         let wanted = Version::of(&self.document);
         if !touched.any() && !prepared.forces_epoch() {
             return Ok(Applied { before, after: before, touched, warnings: Vec::new() });
@@ -256,6 +259,21 @@ impl CibDocument {
             }
         }
         Ok(())
+    }
+
+    /// A document from a newer cluster may mean what this one does not understand.
+    fn has_known_features(&self, old: &Document, own: &str) -> Result<(), Refusal> {
+        let of = |document: &Document| {
+            document.attribute(document.root(), "crm_feature_set").unwrap_or_default().to_owned()
+        };
+        let needed = of(&self.document);
+        if own.is_empty() || needed == of(old) || feature_numbers(&needed) <= feature_numbers(own) {
+            return Ok(());
+        }
+        let message = format!(
+            "crm_feature_set='{needed}' is of a newer cluster than this one, whose feature set is {own}: upgrade it first"
+        );
+        Err(Refusal::new(RefusalCode::Schema, message))
     }
 
     fn write_origin(&mut self, origin: &Origin) {
@@ -322,6 +340,11 @@ impl CibDocument {
         }
         Ok(answer.to_pretty())
     }
+}
+
+/// The numbers of a feature set, for comparing.
+fn feature_numbers(text: &str) -> Vec<u64> {
+    text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 
 fn wrapped(elements: Vec<String>) -> Result<String, Refusal> {

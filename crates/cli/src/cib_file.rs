@@ -62,6 +62,8 @@ pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
         user: std::env::var("CIB_user").or_else(|_| std::env::var("USER")).ok(),
         restricted: restricted(),
         at: jiff::Timestamp::now().as_second(),
+        // what a file needs is known to whoever loads it
+        feature_set: String::new(),
     };
     let slips_before = crate::verify::slips(document.document());
     let applied = document.apply(&operation(change)?, &origin).map_err(refused)?;

@@ -94,6 +94,20 @@ impl Replica {
         )
     }
 
+    /// Why a stored CIB must be left alone: its schema is not known here (rule 4.23.3). Starting without it would
+    /// replace a configuration that another version of this program understands.
+    #[must_use]
+    pub fn unknown_schema(text: &str) -> Option<String> {
+        let document = CibDocument::parse(text).ok()?;
+        let problem = cib::upgrade::declared_schema(document.document())
+            .err()
+            .filter(|problem| matches!(problem, cib::upgrade::UpgradeError::UnknownSchema(_)))?;
+        Some(format!(
+            "the stored CIB cannot be used: {problem}. Upgrade this program; or, to take what the other nodes have, \
+             remove cib.xml and cib.xml.sig"
+        ))
+    }
+
     /// The version of the replica.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -261,13 +275,21 @@ impl Replica {
     }
 
     /// Applies a client's change. A dry run changes nothing and answers with the document that would be.
-    pub fn change(&mut self, change: &CibChange, node: &str, at: i64) -> Result<Changed, Refusal> {
+    /// `feature_set`: what all members have, so that all decide alike.
+    pub fn change(
+        &mut self,
+        change: &CibChange,
+        node: &str,
+        at: i64,
+        feature_set: &str,
+    ) -> Result<Changed, Refusal> {
         let origin = Origin {
             node: node.to_owned(),
             client: change.client.program.clone(),
             user: change.client.user.clone(),
             restricted: self.restriction(&change.client),
             at,
+            feature_set: feature_set.to_owned(),
         };
         if change.dry_run {
             let mut copy = self.shown().clone();

@@ -200,6 +200,14 @@ impl World {
         }
     }
 
+    /// Puts another CIB on a host's disk.
+    pub fn set_disk(&mut self, name: &str, text: &str) {
+        let id = self.id(name);
+        if let Some(host) = self.hosts.get_mut(&id) {
+            host.disk = Some(text.to_owned());
+        }
+    }
+
     /// The node on a host; it must be running.
     #[must_use]
     pub fn node(&self, name: &str) -> &Node {

@@ -150,7 +150,10 @@ impl Node {
         let asked_here = from == self.config.id && request.is_some() && !change.dry_run;
         let present = self.now.local();
         let slips = if asked_here { self.replica.slips(present) } else { Default::default() };
-        let outcome = self.replica.change(change, &origin, at);
+        // the DC has the oldest (rule 4.21.3)
+        let dc = self.dc.and_then(|dc| self.members.get(&dc));
+        let feature_set = dc.map_or_else(|| FEATURE_SET.to_owned(), |member| member.feature_set.clone());
+        let outcome = self.replica.change(change, &origin, at, &feature_set);
         let reply = match outcome {
             Ok(changed) if change.dry_run => Reply::Xml(changed.would_be.unwrap_or_default()),
             Ok(changed) => {

@@ -116,6 +116,8 @@ pub struct Node {
     settle_waiters: Vec<RequestId>,
     journal: Journal,
     notices: Vec<String>,
+    /// Why the stored CIB must be left alone, if so.
+    unusable: Option<String>,
     /// What this host measured last, and what it told of it.
     sample: Option<Sample>,
     load: Load,
@@ -188,6 +190,7 @@ impl Node {
     /// A node that has not seen a view yet. It does nothing before the first step.
     #[must_use]
     pub fn new(config: Config, restored: Restored, planner: Box<dyn Planner>) -> Node {
+        let unusable = restored.cib.as_deref().and_then(Replica::unknown_schema);
         let (replica, mut problems) = Replica::load(restored.cib.as_deref());
         let mut notices = restored.notices;
         notices.append(&mut problems);
@@ -238,6 +241,7 @@ impl Node {
             settle_waiters: Vec::new(),
             journal: Journal::default(),
             notices,
+            unusable,
             sample: None,
             load: Load::None,
         }
@@ -258,6 +262,10 @@ impl Node {
             }
             if self.started.is_none() {
                 self.begin(outbox);
+            }
+            if let Some(reason) = self.unusable.take() {
+                self.end(100, &reason, outbox);
+                return;
             }
             self.take(input, outbox);
         }

@@ -132,3 +132,21 @@ fn a_round_that_waits_for_the_best_cib_in_vain_goes_on_without() {
     replicas_agree(&world).expect("equal replicas");
     assert!(world.node("node1").cib_text().contains("<tag id=\"t\">"), "its changes are not lost");
 }
+
+/// Rule 4.23.3: a configuration that this program does not understand is not replaced by an empty one.
+#[test]
+fn a_stored_cib_of_an_unknown_schema_is_left_alone() {
+    let mut world = configured(307, &dummies(&["a"], ""));
+    world.kill("node3");
+    world.run(1000);
+    let stored = world.host("node3").disk.clone().expect("it was stored");
+    let future = stored.replace("validate-with=\"pacemaker-4.0\"", "validate-with=\"pacemaker-9.9\"");
+    assert_ne!(future, stored);
+    world.set_disk("node3", &future);
+    world.start("node3");
+    wait(&mut world, 1000, |world| world.host("node3").ended.is_some());
+    let (code, reason) = world.host("node3").ended.clone().unwrap_or_default();
+    assert!(code == 100 && reason.contains("pacemaker-9.9"), "{code} {reason}");
+    assert_eq!(world.host("node3").disk.as_ref(), Some(&future));
+    settled(&mut world, 60_000);
+}

@@ -90,6 +90,9 @@ fn a_bad_change_is_refused_and_changes_nothing() {
         change(&mut world, "node1", modify("<resources><primitive id='x'")),
         change(&mut world, "node2", modify("<resources><nonsense id='x'/></resources>")),
         change(&mut world, "node3", CibOperation::Patch { xml: "<diff/>".to_owned() }),
+        // rule 4.23.3: of a newer cluster
+        change(&mut world, "node3", modify("<cib crm_feature_set='3.20.6'/>")),
+        change(&mut world, "node3", modify("<cib epoch='0'/>")),
     ];
     world.run(1000);
     for request in requests {
