@@ -468,7 +468,7 @@ fn lists_of_notifications_correspond_word_by_word() {
     let mut cluster = Cluster { options: NO_FENCING, ..Cluster::of(&["a"], clone) };
     cluster = cluster.with_history("a", "db:0", &done("db:0", "a", "start", 0, 1, 0, &digest_of(&[])));
     let ids = "db:1 db:10 db:11 db:2 db:3 db:4 db:5 db:6 db:7 db:8 db:9";
-    let nodes = vec!["a"; 11].join(" ");
+    let nodes = ["a"; 11].join(" ");
     for action in ["db:0_pre_notify_start_0 a", "db:10_start_0 a"] {
         let told = |attribute: &str| cluster.meta(action, attribute).unwrap_or_default();
         assert_eq!(
