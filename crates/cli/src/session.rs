@@ -237,11 +237,8 @@ fn shadow_folder() -> PathBuf {
 /// (rule 5b.2.1).
 pub fn read_cib_file(path: &Path) -> Result<String, Problem> {
     const NO_PERMISSION: u8 = 4;
-    let text = if path.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
+    let text =
+        if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { read_text(path) };
     text.map_err(|error| {
         let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
         let code = if denied { NO_PERMISSION } else { NO_SUCH };
@@ -249,9 +246,27 @@ pub fn read_cib_file(path: &Path) -> Result<String, Problem> {
     })
 }
 
+/// Longest text that a compressed file may have, in bytes: that of the longest document.
+const MAX_TEXT: u64 = 512 << 20;
+
+/// The text of a file, also of one that bzip2 has compressed, as saved inputs of plans are (rule 4.39.1).
+pub fn read_text(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let bytes = std::fs::read(path)?;
+    if !bytes.starts_with(b"BZh") {
+        return String::from_utf8(bytes)
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+    }
+    let mut text = String::new();
+    bzip2::read::BzDecoder::new(&*bytes).take(MAX_TEXT + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MAX_TEXT {
+        true => Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "its text is longer than 512 MiB")),
+        false => Ok(text),
+    }
+}
+
 pub fn read_file(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
+    read_text(path).map_err(|error| Problem::new(66, format!("cannot read {}: {error}", path.display())))
 }
 
 pub fn parse(text: String) -> Result<Document, Problem> {
@@ -301,4 +316,27 @@ fn parent_holds_open(path: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     let held = entries.flatten().filter_map(|entry| std::fs::metadata(entry.path()).ok());
     held.into_iter().any(|held| held.dev() == wanted.dev() && held.ino() == wanted.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Rule 4.39.1: inputs of plans are compressed, those of other clusters too.
+    #[test]
+    fn files_are_read_compressed_or_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pe-input-1.bz2");
+        let mut compressed =
+            bzip2::write::BzEncoder::new(std::fs::File::create(&path).unwrap(), bzip2::Compression::best());
+        compressed.write_all(b"<cib/>").unwrap();
+        compressed.finish().unwrap();
+        assert_eq!(read_text(&path).unwrap(), "<cib/>");
+        std::fs::write(&path, "<cib/>").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "<cib/>");
+        std::fs::write(&path, b"BZh91AY&SY").unwrap();
+        assert!(read_text(&path).is_err(), "it is cut off");
+    }
 }

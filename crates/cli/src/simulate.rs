@@ -268,9 +268,8 @@ fn input(arguments: &Arguments) -> Result<String, Problem> {
         return Session::open(None)?.cib_text();
     }
     match arguments.xml_file.as_deref() {
-        Some(path) if path != "-" => {
-            std::fs::read_to_string(path).map_err(|error| unreadable(&format!("{path}: {error}")))
-        }
+        Some(path) if path != "-" => crate::session::read_text(Path::new(path))
+            .map_err(|error| unreadable(&format!("{path}: {error}"))),
         _ => {
             if std::io::stdin().is_terminal() {
                 eprintln!(
@@ -358,13 +357,13 @@ fn profile(folder: &str, arguments: &Arguments, words: &[String]) -> Result<Exit
     let mut paths: Vec<_> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "xml" || extension == "bz2"))
         .collect();
     paths.sort();
     let mut timings = Vec::new();
     for path in paths {
         let name = path.display();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match crate::session::read_text(&path) {
             Ok(text) => text,
             Err(error) => {
                 eprintln!("crm_simulate: {name}: {error}");

@@ -69,8 +69,9 @@ pub enum Output {
     Event(Event),
     /// Run an alert agent (rule 4.11); nobody waits for it.
     Alert(AlertRun),
-    /// Save the input of a plan (rule 4.39): the CIB as XML with `execution-date`.
-    SavePlanInput { transition: u64, severity: crate::event::Severity, text: String },
+    /// Save the input of a plan (rule 4.39): the CIB as XML with `execution-date`. `most`: how many of its severity are
+    /// kept; 0 none, negative all.
+    SavePlanInput { transition: u64, severity: crate::event::Severity, text: String, most: i32 },
     /// Leave the group and end the process with this code (0, or 100: stay down, rule 4.38.3).
     Leave { code: i32, reason: String },
     /// Bring the host down at once (rule 4.58.1).

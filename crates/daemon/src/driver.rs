@@ -34,7 +34,16 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) enum Save {
     Cib { serial: u64, text: String, digest: String },
-    PlanInput { transition: u64, severity: cluster::Severity, text: String },
+    PlanInput(PlanInput),
+}
+
+/// The input of a plan (see [`Output::SavePlanInput`]).
+#[derive(Debug)]
+pub(crate) struct PlanInput {
+    pub transition: u64,
+    pub severity: cluster::Severity,
+    pub text: String,
+    pub most: i32,
 }
 
 /// How the node ended.
@@ -206,8 +215,8 @@ impl Driver {
             Output::Fence(run) => self.order(Task::Fence(run)),
             Output::FetchMetadata { id, agent } => self.order(Task::FetchMetadata { id, agent }),
             Output::WriteCib { serial, text, digest } => self.save(Save::Cib { serial, text, digest }),
-            Output::SavePlanInput { transition, severity, text } => {
-                self.save(Save::PlanInput { transition, severity, text });
+            Output::SavePlanInput { transition, severity, text, most } => {
+                self.save(Save::PlanInput(PlanInput { transition, severity, text, most }));
             }
             Output::Reply { id, reply } => {
                 if let Some(waiting) = self.waiting.remove(&id) {

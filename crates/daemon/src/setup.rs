@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use view::api::Severity;
 
 use crate::alerts::Alerts;
-use crate::driver::{Command, Driver, Ending, Save, Sources};
+use crate::driver::{Command, Driver, Ending, PlanInput, Save, Sources};
 use crate::executor::Executor;
 use crate::journal::Journal;
 use crate::records::Records;
@@ -383,7 +383,8 @@ fn start_storage(
     results: mpsc::Sender<Input>,
 ) -> Result<std::thread::JoinHandle<()>, DaemonError> {
     let mut storage = Storage::new(&paths.cib);
-    let mut plans = PlanInputs::new(&paths.plans);
+    let fail = |source| DaemonError::File { path: paths.state.clone(), source };
+    let (plans_in, plans) = start_plan_inputs(paths).map_err(fail)?;
     let work = move || {
         for save in saves {
             match save {
@@ -392,30 +393,55 @@ fn start_storage(
                     // at the end of the daemon nobody waits for it
                     let _ = results.blocking_send(Input::CibWritten { serial, error });
                 }
-                Save::PlanInput { transition, severity, text } => {
-                    save_plan(&mut plans, transition, severity, &text);
+                Save::PlanInput(input) => {
+                    let transition = input.transition;
+                    if plans_in.try_send(input).is_err() {
+                        tracing::warn!(
+                            "the input of transition {transition} was not saved: earlier ones are still being saved"
+                        );
+                    }
                 }
             }
         }
+        drop(plans_in);
+        let _ = plans.join();
     };
-    std::thread::Builder::new()
-        .name("storage".to_owned())
-        .spawn(work)
-        .map_err(|source| DaemonError::File { path: paths.state.clone(), source })
+    std::thread::Builder::new().name("storage".to_owned()).spawn(work).map_err(fail)
 }
 
-fn save_plan(plans: &mut PlanInputs, transition: u64, severity: cluster::Severity, text: &str) {
+/// Most inputs of plans that wait for being saved.
+const WAITING_PLANS: usize = 16;
+
+/// Compressing takes a while; the configuration must not wait for it.
+fn start_plan_inputs(
+    paths: &Paths,
+) -> io::Result<(blocking::SyncSender<PlanInput>, std::thread::JoinHandle<()>)> {
+    let mut plans = PlanInputs::new(&paths.plans);
+    let (plans_in, waiting) = blocking::sync_channel::<PlanInput>(WAITING_PLANS);
+    let work = move || waiting.into_iter().for_each(|input| save_plan(&mut plans, &input));
+    Ok((plans_in, std::thread::Builder::new().name("plans".to_owned()).spawn(work)?))
+}
+
+/// Saves it, and says where, in the words that support tools look for (rule 4.39.3).
+fn save_plan(plans: &mut PlanInputs, input: &PlanInput) {
+    let PlanInput { transition, severity, text, most } = input;
     let series = match severity {
         cluster::Severity::Info => "pe-input",
         cluster::Severity::Warning => "pe-warn",
         cluster::Severity::Error => "pe-error",
     };
-    match plans.save(series, text) {
-        Ok(path) => {
-            let file = path.display();
-            tracing::info!("Calculated transition {transition}, saving inputs in {file}");
+    let saved = match plans.save(series, text, *most) {
+        Ok(Some(path)) => format!(", saving inputs in {}", path.display()),
+        Ok(None) => String::new(),
+        Err(error) => {
+            tracing::warn!(%error, "the input of transition {transition} was not saved");
+            return;
         }
-        Err(error) => tracing::warn!(%error, "the input of transition {transition} was not saved"),
+    };
+    match severity {
+        cluster::Severity::Info => tracing::info!("Calculated transition {transition}{saved}"),
+        cluster::Severity::Warning => tracing::warn!("Calculated transition {transition}{saved}"),
+        cluster::Severity::Error => tracing::error!("Calculated transition {transition}{saved}"),
     }
 }
 

@@ -15,8 +15,8 @@ use md5::{Digest, Md5};
 /// Earlier versions that are kept.
 const BACKUPS: u32 = 100;
 
-/// Saved plan inputs that are kept of each series.
-const PLAN_INPUTS: u32 = 400;
+/// Size of the blocks in which plan inputs are compressed, in hundreds of kilobytes.
+const COMPRESSION: u32 = 5;
 
 /// What was found at the start.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -271,7 +271,7 @@ pub fn file_digest(document: &xml::Document) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Saves the input of a plan in its series, as plain XML, and gives the file's path. Equal inputs are saved once.
+/// Saves the input of a plan in its series, as XML that bzip2 has compressed (rule 4.39.1). Equal inputs are saved once.
 #[derive(Debug)]
 pub struct PlanInputs {
     directory: PathBuf,
@@ -284,26 +284,34 @@ impl PlanInputs {
         PlanInputs { directory: directory.to_path_buf(), last: None }
     }
 
-    /// Saves one.
-    pub fn save(&mut self, series: &str, text: &str) -> io::Result<PathBuf> {
+    /// Saves one and gives the file's path, which is that of the last one if that was the same (rule 4.39.2). After
+    /// `most` of a series the first one is written over; 0 saves nothing, a negative number is no limit.
+    pub fn save(&mut self, series: &str, text: &str, most: i32) -> io::Result<Option<PathBuf>> {
+        if most == 0 {
+            return Ok(None);
+        }
         let hash = hash_of(text);
         if let Some((last, path)) = &self.last
             && *last == hash
             && path.exists()
         {
-            return Ok(path.clone());
+            return Ok(Some(path.clone()));
         }
         let counter = self.directory.join(format!("{series}.last"));
         let number: u32 =
             fs::read_to_string(&counter).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        let number = number % PLAN_INPUTS;
-        let path = self.directory.join(format!("{series}-{number}.xml"));
+        let within =
+            |number: u32| if u32::try_from(most).is_ok_and(|most| number >= most) { 0 } else { number };
+        let number = within(number);
+        let path = self.directory.join(format!("{series}-{number}.bz2"));
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        file.write_all(text.as_bytes())?;
-        fs::write(counter, ((number + 1) % PLAN_INPUTS).to_string())?;
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut compressed = bzip2::write::BzEncoder::new(file, bzip2::Compression::new(COMPRESSION));
+        compressed.write_all(text.as_bytes())?;
+        compressed.finish()?;
+        fs::write(counter, within(number.wrapping_add(1)).to_string())?;
         self.last = Some((hash, path.clone()));
-        Ok(path)
+        Ok(Some(path))
     }
 }
 
@@ -399,8 +407,32 @@ mod tests {
     fn equal_plan_inputs_are_saved_once() {
         let directory = tempfile::tempdir().unwrap();
         let mut inputs = PlanInputs::new(directory.path());
-        let first = inputs.save("pe-input", "<a/>").unwrap();
-        assert_eq!(inputs.save("pe-input", "<a/>").unwrap(), first);
-        assert_ne!(inputs.save("pe-input", "<b/>").unwrap(), first);
+        let first = inputs.save("pe-input", "<a/>", 9).unwrap();
+        assert_eq!(inputs.save("pe-input", "<a/>", 9).unwrap(), first);
+        assert_ne!(inputs.save("pe-input", "<b/>", 9).unwrap(), first);
+    }
+
+    /// Rule 4.39.1.
+    #[test]
+    fn a_series_of_plan_inputs_begins_anew_at_its_maximum() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut inputs = PlanInputs::new(directory.path());
+        let mut save = |text: &str, most| {
+            let path = inputs.save("pe-warn", text, most).unwrap()?;
+            Some(path.file_name().unwrap().to_str().unwrap().to_owned())
+        };
+        let names: Vec<String> = ["a", "b", "c"].iter().filter_map(|text| save(text, 2)).collect();
+        assert_eq!(names, ["pe-warn-0.bz2", "pe-warn-1.bz2", "pe-warn-0.bz2"]);
+        assert_eq!(save("d", 0), None);
+        assert_eq!(save("d", -1).as_deref(), Some("pe-warn-1.bz2"));
+        assert_eq!(save("e", -1).as_deref(), Some("pe-warn-2.bz2"));
+        assert_eq!(fs::read_to_string(directory.path().join("pe-warn.last")).unwrap(), "3");
+        // as the field's tools read it
+        let output = std::process::Command::new("bzcat").arg(directory.path().join("pe-warn-0.bz2")).output();
+        if let Ok(output) = output {
+            assert_eq!(output.stdout, b"c");
+        }
+        let file = File::open(directory.path().join("pe-warn-2.bz2")).unwrap();
+        assert_eq!(io::read_to_string(bzip2::read::BzDecoder::new(file)).unwrap(), "e");
     }
 }

@@ -353,6 +353,16 @@ fn three_nodes_run_a_resource_and_survive() {
         let text = cluster.client(id).cib(&CibQuery::default()).unwrap();
         assert!(text.contains("D_monitor_10000"), "node{id}: {text}");
     }
+    // rules 4.39.1 and 4.39.3: the coordinator has saved what it planned from, and only it
+    let inputs = |id: usize| std::fs::read_dir(cluster.state(id).join("pengine")).unwrap().count();
+    let saved = wait("a saved input", || {
+        (1..=3).map(|id| cluster.state(id).join("pengine/pe-input-0.bz2")).find(|path| path.exists())
+    });
+    wait("its text", || {
+        let text = std::io::read_to_string(bzip2::read::BzDecoder::new(std::fs::File::open(&saved).unwrap()));
+        text.ok().filter(|text| text.contains("execution-date"))
+    });
+    assert_eq!((1..=3).filter(|id| inputs(*id) > 0).count(), 1);
 
     // death of the node that runs it; its file stays, as on a dead machine's disk
     cluster.kill(host);

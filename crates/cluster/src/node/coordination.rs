@@ -268,8 +268,14 @@ impl Node {
     }
 
     fn save_plan_input(&mut self, severity: Severity, out: &mut Outbox) {
-        let text = self.replica.text_at(self.now.epoch());
-        out.push(Output::SavePlanInput { transition: self.next_transition, severity, text });
+        let options = self.options();
+        let most = match severity {
+            Severity::Info => options.pe_input_series_max,
+            Severity::Warning => options.pe_warn_series_max,
+            Severity::Error => options.pe_error_series_max,
+        };
+        let text = if most == 0 { String::new() } else { self.replica.text_at(self.now.epoch()) };
+        out.push(Output::SavePlanInput { transition: self.next_transition, severity, text, most });
     }
 
     /// Something happened that may leave the CIB as it is: that there is nothing more to do is to be said again.
