@@ -96,25 +96,33 @@ impl Node {
             return;
         }
         self.check_coordination_deadlines(out);
-        let Some(coordinator) = &self.coordinator else { return };
-        let owes = !coordinator.triggers.is_empty()
-            && coordinator.runner.as_ref().is_some_and(Runner::owes_notifications);
-        if coordinator.triggers.is_empty() {
-            self.advance(out);
-            self.announce_rest(out);
-        } else if owes {
+        if self.owes_notifications() {
             self.coordinator_mut(|coordinator| {
                 if let Some(runner) = &mut coordinator.runner {
                     runner.abort();
                 }
             });
             self.advance(out);
-        } else if self.may_plan() {
+        }
+        let Some(coordinator) = &self.coordinator else { return };
+        if coordinator.triggers.is_empty() {
+            self.advance(out);
+            self.announce_rest(out);
+        } else if self.may_plan() && !self.owes_notifications() {
+            // also when what was owed turned out to concern nobody a moment ago: nothing else may ever happen
             self.catch_up();
             self.plan(out);
             self.advance(out);
             self.announce_rest(out);
         }
+    }
+
+    /// Whether a new plan is wanted, and the one that is carried out has to tell instances of something first.
+    fn owes_notifications(&self) -> bool {
+        self.coordinator.as_ref().is_some_and(|coordinator| {
+            !coordinator.triggers.is_empty()
+                && coordinator.runner.as_ref().is_some_and(Runner::owes_notifications)
+        })
     }
 
     fn check_coordination_deadlines(&mut self, out: &mut Outbox) {

@@ -79,3 +79,27 @@ fn a_changed_monitor_of_a_clone_is_started_anew_once() {
     let text = world.node("node1").cib_text();
     assert!(!text.contains("db:"), "the executor knows no instances of anonymous clones:\n{text}");
 }
+
+#[test]
+fn nodes_that_leave_together_do_not_wait_for_a_notification_that_nobody_is_left_to_get() {
+    for seed in 73..93 {
+        let mut world = configured(seed, PROMOTABLE);
+        promote_preference(&mut world, "node2", "10");
+        promote_preference(&mut world, "node3", "5");
+        settled(&mut world, 60_000);
+        world.agents.durations.insert("db:stop".to_owned(), 30);
+        for name in ["node1", "node2", "node3"] {
+            let id = world.id(name);
+            world.step(id, cluster::Input::Shutdown { escalate: false });
+        }
+        // the agents take their scores back while they stop
+        let stopping = |world: &World| handed_out(world, "node1", "stop db node1") > 0;
+        assert!(world.run_while(60_000, stopping), "{}", world.timeline_text());
+        for name in ["node2", "node3"] {
+            world.request(name, Request::UpdateAttribute(AttributeUpdate::delete(name, "master-db")));
+        }
+        let gone = |world: &World| world.hosts.values().all(|host| host.ended.is_some());
+        // before the DC would look again by itself
+        assert!(world.run_while(300, gone), "seed {seed}\n{}", world.timeline_text());
+    }
+}
