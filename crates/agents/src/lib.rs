@@ -8,6 +8,7 @@ pub mod own;
 pub mod process;
 mod run;
 pub mod search;
+mod spawn;
 pub mod systemd;
 pub mod watchdog;
 pub mod webserver;

@@ -1,16 +1,20 @@
 //! Runs one child process to its end: own process group, bounded output, a time limit, and no way for a
 //! child or its descendants to hold us up.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tokio::process::{Child, Command};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
+
+use crate::spawn::{self, Environment};
 
 /// Most bytes kept of each output; the rest is read and dropped (rule 4.2.1).
 pub const MAX_OUTPUT: usize = 10 << 20;
@@ -28,15 +32,13 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 
 /// What to run and how.
 #[derive(Debug, Clone)]
-pub struct Spec<'a> {
+pub struct Spec {
     /// Executable file.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Added to the daemon's environment; of one name the last counts.
-    pub environment: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Removed from it.
-    pub unset: Vec<&'static str>,
+    /// All of its environment.
+    pub environment: Environment,
     /// Written to standard input, which is closed after it; without it the child reads `/dev/null`.
     pub input: Option<Vec<u8>>,
     /// After this the process group is killed.
@@ -94,7 +96,7 @@ enum Killed {
 
 /// Runs a child to its end. The result comes when the child itself has ended, even if descendants still
 /// hold its output.
-pub async fn execute(spec: &Spec<'_>, control: Control) -> Ended {
+pub async fn execute(spec: &Spec, control: Control) -> Ended {
     let began = Instant::now();
     match spawn(spec) {
         Ok((child, stdout, stderr)) => supervise(spec, control, child, stdout, stderr, began).await,
@@ -122,108 +124,115 @@ pub fn keep_descriptors() {
 }
 
 /// The kernel calls it a lack of permission if what is to be run is a directory (rule 4.2.3).
-fn not_started(spec: &Spec<'_>, error: io::Error) -> io::Error {
+fn not_started(spec: &Spec, error: io::Error) -> io::Error {
     let is_directory = error.kind() == io::ErrorKind::PermissionDenied && spec.program.is_dir();
     if is_directory { io::ErrorKind::IsADirectory.into() } else { error }
 }
 
 /// Agents run with ordinary priority, whatever ours is (rule 4.2.1).
-fn give_ordinary_priority(child: &Child) {
-    use rustix::process::{Pid, getpriority_process, setpriority_process};
+fn give_ordinary_priority(pid: u32) {
+    use rustix::process::{getpriority_process, setpriority_process};
     if getpriority_process(None).is_ok_and(|own| own == 0) {
         return;
     }
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // who may not raise it runs as it is
         let _ = setpriority_process(Some(pid), 0);
     }
 }
 
-fn spawn(spec: &Spec<'_>) -> io::Result<(Child, Capture, Capture)> {
+fn spawn(spec: &Spec) -> io::Result<(Child, Capture, Capture)> {
     let (stdout, stdout_end) = Capture::new()?;
     let (stderr, stderr_end) = Capture::new()?;
-    let mut command = Command::new(&spec.program);
-    command
-        .args(&spec.arguments)
-        .envs(spec.environment.iter().map(|(name, value)| (&**name, &**value)))
-        .process_group(0)
-        .stdin(if spec.input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(stdout_end)
-        .stderr(stderr_end);
-    for name in &spec.unset {
-        command.env_remove(name);
+    let input = spec.input.as_ref().map(|_| io::pipe()).transpose()?;
+    let stdin = match &input {
+        Some((stdin, _)) => stdin.as_fd(),
+        None => null()?,
+    };
+    let files = [stdin, stdout_end.as_fd(), stderr_end.as_fd()];
+    let pid = match spec.identity {
+        None => spawn::spawn(&spec.program, &spec.arguments, &spec.environment, files)?,
+        Some(identity) => {
+            spawn::spawn_as(identity, &spec.program, &spec.arguments, &spec.environment, files)?
+        }
+    };
+    let child = Child::new(pid, !spec.spare_group)?;
+    give_ordinary_priority(pid);
+    if let (Some((_, writer)), Some(bytes)) = (input, &spec.input) {
+        feed(writer.into(), bytes.clone())?;
     }
-    if let Some((user, group)) = spec.identity {
-        command.uid(user).gid(group);
-    }
-    let child = command.spawn()?;
-    give_ordinary_priority(&child);
     Ok((child, stdout, stderr))
 }
 
+/// What a child reads that is given nothing.
+fn null() -> io::Result<BorrowedFd<'static>> {
+    static NULL: OnceLock<File> = OnceLock::new();
+    if NULL.get().is_none() {
+        // of two that open it at once one is closed again
+        let _ = NULL.set(File::open("/dev/null")?);
+    }
+    Ok(NULL.get().expect("was set").as_fd())
+}
+
 async fn supervise(
-    spec: &Spec<'_>,
+    spec: &Spec,
     control: Control,
     mut child: Child,
     mut stdout: Capture,
     mut stderr: Capture,
     began: Instant,
 ) -> Ended {
-    let pid = child.id().unwrap_or(0);
-    let target = Target { pid, group: !spec.spare_group };
-    // if this future is dropped the child's group must not live on
-    let mut guard = KillOnDrop(Some(target));
+    let pid = child.pid;
     if let Some(started) = control.started {
         started(pid);
     }
-    feed(&mut child, spec.input.clone());
     let mut cancelled = control.cancelled;
     let mut killed = None;
-    let mut deadline = tokio::time::Instant::from_std(began + spec.timeout);
+    let mut deadline = began + spec.timeout;
     let mut pause = FIRST_LOOK;
-    let mut look = tokio::time::Instant::from_std(began + pause);
+    let mut look = began + pause;
     let status = loop {
         tokio::select! {
-            status = child.wait() => break status,
-            () = tokio::time::sleep_until(look) => {
+            status = child.ended() => break status,
+            () = tokio::time::sleep_until(look.min(deadline).into()) => {
+                let now = Instant::now();
                 let much = stdout.take_all() | stderr.take_all();
                 pause = if much { *LOOK.start() } else { (pause * 2).min(*LOOK.end()) };
-                look = tokio::time::Instant::now() + pause;
-            }
-            () = tokio::time::sleep_until(deadline) => {
+                look = now + pause;
+                if now < deadline {
+                    continue;
+                }
                 if killed.is_none() {
                     killed = Some(Killed::TimedOut);
-                    target.kill();
+                    child.kill();
                 } else {
                     tracing::warn!(pid, program = %spec.program.display(), "a killed agent still exists");
                 }
-                deadline = tokio::time::Instant::now() + KILL_GRACE;
+                deadline = now + KILL_GRACE;
             }
             Ok(()) = wait_for(&mut cancelled) => {
                 cancelled = None;
                 if killed.is_none() {
                     killed = Some(Killed::Cancelled);
-                    target.kill();
-                    deadline = tokio::time::Instant::now() + KILL_GRACE;
+                    child.kill();
+                    deadline = Instant::now() + KILL_GRACE;
                 }
             }
         }
     };
-    guard.0 = None;
     stdout.take_all();
     stderr.take_all();
     Ended { end: end(status, killed), stdout: stdout.bytes, stderr: stderr.bytes, executed: began.elapsed() }
 }
 
-fn end(status: io::Result<ExitStatus>, killed: Option<Killed>) -> End {
+fn end(status: io::Result<WaitIdStatus>, killed: Option<Killed>) -> End {
     match (status, killed) {
         (_, Some(Killed::TimedOut)) => End::TimedOut,
         (_, Some(Killed::Cancelled)) => End::Cancelled,
         (Err(error), None) => End::NotStarted(error),
-        (Ok(status), None) => match (status.code(), status.signal()) {
-            (Some(code), _) => End::Exited(code),
-            (None, signal) => End::Signalled(signal.unwrap_or(0)),
+        (Ok(status), None) => match status.exit_status() {
+            Some(code) => End::Exited(code),
+            None => End::Signalled(status.terminating_signal().unwrap_or(0)),
         },
     }
 }
@@ -243,44 +252,100 @@ pub(crate) async fn wait_for(
 }
 
 /// Writes the input beside everything else: a child that reads nothing must not hold us up.
-fn feed(child: &mut Child, input: Option<Vec<u8>>) {
-    let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) else { return };
+fn feed(writer: OwnedFd, input: Vec<u8>) -> io::Result<()> {
+    let mut writer = pipe::Sender::from_owned_fd(writer)?;
     tokio::spawn(async move {
         // a child that does not want its input says so with its exit code
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, &input).await;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut writer, &input).await;
     });
+    Ok(())
 }
 
-#[derive(Clone, Copy)]
-struct Target {
-    pid: u32,
-    group: bool,
-}
+/// A handle of a process that is told when it ends.
+#[derive(Debug)]
+pub struct Watched(AsyncFd<OwnedFd>);
 
-impl Target {
-    fn kill(self) {
-        kill(self.pid, self.group);
+impl Watched {
+    /// For a process of this id, which need not be our child.
+    pub fn open(pid: u32) -> io::Result<Watched> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let handle = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        // SAFETY: an OwnedFd names the same open descriptor for its whole life
+        let handle = unsafe { AsyncFd::register(handle) };
+        handle.map(Watched).map_err(io::Error::from)
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> io::Result<()> {
+        self.0.readable().await.map(drop)
+    }
+
+    /// How our child ended, which is gone after it.
+    fn status(&self) -> io::Result<WaitIdStatus> {
+        let id = WaitId::PidFd(self.0.get_ref().as_fd());
+        let status = rustix::process::waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)?;
+        status.ok_or_else(|| io::Error::other("it has not ended"))
     }
 }
 
-struct KillOnDrop(Option<Target>);
+/// A child that does not outlive this.
+struct Child {
+    pid: u32,
+    /// Whether its whole group is killed with it.
+    group: bool,
+    /// None after its end.
+    handle: Option<Watched>,
+}
 
-impl Drop for KillOnDrop {
+impl Child {
+    fn new(pid: u32, group: bool) -> io::Result<Child> {
+        match Watched::open(pid) {
+            Ok(handle) => Ok(Child { pid, group, handle: Some(handle) }),
+            Err(error) => {
+                kill(pid, group);
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                // it was killed, so this takes no time
+                let _ = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+                Err(error)
+            }
+        }
+    }
+
+    fn kill(&self) {
+        kill(self.pid, self.group);
+    }
+
+    async fn ended(&mut self) -> io::Result<WaitIdStatus> {
+        let Some(handle) = &self.handle else { return Err(io::Error::other("it has ended")) };
+        handle.ended().await?;
+        let status = handle.status();
+        self.handle = None;
+        status
+    }
+}
+
+impl Drop for Child {
+    /// Nobody waits for it any more: its group must not live on, and its end must still be taken.
     fn drop(&mut self) {
-        if let Some(target) = self.0 {
-            target.kill();
+        let Some(handle) = self.handle.take() else { return };
+        self.kill();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let _ = handle.ended().await;
+                let _ = handle.status();
+            });
         }
     }
 }
 
 /// Sends SIGKILL to a process or to the group that it leads.
 pub fn kill(pid: u32, group: bool) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
     // it may be gone already
     let _ = if group {
-        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL)
+        rustix::process::kill_process_group(pid, Signal::KILL)
     } else {
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+        rustix::process::kill_process(pid, Signal::KILL)
     };
 }
 
@@ -292,10 +357,10 @@ struct Capture {
 }
 
 impl Capture {
-    fn new() -> io::Result<(Capture, Stdio)> {
+    fn new() -> io::Result<(Capture, io::PipeWriter)> {
         let (pipe, writer) = io::pipe()?;
         rustix::io::ioctl_fionbio(&pipe, true)?;
-        Ok((Capture { pipe, bytes: Vec::new() }, writer.into()))
+        Ok((Capture { pipe, bytes: Vec::new() }, writer))
     }
 
     /// Takes what is there; whether it was so much that the child may be waiting for room. At most a pipe's
@@ -362,12 +427,11 @@ pub fn signal_text(signal: i32) -> String {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, seconds: u64) -> Spec<'static> {
+    fn shell(script: &str, seconds: u64) -> Spec {
         Spec {
             program: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
-            environment: Vec::new(),
-            unset: Vec::new(),
+            environment: Environment::inherited(),
             input: None,
             timeout: Duration::from_secs(seconds),
             spare_group: false,
@@ -375,7 +439,7 @@ mod tests {
         }
     }
 
-    fn run(spec: &Spec<'_>, control: Control) -> Ended {
+    fn run(spec: &Spec, control: Control) -> Ended {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(execute(spec, control))
     }
@@ -426,6 +490,24 @@ mod tests {
         let control = Control { started: Some(started), cancelled: Some(cancelled) };
         let ended = run(&shell("sleep 300", 600), control);
         assert!(matches!(ended.end, End::Cancelled), "{ended:?}");
+    }
+
+    #[test]
+    fn a_run_that_nobody_waits_for_is_ended_and_taken() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (tell, pid) = oneshot::channel();
+            let started = Box::new(move |pid| tell.send(pid).unwrap());
+            let spec = shell("sleep 300", 600);
+            let pid = tokio::select! {
+                ended = execute(&spec, Control { started: Some(started), cancelled: None }) => panic!("{ended:?}"),
+                pid = pid => pid.unwrap(),
+            };
+            // not even a zombie is left
+            while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
     }
 
     #[test]

@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use md5::{Digest, Md5};
 
 use crate::process::{self, Control, End, Ended, Spec, signal_text};
+use crate::spawn::Environment;
 use crate::{Agent, Agents, Class, FenceRun, Outcome, Run, Status, exit_code};
 
 /// Marks an agent's reason in its standard error.
 pub const REASON_PREFIX: &str = "ocf-exit-reason:";
+
+/// Marks parameters in an agent's environment.
+const PARAMETER_PREFIX: &str = "OCF_RESKEY_";
 
 /// Value of a parameter that stands for a secret (rule 4.12.1).
 const SECRET: &str = "lrm://";
@@ -95,30 +99,19 @@ impl Agents {
     }
 
     /// Variables of rules 4.3.2 and 4.3.4.
-    fn add_ocf_environment<'a>(
-        &'a self,
-        spec: &mut Spec<'a>,
-        run: &'a Run,
-        parameters: &'a BTreeMap<String, String>,
-    ) {
+    fn add_ocf_environment(&self, spec: &mut Spec, run: &Run, parameters: &BTreeMap<String, String>) {
         let variables = &mut spec.environment;
-        variables.extend(
-            [
-                ("OCF_ROOT", self.search.ocf_root.to_string_lossy()),
-                ("OCF_RA_VERSION_MAJOR", "1".into()),
-                ("OCF_RA_VERSION_MINOR", "1".into()),
-                ("OCF_RESOURCE_INSTANCE", (&run.resource).into()),
-                ("OCF_RESOURCE_TYPE", (&run.agent.kind).into()),
-                ("OCF_RESOURCE_PROVIDER", run.agent.provider.as_deref().unwrap_or_default().into()),
-                ("OCF_EXIT_REASON_PREFIX", REASON_PREFIX.into()),
-            ]
-            .map(|(name, value)| (Cow::Borrowed(name), value)),
-        );
+        variables.set("OCF_ROOT", &self.search.ocf_root.to_string_lossy());
+        variables.set("OCF_RA_VERSION_MAJOR", "1");
+        variables.set("OCF_RA_VERSION_MINOR", "1");
+        variables.set("OCF_RESOURCE_INSTANCE", &run.resource);
+        variables.set("OCF_RESOURCE_TYPE", &run.agent.kind);
+        variables.set("OCF_RESOURCE_PROVIDER", run.agent.provider.as_deref().unwrap_or_default());
+        variables.set("OCF_EXIT_REASON_PREFIX", REASON_PREFIX);
         for (name, value) in parameters {
-            variables.push((variable(name), value.into()));
+            let (prefix, name) = variable(name);
+            variables.set_joined(prefix, &name, value);
         }
-        // neither a variable name with `=` or NUL nor such a value can be handed over at all
-        variables.retain(|(name, value)| !name.contains(['=', '\0']) && !value.contains('\0'));
     }
 
     async fn run_lsb(&self, run: &Run, control: Control) -> Outcome {
@@ -192,7 +185,7 @@ impl Agents {
         let mut spec = self.spec(program, Vec::new(), run.timeout, false);
         spec.input = Some(input.into_bytes());
         // rule 4.7.8: else the agents' library brings its own short time limits
-        spec.environment.push(("PCMK_service".into(), "pacemaker-fenced".into()));
+        spec.environment.set("PCMK_service", "pacemaker-fenced");
         let ended = process::execute(&spec, control).await;
         fence_outcome(outcome(ended, "Fence agent", run.timeout, |code| code))
     }
@@ -206,7 +199,7 @@ impl Agents {
         identity: Option<(u32, u32)>,
     ) -> Outcome {
         let mut spec = self.spec(program, Vec::new(), timeout, false);
-        spec.environment.extend(environment.iter().map(|(name, value)| (name.into(), value.into())));
+        environment.iter().for_each(|(name, value)| spec.environment.set(name, value));
         spec.identity = identity;
         let ended = process::execute(&spec, Control::default()).await;
         outcome(ended, "Alert agent", timeout, |code| code)
@@ -220,19 +213,11 @@ impl Agents {
         arguments: Vec<OsString>,
         timeout: Duration,
         spare_group: bool,
-    ) -> Spec<'_> {
-        let own = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
-        let environment = own.chain([("LC_ALL".into(), "C".into())]).collect();
-        Spec {
-            program,
-            arguments,
-            environment,
-            unset: vec!["NOTIFY_SOCKET"],
-            input: None,
-            timeout,
-            spare_group,
-            identity: None,
-        }
+    ) -> Spec {
+        let mut environment = Environment::inherited();
+        self.environment.iter().for_each(|(name, value)| environment.set(name, value));
+        environment.set("LC_ALL", "C");
+        Spec { program, arguments, environment, input: None, timeout, spare_group, identity: None }
     }
 
     /// Parameters with their secrets filled in (rule 4.12.1), whatever the class: they are read here and nowhere
@@ -267,7 +252,7 @@ fn nagios_arguments(parameters: &BTreeMap<String, String>) -> Vec<OsString> {
 }
 
 /// A service may need a while until its check succeeds, so a start is tried until its time is up.
-async fn nagios_start(mut spec: Spec<'_>, control: Control) -> Outcome {
+async fn nagios_start(mut spec: Spec, control: Control) -> Outcome {
     let (began, timeout) = (Instant::now(), spec.timeout);
     let pause = (timeout / 10).min(NAGIOS_PAUSE);
     let Control { mut started, mut cancelled } = control;
@@ -296,15 +281,13 @@ async fn nagios_start(mut spec: Spec<'_>, control: Control) -> Outcome {
     }
 }
 
-/// Name of the environment variable of a parameter.
-fn variable(parameter: &str) -> Cow<'_, str> {
+/// Name of the environment variable of a parameter, in two parts.
+fn variable(parameter: &str) -> (&'static str, Cow<'_, str>) {
     match parameter {
         // rule 4.3.2: the only one without prefix
-        "OCF_CHECK_LEVEL" => parameter.into(),
-        _ if parameter.starts_with("CRM_meta_") => {
-            ["OCF_RESKEY_", &parameter.replace('-', "_")].concat().into()
-        }
-        _ => ["OCF_RESKEY_", parameter].concat().into(),
+        "OCF_CHECK_LEVEL" => ("", parameter.into()),
+        _ if parameter.starts_with("CRM_meta_") => (PARAMETER_PREFIX, parameter.replace('-', "_").into()),
+        _ => (PARAMETER_PREFIX, parameter.into()),
     }
 }
 
@@ -457,9 +440,9 @@ mod tests {
 
     #[test]
     fn variables() {
-        assert_eq!(variable("ip"), "OCF_RESKEY_ip");
-        assert_eq!(variable("CRM_meta_on-fail"), "OCF_RESKEY_CRM_meta_on_fail");
-        assert_eq!(variable("pcmk_external_ip"), "OCF_RESKEY_pcmk_external_ip");
-        assert_eq!(variable("OCF_CHECK_LEVEL"), "OCF_CHECK_LEVEL");
+        assert_eq!(variable("ip"), ("OCF_RESKEY_", "ip".into()));
+        assert_eq!(variable("CRM_meta_on-fail"), ("OCF_RESKEY_", "CRM_meta_on_fail".into()));
+        assert_eq!(variable("pcmk_external_ip"), ("OCF_RESKEY_", "pcmk_external_ip".into()));
+        assert_eq!(variable("OCF_CHECK_LEVEL"), ("", "OCF_CHECK_LEVEL".into()));
     }
 }

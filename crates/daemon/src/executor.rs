@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use agents::metadata::Metadata;
+use agents::process::Watched;
 use agents::{Agent, Agents, Control, Outcome, Status};
 use cluster::{
     AgentMetadata, AgentName, ExecutionStatus, FenceRun, Input, Leftover, Operation, OperationId,
     OperationResult,
 };
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::alerts::Admitted;
@@ -335,27 +335,17 @@ fn convert(metadata: Metadata) -> AgentMetadata {
     }
 }
 
-fn watchable(handle: std::os::fd::OwnedFd) -> Option<AsyncFd<std::os::fd::OwnedFd>> {
-    // SAFETY: an OwnedFd names the same open descriptor for its whole life
-    unsafe { AsyncFd::register(handle) }.ok()
-}
-
 /// Waits for the end of a process that is not our child.
 async fn outlive(record: &Record, mut cancelled: oneshot::Receiver<()>) -> ExecutionStatus {
-    let pid = i32::try_from(record.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let handle =
-        pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
-    let Some(handle) = handle.and_then(watchable) else {
-        return ExecutionStatus::Error;
-    };
+    let Ok(process) = Watched::open(record.pid) else { return ExecutionStatus::Error };
     if !record.lives() {
         return ExecutionStatus::Error;
     }
     tokio::select! {
-        _ = handle.readable() => ExecutionStatus::Error,
+        _ = process.ended() => ExecutionStatus::Error,
         Ok(()) = &mut cancelled => {
             agents::process::kill(record.pid, !record.spare_group);
-            let _ = handle.readable().await;
+            let _ = process.ended().await;
             ExecutionStatus::Cancelled
         }
     }

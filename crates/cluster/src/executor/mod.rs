@@ -522,7 +522,7 @@ impl Executor {
         let call = self.next_call;
         self.next_call += 1;
         if order.interval > 0 {
-            let due = Some(now.monotonic + order.interval);
+            let due = Some(deadlines::next_run(now.monotonic, order.interval));
             let recurring = Recurring { order: order.clone(), due, last: Some(essence(result)) };
             if let Some(slot) = self.keep(&order) {
                 slot.recurring.insert(order.key.clone(), recurring);
@@ -547,7 +547,7 @@ impl Executor {
         let call = self.next_call;
         let slot = self.resources.get_mut(resource);
         let Some(recurring) = slot.and_then(|slot| slot.recurring.get_mut(key)) else { return Vec::new() };
-        recurring.due = Some(now.monotonic + recurring.order.interval);
+        recurring.due = Some(deadlines::next_run(now.monotonic, recurring.order.interval));
         let essence = essence(result);
         let first = recurring.last.is_none();
         if recurring.last.as_ref() == Some(&essence) {

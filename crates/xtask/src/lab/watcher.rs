@@ -41,8 +41,12 @@ impl Roots {
 
     /// Hosts that have a network address.
     pub fn holders(&self, address: &str) -> Vec<String> {
-        let has = |(host, root): (String, PathBuf)| local_addresses(&root).contains(address).then_some(host);
-        self.all().into_iter().filter_map(has).collect()
+        let has = |(host, held): (String, BTreeSet<String>)| held.contains(address).then_some(host);
+        self.addresses().into_iter().filter_map(has).collect()
+    }
+
+    fn addresses(&self) -> Vec<(String, BTreeSet<String>)> {
+        self.all().into_iter().map(|(host, root)| (host, local_addresses(&root))).collect()
     }
 
     /// Dummies that run, by the name of their file, with how often.
@@ -99,7 +103,9 @@ fn look(roots: &Roots, found: &Mutex<Vec<String>>) {
     for (file, _) in roots.running().into_iter().filter(|(_, count)| *count > 1) {
         look_twice(&file, || roots.places(&file), found);
     }
-    for address in FLOATING {
+    let held = roots.addresses();
+    let is_twice = |address: &&str| held.iter().filter(|(_, held)| held.contains(*address)).count() > 1;
+    for address in FLOATING.into_iter().filter(is_twice) {
         look_twice(address, || roots.holders(address), found);
     }
 }
