@@ -407,6 +407,32 @@ mod tests {
         assert_eq!(walker.progress(), Progress::Stuck);
     }
 
+    /// Rule 4.32.4: counted on source and target.
+    #[test]
+    fn migrations_are_limited_on_both_of_their_nodes() {
+        let migration = |id: u32, from: &str, to: &str| {
+            let mut one = synapse(id, Kind::Resource, 0, &[]);
+            let head = Arc::make_mut(&mut one.action.head);
+            head.operation = "migrate_to".into();
+            let pair = |name: &str, node: &str| (format!("CRM_meta_{name}").as_str().into(), node.into());
+            one.action.attributes = vec![pair("migrate_source", from), pair("migrate_target", to)];
+            one
+        };
+        let limits = Limits { migrations: Some(1), ..Limits::none() };
+        let mut walker = walk(vec![
+            migration(1, "n1", "n2"),
+            migration(2, "n3", "n2"),
+            migration(3, "n1", "n4"),
+            migration(4, "n3", "n4"),
+            synapse(5, Kind::Resource, 0, &[]),
+        ]);
+        assert_eq!(ids(&mut walker, &limits), [1, 4, 5]);
+        walker.finish(1, Outcome::Done);
+        walker.finish(4, Outcome::Done);
+        assert_eq!(ids(&mut walker, &limits), [2, 3]);
+    }
+
+    /// Rule 4.32.2.
     #[test]
     fn limits_hold_actions_until_results_arrive() {
         let r = Kind::Resource;

@@ -151,7 +151,7 @@ impl Node {
     }
 
     /// An action took longer than it may: it failed, on the target's behalf (rule 4.31.4).
-    fn on_action_overdue(&mut self, action: u32, key: Option<InFlightKey>, out: &mut Outbox) {
+    fn on_action_overdue(&mut self, action: Option<u32>, key: Option<InFlightKey>, out: &mut Outbox) {
         let operation = key.as_ref().and_then(|key| self.history.in_flight.get(key));
         if let (Some(key), Some(operation)) = (&key, operation) {
             let entry = Entry {
@@ -172,7 +172,7 @@ impl Node {
                 on_fail: None,
             };
             self.send(Body::Result(Box::new(message)), out);
-        } else {
+        } else if let Some(action) = action {
             self.coordinator_mut(|coordinator| {
                 if let Some(runner) = &mut coordinator.runner {
                     runner.finish(action, false);
@@ -224,8 +224,10 @@ impl Node {
             self.save_plan_input(planned.severity.unwrap_or(Severity::Info), out);
         }
         let adopted = self.operations_wanted(&planned);
-        let runner = Runner::new(transition, &planned, because, adopted, assumed);
-        self.coordinator_mut(|coordinator| coordinator.runner = Some(runner));
+        self.coordinator_mut(|coordinator| {
+            let earlier = coordinator.runner.take().map(Runner::into_earlier).unwrap_or_default();
+            coordinator.runner = Some(Runner::new(transition, &planned, because, adopted, assumed, earlier));
+        });
     }
 
     /// Plans as if operations under way had not begun; what the plan does not want is planned around.

@@ -40,6 +40,8 @@ pub struct Runner {
     /// Actions that are confirmed by a command: kind, resource and node.
     told: Vec<(u32, &'static str, String, String)>,
     deadlines: BTreeMap<u32, (u64, Option<InFlightKey>)>,
+    /// Deadline and begin of operations that earlier plans had handed out: a new plan gives no new time.
+    earlier: Earlier,
     /// Since when actions are under way.
     begun: BTreeMap<u32, u64>,
     /// When it was looked for slow ones last; nothing while no host is busy (rule 4.32.2).
@@ -49,6 +51,9 @@ pub struct Runner {
     ended: bool,
     failed: usize,
 }
+
+/// When operations under way have to be done, and when they were handed out.
+pub type Earlier = BTreeMap<InFlightKey, (u64, u64)>;
 
 /// What a result was for a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,7 @@ impl Runner {
         because: Vec<String>,
         adopted: Vec<(InFlightKey, u32)>,
         planned_around: Vec<InFlightKey>,
+        earlier: Earlier,
     ) -> Runner {
         let notice = PlanNotice {
             transition: id,
@@ -84,6 +90,7 @@ impl Runner {
             blocked: Vec::new(),
             told: Vec::new(),
             deadlines: BTreeMap::new(),
+            earlier,
             begun: BTreeMap::new(),
             looked_at: None,
             leave: None,
@@ -103,8 +110,20 @@ impl Runner {
         self.walker.finish(action, if success { Outcome::Done } else { Outcome::Failed });
     }
 
+    /// What the next plan has to know of the time of operations under way.
+    pub fn into_earlier(self) -> Earlier {
+        let mut earlier = self.earlier;
+        for (action, (at, key)) in self.deadlines {
+            if let (Some(key), Some(begun)) = (key, self.begun.get(&action)) {
+                earlier.insert(key, (at, *begun));
+            }
+        }
+        earlier
+    }
+
     /// Takes the result of an operation.
     pub fn resolve(&mut self, key: &InFlightKey, success: bool) -> Resolution {
+        self.earlier.remove(key);
         if let Some(action) = self.awaited.remove(key) {
             self.finish(action, success);
             return Resolution::Awaited;
@@ -147,11 +166,21 @@ impl Runner {
     }
 
     /// Actions whose time is up at `now`, with the operations under way for them.
-    pub fn take_overdue(&mut self, now: u64) -> Vec<(u32, Option<InFlightKey>)> {
+    pub fn take_overdue(&mut self, now: u64) -> Vec<(Option<u32>, Option<InFlightKey>)> {
         self.looked_at = self.looked_at.map(|_| now);
         let overdue: Vec<u32> =
             self.deadlines.iter().filter(|(_, (at, _))| *at <= now).map(|(id, _)| *id).collect();
-        overdue.into_iter().filter_map(|id| self.deadlines.remove(&id).map(|(_, key)| (id, key))).collect()
+        let taken =
+            overdue.into_iter().filter_map(|id| self.deadlines.remove(&id).map(|(_, key)| (Some(id), key)));
+        let mut taken: Vec<(Option<u32>, Option<InFlightKey>)> = taken.collect();
+        // of those that no action waits for only what still holds up its resource matters
+        let around = |key: &&InFlightKey| self.earlier.get(*key).is_some_and(|(at, _)| *at <= now);
+        let around: Vec<InFlightKey> = self.planned_around.iter().filter(around).cloned().collect();
+        for key in around {
+            self.earlier.remove(&key);
+            taken.push((None, Some(key)));
+        }
+        taken
     }
 
     /// How many actions have been under way for long: all, and those that each node executes.
@@ -173,7 +202,8 @@ impl Runner {
             .looked_at
             .into_iter()
             .flat_map(|looked| self.begun.values().map(|at| at + load::SLOW).filter(move |at| *at > looked));
-        deadlines.chain(slow).min()
+        let around = self.planned_around.iter().filter_map(|key| self.earlier.get(key)).map(|(at, _)| *at);
+        deadlines.chain(slow).chain(around).min()
     }
 
     /// Nothing is under way and nothing more can start.
@@ -391,8 +421,11 @@ impl Node {
                     runner.finish(action.id, false);
                     return;
                 };
-                self.set_deadline(runner, &action, Some(key.clone()));
                 let adopted = runner.awaited.get(&key) == Some(&action.id);
+                if !adopted {
+                    runner.earlier.remove(&key);
+                }
+                self.set_deadline(runner, &action, Some(key.clone()));
                 if !adopted {
                     runner.awaited.insert(key, action.id);
                     work.push(hand(
@@ -439,6 +472,11 @@ impl Node {
 
     /// Its own timeout and `cluster-delay` (rule 4.31.4), and the delay of what may hold it back (rule 4.10.2).
     fn set_deadline(&self, runner: &mut Runner, action: &Action, key: Option<InFlightKey>) {
+        if let Some((at, begun)) = key.as_ref().and_then(|key| runner.earlier.remove(key)) {
+            runner.deadlines.insert(action.id, (at, key));
+            runner.begun.insert(action.id, begun);
+            return;
+        }
         let before = key.as_ref().map_or(0, |key| runner.delay_before(key));
         let delay = before.max(action.start_delay());
         let own = u64::from(action.timeout().unwrap_or(0)) + u64::from(delay);

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cluster::planner::Planned;
-use cluster::{AttributeAction, AttributeUpdate, Input, Planner, Reply, Request, SchedulerPlanner};
+use cluster::{
+    AttributeAction, AttributeUpdate, CibOperation, Input, Planner, Reply, Request, SchedulerPlanner,
+};
 use simulator::World;
 use simulator::invariants::replicas_agree;
 
-use super::{configured, demo_cluster, dummies, settled, wait};
+use super::{change, configured, demo_cluster, dummies, settled, wait};
 
 fn update(world: &mut World, node: &str, update: AttributeUpdate) {
     world.request(node, Request::UpdateAttribute(update));
@@ -21,6 +23,7 @@ fn value(world: &mut World, node: &str, name: &str, of: &str) -> Option<String> 
     values.first().map(|one| one.value.clone())
 }
 
+/// Rules 4.26.1, 4.26.4 and 4.27.3.
 #[test]
 fn a_value_is_on_all_nodes_and_in_the_cib() {
     let mut world = configured(40, &dummies(&[], ""));
@@ -30,6 +33,7 @@ fn a_value_is_on_all_nodes_and_in_the_cib() {
     assert!(text.contains("<nvpair id=\"status-2-pingd\" name=\"pingd\" value=\"100\"/>"), "{text}");
 }
 
+/// Rule 4.27.4: several nodes' values change together; what changes again is waited for anew.
 #[test]
 fn dampened_values_are_written_together_and_later() {
     let mut world = configured(41, &dummies(&[], ""));
@@ -42,8 +46,50 @@ fn dampened_values_are_written_together_and_later() {
     world.run(6000);
     let text = world.node("node1").cib_text();
     assert_eq!(text.matches("name=\"slow\"").count(), 2, "{text}");
+    for number in 2..6 {
+        update(&mut world, "node1", AttributeUpdate::set("node1", "slow", &number.to_string()));
+        world.run(4000);
+        assert!(!world.node("node1").cib_text().contains(&format!("name=\"slow\" value=\"{number}\"")));
+    }
+    world.run(1500);
+    assert!(world.node("node2").cib_text().contains("name=\"slow\" value=\"5\""));
+    // deleting obeys it as well
+    update(&mut world, "node1", AttributeUpdate::delete("node1", "slow"));
+    assert!(world.node("node1").cib_text().contains("name=\"slow\" value=\"5\""));
+    world.run(6000);
+    assert!(!world.node("node1").cib_text().contains("name=\"slow\" value=\"5\""));
 }
 
+/// Rule 4.27.1: updates by an expression, and writing everything again whatever is waited for.
+#[test]
+fn expressions_and_refreshing() {
+    let mut world = configured(340, &dummies(&[], ""));
+    for name in ["ping-a", "ping-b", "other"] {
+        update(&mut world, "node1", AttributeUpdate::set("node1", name, "1"));
+    }
+    let pattern = AttributeUpdate { pattern: true, ..AttributeUpdate::set("node1", "^ping-(a|b)$", "2") };
+    update(&mut world, "node2", pattern);
+    let values = ["ping-a", "ping-b", "other"].map(|name| value(&mut world, "node3", name, "node1"));
+    assert_eq!(values.map(Option::unwrap_or_default), ["2", "2", "1"]);
+    let nothing = AttributeUpdate { pattern: true, ..AttributeUpdate::set("node1", "^none$", "2") };
+    let request = world.request("node2", Request::UpdateAttribute(nothing));
+    world.run(100);
+    assert!(matches!(&world.replies[&request], Reply::Refused(_)), "{:?}", world.replies[&request]);
+
+    let slow = AttributeUpdate { dampening: Some(600_000), ..AttributeUpdate::set("node1", "slow", "1") };
+    update(&mut world, "node1", slow);
+    let path = "//node_state[@id='1']//nvpair[@id='status-1-other']".to_owned();
+    change(&mut world, "node2", CibOperation::DeleteXpath { xpath: path, all: true });
+    world.run(1000);
+    let refresh =
+        AttributeUpdate { action: AttributeAction::Refresh, ..AttributeUpdate::set("node1", "", "") };
+    update(&mut world, "node3", refresh);
+    for name in ["slow", "other"] {
+        assert_eq!(agreed(&mut world, name, "node1").as_deref(), Some("1"));
+    }
+}
+
+/// Rule 4.27.5; one that is written cannot turn private.
 #[test]
 fn private_values_stay_in_memory_and_survive_a_join_round() {
     let mut world = configured(42, &dummies(&[], ""));
@@ -54,8 +100,13 @@ fn private_values_stay_in_memory_and_survive_a_join_round() {
     settled(&mut world, 60_000);
     assert_eq!(value(&mut world, "node3", "secret", "node1").as_deref(), Some("x"));
     assert!(!world.node("node1").cib_text().contains("secret"));
+    update(&mut world, "node1", AttributeUpdate::set("node1", "open", "x"));
+    let private = AttributeUpdate { private: true, ..AttributeUpdate::set("node1", "open", "y") };
+    update(&mut world, "node1", private);
+    assert_eq!(agreed(&mut world, "open", "node1").as_deref(), Some("y"));
 }
 
+/// Rules 4.28.1 and 4.28.3.
 #[test]
 fn values_go_with_their_node() {
     let mut world = configured(43, &dummies(&[], ""));
@@ -141,6 +192,23 @@ fn a_value_set_while_its_node_is_fenced_is_gone_when_it_comes_back() {
     assert_eq!(agreed(&mut world, "pingd", "node3").as_deref(), Some("300"));
 }
 
+/// Rule 4.28.2: after a split each node's own values win over what the others say of it.
+#[test]
+fn a_merge_takes_each_nodes_own_values() {
+    let mut world = configured(341, &dummies(&[], ""));
+    update(&mut world, "node3", AttributeUpdate::set("node3", "pingd", "1"));
+    update(&mut world, "node1", AttributeUpdate::set("node1", "pingd", "1"));
+    world.split(&[&["node3"]]);
+    world.run(1000);
+    update(&mut world, "node3", AttributeUpdate::set("node3", "pingd", "3"));
+    update(&mut world, "node1", AttributeUpdate::set("node1", "pingd", "2"));
+    world.heal();
+    settled(&mut world, 60_000);
+    assert_eq!(agreed(&mut world, "pingd", "node3").as_deref(), Some("3"));
+    assert_eq!(agreed(&mut world, "pingd", "node1").as_deref(), Some("2"));
+}
+
+/// Rules 4.26.1 and 4.27.2.
 #[test]
 fn two_writers_agree_and_no_increment_is_lost() {
     let mut world = configured(47, &dummies(&[], ""));
@@ -204,6 +272,7 @@ impl Planner for Counting {
     }
 }
 
+/// Rule 4.27.10.
 #[test]
 fn only_attributes_that_mean_something_make_a_plan() {
     let rule = "<rsc_location id='l' rsc='a'><rule id='r' score='-INFINITY'>\

@@ -150,3 +150,127 @@ fn a_stored_cib_of_an_unknown_schema_is_left_alone() {
     assert_eq!(world.host("node3").disk.as_ref(), Some(&future));
     settled(&mut world, 60_000);
 }
+
+/// Rule 4.25.3: each trigger puts the plan off anew.
+#[test]
+fn a_transition_delay_waits_for_what_else_happens() {
+    let mut world = configured(308, &dummies(&["a", "b"], ""));
+    property(&mut world, "transition-delay", "10s");
+    let stop = |name: &str| {
+        modify(&format!(
+            "<primitive id='{name}'><meta_attributes id='{name}-m'><nvpair id='{name}-r' name='target-role' \
+             value='Stopped'/></meta_attributes></primitive>"
+        ))
+    };
+    let (a, b) = (world.active_on("a"), world.active_on("b"));
+    change(&mut world, "node1", stop("a"));
+    world.run(8000);
+    change(&mut world, "node1", stop("b"));
+    world.run(8000);
+    assert_eq!((world.active_on("a"), world.active_on("b")), (a, b), "{}", world.timeline_text());
+    wait(&mut world, 5000, |world| world.active_on("a").is_empty() && world.active_on("b").is_empty());
+}
+
+/// The `node_state` of a node as another one has it, from its start tag on.
+fn state_of(world: &World, on: &str, id: u32) -> String {
+    let text = world.node(on).cib_text();
+    let states = text.split("<node_state").skip(1);
+    let mut own = states.filter(|state| state.starts_with(&format!(" id=\"{id}\"")));
+    own.next().unwrap_or_default().to_owned()
+}
+
+/// Rules 4.34.1, 4.34.2 and 4.24.3: a coordinator stops what it has before it leaves as the last of its plan, and the
+/// others know that it left as planned.
+#[test]
+fn a_coordinator_leaves_last_and_is_not_fenced() {
+    let mut world = demo_cluster(309);
+    assert_eq!(world.node("node1").dc(), Some("node1"));
+    world.agents.durations.insert("WEB:stop".to_owned(), 5000);
+    shut_down(&mut world, "node1");
+    world.run(4000);
+    assert!(world.host("node1").node.is_some(), "{}", world.timeline_text());
+    wait(&mut world, 10_000, |world| world.host("node1").ended.is_some());
+    assert_eq!(world.host("node1").ended.as_ref().map(|(code, _)| *code), Some(0));
+    assert!(world.active_on("WEB").iter().all(|node| node != "node1"), "{}", world.timeline_text());
+    wait(&mut world, 30_000, |world| world.active_on("WEB") == ["node2"]);
+    world.run(60_000);
+    assert!(world.host("node1").powered, "{}", world.timeline_text());
+    let state = state_of(&world, "node2", 1);
+    for attribute in ["in_ccm=\"0\"", "crmd=\"0\"", "join=\"down\"", "expected=\"down\""] {
+        assert!(state.contains(attribute), "{attribute}: {state}");
+    }
+}
+
+/// Rule 4.24.3: who is lost without having said so keeps being expected, and is fenced.
+#[test]
+fn a_lost_node_stays_expected() {
+    let mut world = demo_cluster(310);
+    world.agents.durations.insert("fence:reboot".to_owned(), 8000);
+    world.agents.durations.insert("fence:off".to_owned(), 8000);
+    world.kill("node3");
+    world.run(1000);
+    let state = state_of(&world, "node1", 3);
+    for attribute in ["in_ccm=\"0\"", "crmd=\"0\"", "join=\"down\"", "expected=\"member\""] {
+        assert!(state.contains(attribute), "{attribute}: {state}");
+    }
+}
+
+/// Rules 4.21.6 and 4.22.8: what a coordinator that is lost had ordered counts for its successor: a result that comes
+/// late is recorded, and a failure is counted once, however many rounds follow.
+#[test]
+fn a_failure_is_counted_once_whoever_is_coordinator() {
+    let mut world =
+        configured(311, &dummies(&["a"], "<rsc_location id='l' rsc='a' node='node2' score='9'/>"));
+    active(&world, "a", &["node2"]);
+    world.agents.durations.insert("a:monitor".to_owned(), 3000);
+    world.break_resource("node2", "a");
+    world.run(16_000);
+    settled(&mut world, 60_000);
+    let counted = "name=\"fail-count-a#monitor_10000\" value=\"1\"";
+    assert!(world.node("node3").cib_text().contains(counted), "{}", world.timeline_text());
+    for name in ["node1", "node3", "node1"] {
+        world.kill(name);
+        world.run(500);
+        world.start(name);
+        settled(&mut world, 60_000);
+    }
+    assert!(world.node("node3").cib_text().contains(counted), "{}", world.timeline_text());
+    active(&world, "a", &["node2"]);
+}
+
+/// Rules 4.31.4 and 4.33.2: an action whose node gives no result has failed there, on its behalf, when its time limit and
+/// `cluster-delay` have passed, whatever is planned meanwhile; so its resource does not wait for a manager that hangs.
+#[test]
+fn an_action_without_a_result_fails_on_behalf_of_its_node() {
+    let mut world = demo_cluster(312);
+    world.freeze("node2");
+    world.request("node3", Request::Standby { node: "node1".to_owned(), on: true, until_restart: false });
+    wait(&mut world, 10_000, |world| handed_out(world, "node1", "start VIP node2") == 1);
+    let begun = world.time;
+    for number in 0..7 {
+        world.run(10_000);
+        // a new plan gives no new time, wanted or not
+        let target = if number % 2 == 0 { "Stopped" } else { "Started" };
+        change(
+            &mut world,
+            "node3",
+            modify(&format!(
+                "<group id='site'><meta_attributes id='m'><nvpair id='r' name='target-role' value='{target}'/>\
+                 </meta_attributes></group>"
+            )),
+        );
+    }
+    assert!(!state_of(&world, "node3", 2).contains("VIP_last_failure_0"), "{}", world.timeline_text());
+    wait(&mut world, 12_000, |world| state_of(world, "node3", 2).contains("VIP_last_failure_0"));
+    assert!(world.time >= begun + 79_900, "{}", world.timeline_text());
+    let state = state_of(&world, "node3", 2);
+    let entry = state.split("<lrm_rsc_op").find(|entry| entry.contains("id=\"VIP_last_failure_0\""));
+    let entry = entry.and_then(|entry| entry.split('>').next()).unwrap_or_default();
+    for attribute in ["call-id=\"-1\"", "rc-code=\"1\"", "op-status=\"2\"", "operation=\"start\""] {
+        assert!(entry.contains(attribute), "{attribute}: {entry}");
+    }
+    // neither does its stop end
+    change(&mut world, "node3", modify("<nvpair id='r' name='target-role' value='Started'/>"));
+    wait(&mut world, 100_000, |world| !world.host("node2").powered);
+    wait(&mut world, 10_000, |world| world.active_on("WEB") == ["node3"]);
+}
