@@ -321,6 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn rule_4_2_4_an_execution_that_went_wrong_is_told_by_its_number_and_text() {
+        let mut alerts = alerts("<alert id='a' path='/a'/>");
+        for (status, number, text) in [
+            (ExecutionStatus::Cancelled, "1", "Cancelled"),
+            (ExecutionStatus::TimedOut, "2", "Timed out"),
+            (ExecutionStatus::Unsupported, "3", "Unsupported"),
+            (ExecutionStatus::Error, "4", "Error"),
+            (ExecutionStatus::NotInstalled, "7", "Not installed"),
+            (ExecutionStatus::NotConnected, "8", "Internal communication failure"),
+            (ExecutionStatus::Refused, "9", "Cannot execute now"),
+            (ExecutionStatus::NoFenceDevice, "10", "No fence device"),
+            (ExecutionStatus::NoSecrets, "11", "CIB secrets unavailable"),
+        ] {
+            let mut entry = entry("start", 0, 1);
+            entry.status = status;
+            let runs = alerts.runs(&Occasion::Resource { resource: "r", entry: &entry }, 0);
+            let told =
+                ["status", "desc"].map(|name| value(&runs[0], &format!("CRM_alert_{name}")).unwrap_or(""));
+            assert_eq!(told, [number, text]);
+        }
+    }
+
+    #[test]
     fn rule_4_11_4_a_resource_operation_is_told_with_all_its_numbers() {
         let mut alerts = alerts("<alert id='a' path='/a'/>");
         let mut entry = entry("monitor", 10_000, 7);

@@ -85,15 +85,15 @@ impl ExecutionStatus {
         }
     }
 
-    /// The text tools show for it.
+    /// Its text in alerts and events (rule 4.2.4).
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            ExecutionStatus::Pending => "pending",
-            ExecutionStatus::Done => "complete",
+            ExecutionStatus::Pending => "Pending",
+            ExecutionStatus::Done => "Done",
             ExecutionStatus::Cancelled => "Cancelled",
-            ExecutionStatus::TimedOut => "Timed Out",
-            ExecutionStatus::Unsupported => "NOT SUPPORTED",
+            ExecutionStatus::TimedOut => "Timed out",
+            ExecutionStatus::Unsupported => "Unsupported",
             ExecutionStatus::Error => "Error",
             ExecutionStatus::HardError => "Hard error",
             ExecutionStatus::FatalError => "Fatal error",

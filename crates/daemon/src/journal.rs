@@ -247,9 +247,9 @@ fn operation(kind: &EventKind) -> String {
     let mut text = format!("{verb} {resource} on {node}{every}: ");
     let result = result_word(*exit_code);
     match (failed, status.as_str()) {
-        (true, "complete") => text.push_str(&format!("failed, {result} (exit code {exit_code})")),
+        (true, "Done") => text.push_str(&format!("failed, {result} (exit code {exit_code})")),
         (true, status) => text.push_str(&format!("failed, {status}, exit code {exit_code}")),
-        (false, "pending") => return text + "its first run comes later",
+        (false, "Pending") => return text + "its first run comes later",
         (false, _) => text.push_str(&result),
     }
     if !exit_reason.is_empty() {
@@ -341,7 +341,7 @@ mod tests {
             resource: "WEB".into(),
             action: "monitor".into(),
             interval: 10_000,
-            status: "complete".into(),
+            status: "Done".into(),
             exit_code: 7,
             exit_reason: "gone".into(),
             executed: 12,

@@ -29,6 +29,9 @@ use slot::{Queued, Recurring, Running, Slot, What};
 /// How old an agent's metadata may be when a start is about to use them, in milliseconds.
 const METADATA_AGE: u64 = 10_000;
 
+/// Milliseconds before a fence device's monitor that failed is run again (rule 4.7.6).
+const PAUSE: u64 = 1000;
+
 /// All operations of one node.
 #[derive(Debug)]
 pub struct Executor {
@@ -95,6 +98,9 @@ impl Executor {
                 since_epoch: 0,
                 cancelled: false,
                 fencing: false,
+                attempts: 1,
+                until: 0,
+                again: None,
             };
             executor.resources.entry(leftover.resource).or_default().running = Some(running);
         }
@@ -220,9 +226,15 @@ impl Executor {
     pub fn done(&mut self, mut result: OperationResult, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let Some(resource) = self.runs.remove(&result.id) else { return Vec::new() };
         let Some(slot) = self.resources.get_mut(&resource) else { return Vec::new() };
-        let Some(running) = slot.running.take_if(|running| running.id == result.id) else {
+        let Some(mut running) = slot.running.take_if(|running| running.id == result.id) else {
             return Vec::new();
         };
+        if let Some(at) = again(&running, slot, &result, now) {
+            running.again = Some(at);
+            slot.running = Some(running);
+            self.note_deadline(&resource);
+            return Vec::new();
+        }
         if running.fencing {
             self.release_device(&resource);
         }
@@ -320,18 +332,49 @@ impl Executor {
     pub fn deadline(&mut self, now: Now, out: &mut Outbox) -> Vec<Finished> {
         let mut finished = Vec::new();
         for resource in self.deadlines.due(now.monotonic) {
-            if let Some(slot) = self.resources.get_mut(&resource)
-                && let Some(running) = &mut slot.running
-                && let What::Leftover { .. } = &running.what
-            {
-                running.cancelled = true;
-                out.push(Output::Cancel(running.id));
-                self.note_deadline(&resource);
-            } else {
-                finished.append(&mut self.advance(&resource, now, out));
+            let running = self.resources.get_mut(&resource).and_then(|slot| slot.running.as_mut());
+            match running {
+                Some(running) if matches!(running.what, What::Leftover { .. }) => {
+                    running.cancelled = true;
+                    out.push(Output::Cancel(running.id));
+                    self.note_deadline(&resource);
+                }
+                Some(running) if running.again.is_some() => {
+                    finished.append(&mut self.run_again(&resource, now, out));
+                }
+                _ => finished.append(&mut self.advance(&resource, now, out)),
             }
         }
         finished
+    }
+
+    /// Runs a device's monitor again that failed a moment ago, unless it was cancelled meanwhile.
+    fn run_again(&mut self, resource: &str, now: Now, out: &mut Outbox) -> Vec<Finished> {
+        let id = self.next_id();
+        let Some(slot) = self.resources.get_mut(resource) else { return Vec::new() };
+        let Some(mut running) = slot.running.take() else { return Vec::new() };
+        if running.cancelled {
+            self.release_device(resource);
+            let orders = match running.what {
+                What::Order(order) => vec![order],
+                What::Repeat(_, again) => again.into_iter().collect(),
+                What::Leftover { .. } => Vec::new(),
+            };
+            let mut finished = self.cancelled(orders);
+            finished.append(&mut self.advance(resource, now, out));
+            return finished;
+        }
+        running.id = id;
+        running.attempts += 1;
+        running.again = None;
+        let (order, left) = (running.order(slot), running.until.saturating_sub(now.monotonic));
+        slot.running = Some(running);
+        self.runs.insert(id, resource.to_owned());
+        if let Some(order) = order {
+            out.push(device_monitor(id, &order, left));
+        }
+        self.note_deadline(resource);
+        Vec::new()
     }
 
     /// When [`Executor::deadline`] has something to do.
@@ -453,6 +496,9 @@ impl Executor {
                 since_epoch: now.epoch(),
                 cancelled: false,
                 fencing: order.is_fencing(),
+                attempts: 1,
+                until: now.monotonic + device_timeout(&order),
+                again: None,
             });
         }
         out.push(self.run(id, &order));
@@ -460,20 +506,7 @@ impl Executor {
 
     fn run(&self, id: OperationId, order: &Order) -> Output {
         if order.is_fencing() {
-            let input = fencing::agent_input("monitor", &order.parameters, None);
-            let own = order
-                .parameters
-                .get("pcmk_monitor_timeout")
-                .and_then(|text| cib::value::parse_interval(text));
-            return Output::Fence(FenceRun {
-                id,
-                device: order.resource.clone(),
-                agent: order.agent.agent_type.clone(),
-                action: "monitor".to_owned(),
-                target: None,
-                input,
-                timeout: own.unwrap_or(order.timeout),
-            });
+            return device_monitor(id, order, device_timeout(order));
         }
         let mut parameters = self.started.parameters(order);
         parameters.remove("CRM_meta_op_target_rc");
@@ -610,6 +643,35 @@ impl Executor {
         let metadata = if order.operation == "stop" { None } else { self.agent_metadata(&order.agent) };
         digests(&order.parameters, order.interval, metadata)
     }
+}
+
+/// The monitor that a fence device's start and monitor are (rule 4.8.6). `timeout`: in milliseconds.
+fn device_monitor(id: OperationId, order: &Order, timeout: u64) -> Output {
+    Output::Fence(FenceRun {
+        id,
+        device: order.resource.clone(),
+        agent: order.agent.agent_type.clone(),
+        action: "monitor".to_owned(),
+        target: None,
+        input: fencing::agent_input("monitor", &order.parameters, None),
+        timeout,
+    })
+}
+
+/// Milliseconds for all attempts of a fence device's monitor (rule 4.8.1); of other operations their own limit.
+fn device_timeout(order: &Order) -> u64 {
+    let own = order.parameters.get("pcmk_monitor_timeout").filter(|_| order.is_fencing());
+    own.and_then(|text| cib::value::parse_interval(text)).unwrap_or(order.timeout)
+}
+
+/// When a fence device's monitor that failed is to be run again, if so (rule 4.7.6).
+fn again(running: &Running, slot: &Slot, result: &OperationResult, now: Now) -> Option<u64> {
+    let order = running.order(slot).filter(|_| running.fencing && !running.cancelled)?;
+    let failed = !succeeded(result) && result.status != ExecutionStatus::TimedOut;
+    let (limit, left) = (device_timeout(&order), running.until.saturating_sub(now.monotonic));
+    let early = limit.saturating_sub(left) * 10 < limit * 7;
+    let more = running.attempts < fencing::device::attempts(&order.parameters, "monitor");
+    (failed && early && more).then_some(now.monotonic + PAUSE)
 }
 
 fn succeeded(result: &OperationResult) -> bool {

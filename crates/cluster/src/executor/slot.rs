@@ -36,6 +36,12 @@ pub(super) struct Running {
     pub(super) cancelled: bool,
     /// It uses a fence device.
     pub(super) fencing: bool,
+    /// How often it has been run.
+    pub(super) attempts: u32,
+    /// When its time limit is over.
+    pub(super) until: u64,
+    /// It failed, and is run again at this moment (rule 4.7.6); no process is there until then.
+    pub(super) again: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -77,7 +83,11 @@ impl Slot {
             && !running.cancelled
         {
             running.cancelled = true;
-            out.push(Output::Cancel(running.id));
+            match &mut running.again {
+                // nobody would answer: it ends with the next look at the clock
+                Some(again) => *again = 0,
+                None => out.push(Output::Cancel(running.id)),
+            }
         }
         dropped.into_iter().map(|queued| queued.order).collect()
     }
@@ -144,7 +154,7 @@ impl Slot {
                 delayed.or_else(|| self.recurring.values().filter_map(|one| one.due).min())
             }
             Some(Running { what: What::Leftover { until, .. }, cancelled: false, .. }) => Some(*until),
-            Some(_) => None,
+            Some(running) => running.again,
         }
     }
 
@@ -156,6 +166,15 @@ impl Slot {
 }
 
 impl Running {
+    /// What it was ordered to do.
+    pub(super) fn order(&self, slot: &Slot) -> Option<Arc<Order>> {
+        match &self.what {
+            What::Order(order) => Some(order.clone()),
+            What::Repeat(key, _) => slot.recurring.get(key).map(|one| one.order.clone()),
+            What::Leftover { .. } => None,
+        }
+    }
+
     /// Whether it is a run of a recurring operation with such a key.
     fn recurs(&self, which: impl Fn(&str) -> bool) -> bool {
         match &self.what {

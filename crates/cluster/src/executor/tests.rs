@@ -431,3 +431,59 @@ fn rule_4_10_12_nothing_recurs_after_the_node_has_left() {
     assert_eq!(out, [Output::Cancel(run)]);
     assert_eq!(executor.recurring(), 0);
 }
+
+#[test]
+fn rule_4_7_6_a_device_is_asked_again_before_its_monitor_fails() {
+    let agent = AgentName { class: "stonith".to_owned(), provider: None, agent_type: "fence_x".to_owned() };
+    let with = |operation: &str, interval: u64, retries: &str| {
+        let mut order = Order { agent: agent.clone(), ..order(operation, interval) };
+        order.parameters.insert("pcmk_monitor_retries".to_owned(), retries.to_owned());
+        order
+    };
+    let run = |out: &mut Outbox| {
+        let Some(Output::Fence(run)) = out.pop() else { panic!("{out:?}") };
+        assert!(out.is_empty(), "{out:?}");
+        (run.id, run.timeout)
+    };
+    let mut executor = Executor::new("node1", Vec::new());
+    let mut out = Vec::new();
+    // a start that succeeds at the second attempt, which has the rest of the time
+    executor.order(with("start", 0, "2"), at(0), &mut out);
+    let (first, limit) = run(&mut out);
+    assert_eq!(limit, 20_000);
+    assert!(executor.done(ended(first, 1), at(500), &mut out).is_empty() && out.is_empty());
+    assert_eq!(executor.next_deadline(), Some(1500));
+    executor.deadline(at(1500), &mut out);
+    let (second, limit) = run(&mut out);
+    assert_eq!(limit, 18_500);
+    let finished = executor.done(ended(second, 0), at(1600), &mut out);
+    assert!(finished.len() == 1 && finished[0].entry.exit_code == 0 && executor.has_device("web"));
+    // not more often than allowed, nor late, nor after a timeout
+    for (retries, ends_at, status) in [
+        ("1", 100, ExecutionStatus::Done),
+        ("2", 14_000, ExecutionStatus::Done),
+        ("2", 100, ExecutionStatus::TimedOut),
+    ] {
+        executor.order(with("start", 0, retries), at(10_000), &mut out);
+        let (first, _) = run(&mut out);
+        let result = OperationResult::plain(first, status, 1, "");
+        assert_eq!(executor.done(result, at(10_000 + ends_at), &mut out).len(), 1, "{retries} {ends_at}");
+    }
+    executor.order(with("start", 0, "2"), at(30_000), &mut out);
+    for (time, told) in [(30_100, 0), (31_200, 1)] {
+        let (id, _) = run(&mut out);
+        assert_eq!(executor.done(ended(id, 1), at(time), &mut out).len(), told);
+        executor.deadline(at(time + 1000), &mut out);
+    }
+    // a monitor that is cancelled in the pause ends, and the device is free
+    executor.order(with("monitor", 10_000, "5"), at(40_000), &mut out);
+    let (first, _) = run(&mut out);
+    executor.done(ended(first, 1), at(40_100), &mut out);
+    assert!(executor.order(with("stop", 0, "5"), at(40_200), &mut out).is_empty() && out.is_empty());
+    let finished = executor.deadline(at(40_200), &mut out);
+    assert_eq!(
+        told(&finished),
+        [("monitor", ExecutionStatus::Cancelled, 0), ("stop", ExecutionStatus::Done, 0)]
+    );
+    assert!(executor.take_device("web", Some(1)) && executor.next_deadline().is_none());
+}

@@ -94,8 +94,7 @@ impl Device {
     /// How often an action is tried in all (rule 4.7.6).
     #[must_use]
     pub fn attempts(&self, action: &str) -> u32 {
-        let text = self.parameters.get(&format!("pcmk_{action}_retries"));
-        text.and_then(|text| text.trim().parse().ok()).unwrap_or(2).max(1)
+        attempts(&self.parameters, action)
     }
 
     /// The word sent for an action.
@@ -121,6 +120,13 @@ impl Device {
     fn duration(&self, name: &str) -> Option<u64> {
         self.parameters.get(name).and_then(|text| parse_interval(text))
     }
+}
+
+/// How often a device with these parameters tries an action in all (rule 4.7.6).
+#[must_use]
+pub fn attempts(parameters: &BTreeMap<String, String>, action: &str) -> u32 {
+    let text = parameters.get(&format!("pcmk_{action}_retries"));
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(2).max(1)
 }
 
 /// How the configuration says that targets are found (rule 4.8.2); `None` if the agent decides.
