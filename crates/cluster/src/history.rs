@@ -374,7 +374,7 @@ impl History {
     }
 }
 
-/// The attributes of an `lrm_resource`.
+/// The attributes of an `lrm_resource` (rule 4.29.1).
 fn resource_attributes<'a>(
     resource: &'a str,
     agent: &'a AgentName,

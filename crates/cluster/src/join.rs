@@ -163,7 +163,7 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
     Some(Decision { dc: dc.id, cib_from: winner.id, copy_needed, members, refused })
 }
 
-/// Smaller is preferred as DC (rule 4.21.3): not leaving, the oldest feature set, the incumbent (of the
+/// Smaller is preferred as DC (rules 4.21.3 and 4.21.4): not leaving, the oldest feature set, the incumbent (of the
 /// quorate partition first), who was through a round before, the longest running, the smallest name.
 fn preference(hello: &Hello) -> impl Ord + use<> {
     let feature_set: Vec<u64> = hello.feature_set.split('.').map(|part| part.parse().unwrap_or(0)).collect();
@@ -255,6 +255,7 @@ mod tests {
         decide(&hellos.into_iter().map(|hello| (hello.id, hello)).collect()).expect("somebody is there")
     }
 
+    /// Rule 4.23.7.
     #[test]
     fn the_highest_version_wins_and_ties_go_to_the_dc() {
         let decision = round(vec![
@@ -273,6 +274,7 @@ mod tests {
         assert!(!round(vec![hello(1, "b", (0, 5, 1), "x"), hello(2, "a", (0, 5, 1), "x")]).copy_needed);
     }
 
+    /// Rules 4.21.3 and 4.21.4.
     #[test]
     fn the_incumbent_of_the_quorate_side_stays_dc_unless_it_leaves() {
         let mut lone = hello(1, "a", (0, 1, 0), "x");
@@ -311,6 +313,7 @@ mod tests {
         assert_eq!(round(vec![other, new]).cib_from, NodeId(2));
     }
 
+    /// Rules 4.22.3 and 4.41.3.
     #[test]
     fn an_older_feature_set_leads_and_another_major_is_refused() {
         let mut old = hello(3, "c", (0, 1, 0), "x");

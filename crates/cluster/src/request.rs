@@ -33,7 +33,8 @@ pub enum Request {
     Query(CibQuery),
     /// Change the CIB on all nodes.
     Change(CibChange),
-    /// Set, delete or dampen a transient node attribute (rule 4.27).
+    /// Set, delete or dampen a transient node attribute (rule 4.27); answered when it has been
+    /// applied here, at its place in the order of all (rule 4.27.8).
     UpdateAttribute(AttributeUpdate),
     /// Read transient attributes from memory, private ones included (rule 4.26.4).
     QueryAttribute { name: Option<String>, node: Option<String> },

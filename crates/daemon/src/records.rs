@@ -1,4 +1,5 @@
-//! Agents that are running, written down for the next daemon: it waits for them or ends them before it probes.
+//! Agents that are running, written down for the next daemon: it waits for them or ends them before it probes
+//! (rules 4.38.5 and 4.41.1).
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -403,6 +403,7 @@ mod tests {
         assert_eq!(storage.read().text, Some(cib(103).0));
     }
 
+    /// Rule 4.39.2.
     #[test]
     fn equal_plan_inputs_are_saved_once() {
         let directory = tempfile::tempdir().unwrap();

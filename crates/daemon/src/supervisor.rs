@@ -31,7 +31,7 @@ use crate::{DaemonError, PanicAction, end};
 const LIVED: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Codes with which a daemon ends for good (rule 4.38.3): left as told, stay down, brought its host down.
+/// Codes with which a daemon ends for good (rules 4.34.5 and 4.38.3): left as told, stay down, brought its host down.
 const FINAL: [i32; 3] = [0, 100, PANICKED];
 
 /// It brought its host down, or could not (rule 4.58.3).

@@ -120,7 +120,7 @@ impl Walker {
         &self.graph
     }
 
-    /// The next action to start, in graph order; none if nothing may start now. The walker counts it as
+    /// The next action to start (rule 4.31.1), in graph order; none if nothing may start now. The walker counts it as
     /// in flight until [`Walker::finish`]; a pseudo-action (but maintenance news, which has to be told)
     /// is returned for the record only and confirmed already.
     pub fn next(&mut self, limits: &Limits<'_>) -> Option<Action> {
@@ -172,7 +172,7 @@ impl Walker {
         failed
     }
 
-    /// From now on only synapses of at least this priority start, and pseudo-actions.
+    /// From now on only synapses of at least this priority start, and pseudo-actions (rule 4.33.1).
     pub fn abort(&mut self, priority: i32) {
         self.abort_priority = self.abort_priority.max(priority);
     }

@@ -19,7 +19,7 @@ use crate::request::{
     AttributeAction, AttributeUpdate, CibChange, CibOperation, Phase, Refusal, RefusalCode, Reply, RequestId,
 };
 
-/// Parts of the names of node attributes that mean something without being configured.
+/// Parts of the names of node attributes that mean something without being configured (rule 4.26.3).
 const KNOWN_TO_THE_SCHEDULER: [&str; 9] = [
     "standby",
     "maintenance",
@@ -230,7 +230,7 @@ impl Node {
         }
     }
 
-    /// The updates an expression stands for.
+    /// The updates an expression stands for (rule 4.27.1).
     fn expand_pattern(&self, update: &AttributeUpdate, reply: &mut Reply) -> Vec<AttributeUpdate> {
         if !update.pattern {
             return vec![update.clone()];
@@ -593,7 +593,8 @@ impl Node {
         }
     }
 
-    /// The attributes that count failures of a resource on a node.
+    /// The attributes that count failures of a resource on a node (rule 4.27.9); old names without an operation only if
+    /// all of the resource is meant.
     fn failure_attributes(
         &self,
         node: &str,
@@ -734,7 +735,7 @@ impl Node {
         self.reply_if_own(from, request, Reply::Done, out);
     }
 
-    /// The DC is idle. Valid if nothing was delivered since it said so; then the replicas are compared.
+    /// The DC is idle (rule 4.23.10: replicas are compared). Valid if nothing was delivered since it said so; then the replicas are compared.
     fn on_settled(&mut self, from: NodeId, version: Version, digest: Option<String>, out: &mut Outbox) {
         let own = (self.replica.version(), digest.as_ref().map(|_| self.replica.digest()));
         if from == self.config.id {

@@ -1,5 +1,5 @@
 //! What only the DC does: noticing that a new plan is needed, making it, counting failures, saying when
-//! there is nothing more to do (rules 4.25, 4.30, 4.33).
+//! there is nothing more to do (rules 4.21.1, 4.25, 4.30, 4.33).
 
 use super::Node;
 use super::joining::modify;
@@ -33,7 +33,7 @@ const MOST_ATTEMPTS: usize = 4;
 pub struct Coordinator {
     /// No plan before this moment: nodes may still be starting, or quorum was just gained.
     hold_until: Option<u64>,
-    /// `transition-delay` after the last trigger.
+    /// `transition-delay` after the last trigger (rule 4.25.3).
     delay_until: Option<u64>,
     recheck_at: Option<u64>,
     /// Why a plan is needed; empty if none is.
@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// Something happened that may change what should be done.
+    /// Something happened that may change what should be done (rule 4.33.2). What is under way goes on (rule 4.33.1).
     pub(super) fn trigger(&mut self, what: &str, cause: Option<EventId>) {
         if let Some(event) = cause {
             self.journal.note_reason(what, event);
@@ -182,7 +182,7 @@ impl Node {
         }
     }
 
-    /// Only on a consistent CIB: own changes have been delivered, and nothing says to wait. Work that was
+    /// Only on a consistent CIB (rule 4.25.1): own changes have been delivered, and nothing says to wait. Work that was
     /// handed out counts as under way only once it has been delivered, so a plan made before that would not
     /// know of it, and could start a resource a second time elsewhere.
     fn may_plan(&self) -> bool {
@@ -389,6 +389,7 @@ impl Node {
         if failed {
             self.count_failure(result, out);
         }
+        // a result that the plan expects changes nothing (rule 4.33.3)
         let expected = matches!(resolution, Resolution::Awaited | Resolution::PlannedAround) && !failed;
         if !expected && result.entry.status != ExecutionStatus::Cancelled {
             self.trigger(&what, None);

@@ -334,7 +334,8 @@ impl Node {
         self.enter_round(out);
     }
 
-    /// Does what the round decided. Every member runs this with the same hellos and the same CIB.
+    /// Does what the round decided (rule 4.22.2): members, their true histories, attributes, node states. Every member
+    /// runs this with the same hellos and the same CIB.
     fn complete(&mut self, decision: Decision, out: &mut Outbox) {
         let hellos = std::mem::take(&mut self.hellos);
         let Some(dc) = hellos.get(&decision.dc) else { return };
@@ -433,7 +434,8 @@ impl Node {
         locked
     }
 
-    /// Each member's own values win; the DC's for remote nodes; values of lost nodes are gone (rule 4.28).
+    /// Each member's own values win; the DC's for remote nodes; values of lost nodes are gone (rule 4.28). Each member's
+    /// feature set is one of its attributes (rule 4.22.5).
     fn take_attributes(&mut self, decision: &Decision, dc: &Hello, hellos: &BTreeMap<NodeId, Hello>) {
         let mut attributes: Attributes = dc.attributes.clone();
         let cluster_nodes = self.cluster_node_names(dc, hellos);
@@ -659,7 +661,7 @@ impl Node {
         gone.any(vanished).then_some(self.now.monotonic + MANAGER_RETURN)
     }
 
-    /// Nodes that were never seen may still be starting (rule 4.21.2).
+    /// Nodes that were never seen may still be starting (rules 4.21.2 and 4.41.1).
     fn start_hold(&self) -> Option<u64> {
         let cib = self.replica.typed();
         let seen = |id: &str| cib.status.nodes.iter().any(|state| *state.id == *id);

@@ -422,6 +422,7 @@ impl Node {
         self.members.iter().find(|(_, member)| member.name.eq_ignore_ascii_case(name)).map(|(id, _)| *id)
     }
 
+    /// Takes a message unless it is void: of another view or round, or of who is no member (rule 4.20.5).
     fn on_message(&mut self, message: Message, out: &mut Outbox) {
         let valid = message.protocol == PROTOCOL
             && message.view == self.view.id

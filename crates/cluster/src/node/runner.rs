@@ -121,7 +121,7 @@ impl Runner {
         earlier
     }
 
-    /// Takes the result of an operation.
+    /// Takes the result of an operation (rule 4.31.3).
     pub fn resolve(&mut self, key: &InFlightKey, success: bool) -> Resolution {
         self.earlier.remove(key);
         if let Some(action) = self.awaited.remove(key) {
@@ -384,6 +384,7 @@ impl Node {
         }
     }
 
+    /// Has an action done by whom it is for (rule 4.31.2).
     fn hand_out(
         &mut self,
         runner: &mut Runner,
@@ -465,6 +466,7 @@ impl Node {
                 runner.finish(action.id, false);
             }
         }
+        // rule 4.31.6
         if action.no_wait() {
             runner.finish(action.id, true);
         }
@@ -519,6 +521,7 @@ impl Node {
         }
     }
 
+    /// Tells that the plan has been carried out as far as it can be; what waits for nothing is a bug (rule 4.31.8).
     fn end_transition(&mut self, runner: &mut Runner, out: &mut Outbox) {
         let progress = runner.walker.progress();
         if runner.ended || progress == Progress::Active || runner.walker.graph().is_empty() {

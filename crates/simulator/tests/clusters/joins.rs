@@ -5,6 +5,7 @@ use simulator::invariants::{group_runs_once, replicas_agree, stays_at_rest};
 
 use super::{active, change, configured, demo_cluster, dummies, modify, settled, started, wait};
 
+/// Rules 4.21.1, 4.22.1 and 4.22.5.
 #[test]
 fn three_nodes_start_and_agree_at_once() {
     let world = started(3, 1);
@@ -12,6 +13,8 @@ fn three_nodes_start_and_agree_at_once() {
     for name in ["node1", "node2", "node3"] {
         assert_eq!(world.node(name).dc(), Some("node1"), "{}", world.timeline_text());
     }
+    let text = world.node("node3").cib_text();
+    assert_eq!(text.matches("name=\"#feature-set\"").count(), 3, "{text}");
     replicas_agree(&world).expect("equal replicas");
 }
 
@@ -27,6 +30,7 @@ fn a_change_on_one_node_is_on_all_and_on_their_disks() {
     }
 }
 
+/// Rule 4.23.7.
 #[test]
 fn a_node_that_was_away_gets_the_changes_made_meanwhile() {
     let mut world = configured(3, &dummies(&[], ""));
@@ -56,6 +60,7 @@ fn a_cluster_restarted_as_a_whole_runs_its_resources_again() {
     active(&world, "WEB", &["node1"]);
 }
 
+/// Rules 4.41.1 and 4.41.2.
 #[test]
 fn nodes_that_were_never_seen_are_waited_for_and_then_fenced() {
     let mut world = demo_cluster(5);
@@ -91,6 +96,7 @@ fn the_demo_group_starts_on_the_preferred_node_and_then_nothing_happens() {
     stays_at_rest(&mut world, 600_000).unwrap_or_else(|error| panic!("{error}\n{}", world.timeline_text()));
 }
 
+/// Rules 4.23.7 and 4.23.10.
 #[test]
 fn a_replica_that_differs_is_noticed_and_replaced() {
     let mut world = started(3, 8);

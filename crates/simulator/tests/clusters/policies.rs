@@ -32,6 +32,7 @@ fn a_threshold_of_one_failure_moves_the_resource_and_the_timeout_forgets_it() {
     active(&world, "WEB", &["node2"]);
 }
 
+/// Rule 4.35.2.
 #[test]
 fn maintenance_mode_leaves_everything_alone() {
     let mut world = demo_cluster(81);
@@ -44,6 +45,7 @@ fn maintenance_mode_leaves_everything_alone() {
     settled(&mut world, 60_000);
 }
 
+/// Rule 4.34.4.
 #[test]
 fn an_unmanaged_resource_stays_when_its_node_leaves() {
     let mut world =
@@ -239,4 +241,55 @@ fn rule_4_10_2_what_a_delayed_monitor_holds_back_is_no_failure() {
         "{}",
         world.timeline_text()
     );
+}
+
+/// Rules 4.34.4 and 4.35.3: a node that leaves in maintenance leaves its resources running, and is not fenced.
+#[test]
+fn a_node_in_maintenance_leaves_its_resources_running() {
+    let mut world = demo_cluster(330);
+    let xml = "<nodes><node id='1'><instance_attributes id='nodes-1'>\
+               <nvpair id='nodes-1-m' name='maintenance' value='true'/></instance_attributes></node></nodes>";
+    change(&mut world, "node2", modify(xml));
+    world.run(100);
+    settled(&mut world, 60_000);
+    let id = world.id("node1");
+    world.step(id, cluster::Input::Shutdown { escalate: false });
+    wait(&mut world, 30_000, |world| world.host("node1").ended.is_some());
+    world.run(60_000);
+    active(&world, "WEB", &["node1"]);
+    assert!(world.host("node1").powered, "{}", world.timeline_text());
+}
+
+/// Rule 4.35.4: failures of an unmanaged resource are counted and not acted on.
+#[test]
+fn an_unmanaged_resource_is_watched_and_left_alone() {
+    let mut world = demo_cluster(331);
+    meta(&mut world, "WEB", "is-managed", "false");
+    world.break_resource("node1", "WEB");
+    world.run(60_000);
+    assert!(
+        world.node("node2").cib_text().contains("fail-count-WEB#monitor_10000"),
+        "{}",
+        world.timeline_text()
+    );
+    assert_eq!(handed_out(&world, "node2", "stop WEB node1"), 0);
+    assert_eq!(handed_out(&world, "node2", "start WEB node1"), 1);
+}
+
+/// Rule 4.35.6.
+#[test]
+fn without_startup_probes_nothing_is_probed() {
+    let mut world = configured(332, &dummies(&[], ""));
+    property(&mut world, "enable-startup-probes", "false");
+    change(
+        &mut world,
+        "node1",
+        modify("<resources><primitive id='a' class='ocf' provider='systole' type='Dummy'/></resources>"),
+    );
+    world.run(100);
+    settled(&mut world, 60_000);
+    assert_eq!(world.active_on("a").len(), 1, "{}", world.timeline_text());
+    for node in ["node1", "node2", "node3"] {
+        assert_eq!(handed_out(&world, "node1", &format!("monitor a {node}")), 0, "{}", world.timeline_text());
+    }
 }

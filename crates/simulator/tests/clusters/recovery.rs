@@ -42,6 +42,7 @@ fn a_daemon_that_restarts_at_once_disturbs_nothing_without_fencing() {
     assert_eq!(world.active_on("a"), place, "{}", world.timeline_text());
 }
 
+/// Rules 4.38.5 and 4.41.1.
 #[test]
 fn agents_of_a_killed_daemon_are_waited_for_before_the_first_probe() {
     let mut world = configured(13, &dummies(&["a"], ""));
@@ -59,6 +60,7 @@ fn agents_of_a_killed_daemon_are_waited_for_before_the_first_probe() {
     assert_eq!(world.active_on("a").len(), 1, "{}", world.timeline_text());
 }
 
+/// Rule 4.35.1.
 #[test]
 fn standby_moves_the_group_and_its_end_does_not_because_of_stickiness() {
     let mut world = demo_cluster(14);
@@ -102,6 +104,7 @@ fn one_slow_stop_does_not_hold_up_an_unrelated_recovery() {
     assert_eq!(world.active_on("slow").len(), 1, "{}", world.timeline_text());
 }
 
+/// Rule 4.33.1: what is under way is awaited, never cancelled.
 #[test]
 fn a_start_that_is_not_wanted_any_more_is_awaited_and_undone() {
     let mut world = configured(17, &dummies(&[], ""));

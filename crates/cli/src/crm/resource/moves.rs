@@ -1,4 +1,4 @@
-//! `--move`, `--ban`, `--clear`: location constraints that a person makes (rule 5a.5.5).
+//! `--move`, `--ban`, `--clear`: location constraints that a person makes (rules 4.36.4, 4.36.5 and 5a.5.5).
 
 use cib::iso8601::{DateTime, Duration, Surroundings};
 use cib::value::Role;
