@@ -103,6 +103,12 @@ fn parameter(element: Element<'_>) -> Option<Parameter> {
     })
 }
 
+/// Whether agents of the OCF version that is announced are understood (rule 4.4.1).
+fn is_known_version(version: Option<&str>) -> bool {
+    let major = version.and_then(|text| text.split('.').next()).and_then(|text| text.parse::<u32>().ok());
+    major.is_some_and(|major| major < 2)
+}
+
 /// Booleans of rule 1.3.1.
 fn is_true(value: Option<&str>) -> bool {
     value.is_some_and(|text| {
@@ -129,7 +135,13 @@ impl Agents {
     /// What the cluster uses of an agent's metadata.
     pub async fn metadata(&self, agent: &Agent) -> Result<Metadata, MetadataError> {
         let text = self.metadata_text(agent).await?;
-        Metadata::parse(&text).map_err(|error| MetadataError::Malformed { agent: agent.to_string(), error })
+        let metadata = Metadata::parse(&text)
+            .map_err(|error| MetadataError::Malformed { agent: agent.to_string(), error })?;
+        if agent.class == Class::Ocf && !is_known_version(metadata.version.as_deref()) {
+            let version = metadata.version.as_deref().unwrap_or("none");
+            tracing::warn!(%agent, version, "an OCF version that is not known: taken for 1.0 or 1.1");
+        }
+        Ok(metadata)
     }
 
     async fn ocf_metadata(&self, agent: &Agent) -> Result<String, MetadataError> {
@@ -325,6 +337,14 @@ mod tests {
             metadata.actions[0].automatic && metadata.actions[0].on_target && !metadata.actions[1].automatic
         );
         assert!(Metadata::parse("no xml").is_err());
+    }
+
+    #[test]
+    fn rule_4_4_1_versions_that_are_not_known() {
+        let known =
+            [Some("1.0"), Some("1.1"), Some("1"), Some("0.9"), Some("2.0"), Some("10.1"), Some("x"), None]
+                .map(is_known_version);
+        assert_eq!(known, [true, true, true, true, false, false, false, false]);
     }
 
     #[test]

@@ -240,6 +240,7 @@ impl Executor {
         }
         result.queued += running.queued;
         let mut finished = match running.what {
+            // how it ended says nothing of the resource: only a probe does (rule 4.15.2)
             What::Leftover { .. } => Vec::new(),
             What::Repeat(_, again) if running.cancelled => self.cancelled(again.into_iter().collect()),
             What::Repeat(key, _) => self.repeated(&resource, &key, &result, now),
@@ -647,13 +648,14 @@ impl Executor {
 
 /// The monitor that a fence device's start and monitor are (rule 4.8.6). `timeout`: in milliseconds.
 fn device_monitor(id: OperationId, order: &Order, timeout: u64) -> Output {
+    let word = fencing::device::word(&order.parameters, "monitor");
     Output::Fence(FenceRun {
         id,
         device: order.resource.clone(),
         agent: order.agent.agent_type.clone(),
-        action: "monitor".to_owned(),
+        action: word.to_owned(),
         target: None,
-        input: fencing::agent_input("monitor", &order.parameters, None),
+        input: fencing::agent_input(word, &order.parameters, None),
         timeout,
     })
 }

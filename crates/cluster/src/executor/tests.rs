@@ -487,3 +487,30 @@ fn rule_4_7_6_a_device_is_asked_again_before_its_monitor_fails() {
     );
     assert!(executor.take_device("web", Some(1)) && executor.next_deadline().is_none());
 }
+
+#[test]
+fn rule_4_7_2_a_device_may_have_another_word_for_its_monitor() {
+    let agent = AgentName { class: "stonith".to_owned(), provider: None, agent_type: "fence_x".to_owned() };
+    let mut executor = Executor::new("node1", Vec::new());
+    let mut out = Vec::new();
+    let mut start = Order { agent, ..order("start", 0) };
+    start.parameters.insert("pcmk_monitor_action".to_owned(), "metadata".to_owned());
+    executor.order(start, at(0), &mut out);
+    let Some(Output::Fence(run)) = out.pop() else { panic!("{out:?}") };
+    assert_eq!(run.input, [("action".to_owned(), "metadata".to_owned())]);
+}
+
+#[test]
+fn rule_4_12_3_digests_are_of_what_stands_for_a_secret() {
+    let mut executor = Executor::new("node1", Vec::new());
+    let mut out = Vec::new();
+    let mut start = order("start", 0);
+    start.parameters.insert("password".to_owned(), "lrm://".to_owned());
+    let digest = digests(&start.parameters, 0, None).all;
+    executor.order(start, at(0), &mut out);
+    let Some(Output::Run(run)) = out.pop() else { panic!("{out:?}") };
+    // it is replaced where the agent is run, and nowhere before
+    assert_eq!(run.parameters["password"], "lrm://");
+    let finished = executor.done(ended(run.id, 0), at(1), &mut out);
+    assert_eq!(finished[0].entry.digests.all, digest);
+}

@@ -100,7 +100,7 @@ impl Device {
     /// The word sent for an action.
     #[must_use]
     pub fn word<'a>(&'a self, action: &'a str) -> &'a str {
-        self.parameters.get(&format!("pcmk_{action}_action")).map_or(action, String::as_str)
+        word(&self.parameters, action)
     }
 
     /// Base and maximum of the delay before off and reboot, in milliseconds (rule 4.54.1).
@@ -120,6 +120,12 @@ impl Device {
     fn duration(&self, name: &str) -> Option<u64> {
         self.parameters.get(name).and_then(|text| parse_interval(text))
     }
+}
+
+/// The word that a device with these parameters is sent for an action (rule 4.7.2).
+#[must_use]
+pub fn word<'a>(parameters: &'a BTreeMap<String, String>, action: &'a str) -> &'a str {
+    parameters.get(&format!("pcmk_{action}_action")).map_or(action, String::as_str)
 }
 
 /// How often a device with these parameters tries an action in all (rule 4.7.6).
