@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
@@ -134,23 +134,50 @@ fn link_tools(directory: &Path) -> io::Result<()> {
 fn log_to(log: &Log) -> Result<(), DaemonError> {
     let filter = || {
         tracing_subscriber::EnvFilter::try_from_env("SYSTOLE_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
+            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level(crate::host_setting("debug"))))
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false);
     // a second subscriber, set by the caller or an earlier run in this process, is no reason to stop
     let _ = match log {
         Log::Caller => return Ok(()),
-        Log::Stderr => builder.with_writer(io::stderr).try_init(),
-        Log::File(path) => {
-            let file = fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(path)
-                .map_err(|source| DaemonError::File { path: path.clone(), source })?;
-            builder.with_writer(std::sync::Mutex::new(file)).try_init()
-        }
+        Log::Stderr => match host_log(crate::host_setting("logfile")).map(|path| open_log(&path)) {
+            Some(Ok(file)) => {
+                use tracing_subscriber::fmt::writer::MakeWriterExt;
+                builder.with_writer(io::stderr.and(std::sync::Mutex::new(file))).try_init()
+            }
+            failed => {
+                if let Some(Err(error)) = failed {
+                    // no reason to keep a node out of the cluster
+                    eprintln!("systole daemon: no log in a file: {error}");
+                }
+                builder.with_writer(io::stderr).try_init()
+            }
+        },
+        Log::File(path) => builder.with_writer(std::sync::Mutex::new(open_log(path)?)).try_init(),
     };
     Ok(())
+}
+
+fn open_log(path: &Path) -> Result<fs::File, DaemonError> {
+    let file = fs::OpenOptions::new().create(true).append(true).mode(0o660).open(path);
+    file.map_err(|source| DaemonError::File { path: path.to_path_buf(), source })
+}
+
+/// Where log lines go beside standard error: `PCMK_logfile`, if it is set (rule 4.40.1).
+fn host_log(given: Option<String>) -> Option<PathBuf> {
+    given.filter(|text| is_wanted(text)).map(PathBuf::from)
+}
+
+/// How much is logged, by `PCMK_debug`: a truth, or names of daemons, which are one here (rule 4.40.1).
+fn level(debug: Option<String>) -> &'static str {
+    let all =
+        debug.as_deref().is_some_and(|text| cib::value::is_true(Some(text)) || text.contains("pacemaker-"));
+    if all { "debug" } else { "info" }
+}
+
+/// Whether a log's file or facility is one.
+fn is_wanted(text: &str) -> bool {
+    !text.is_empty() && !["none", "/dev/null"].contains(&&*text.to_lowercase())
 }
 
 /// Starts all parts, waits for the node's end, and ends them.
@@ -323,7 +350,6 @@ fn uuid() -> String {
 /// What the agents' shell library is told about logging (rule 4.13.1). `given`: what the administrator has set, by its
 /// name without `PCMK_`. Without a facility and a file agents log to standard error.
 fn logging(log: &Log, given: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
-    let wanted = |text: &String| !text.is_empty() && !["none", "/dev/null"].contains(&&*text.to_lowercase());
     let facility = given("logfacility").unwrap_or_else(|| "daemon".to_owned());
     let debug = given("debug").is_some_and(|text| {
         cib::value::is_true(Some(&text)) || text.split(',').any(|name| name.trim() == EXECUTOR)
@@ -338,8 +364,9 @@ fn logging(log: &Log, given: impl Fn(&str) -> Option<String>) -> Vec<(&'static s
         ("PCMK_debug", debug_number.clone()),
         ("HA_debug", debug_number),
     ];
-    variables.extend(Some(facility).filter(wanted).map(|facility| ("HA_LOGFACILITY", facility)));
-    if let Some(file) = file.filter(wanted) {
+    variables
+        .extend(Some(facility).filter(|text| is_wanted(text)).map(|facility| ("HA_LOGFACILITY", facility)));
+    if let Some(file) = file.filter(|text| is_wanted(text)) {
         variables.extend(debug.then(|| ("HA_DEBUGLOG", file.clone())));
         variables.push(("HA_LOGFILE", file));
     }
@@ -499,6 +526,16 @@ mod tests {
             told(Log::Stderr, &other),
             "HA_LOGFACILITY=daemon HA_LOGFILE=/b HA_debug=0 PCMK_debug=0 PCMK_logfacility=daemon"
         );
+    }
+
+    /// Rule 4.40.1.
+    #[test]
+    fn the_daemon_logs_where_and_as_much_as_the_administrator_wants() {
+        let file = |text: &str| host_log(Some(text.to_owned())).map(|path| path.display().to_string());
+        assert_eq!(["/a", "none", "/dev/null", ""].map(file), [Some("/a".to_owned()), None, None, None]);
+        let levels =
+            ["yes", "no", "pacemaker-based,pacemaker-controld", ""].map(|text| level(Some(text.to_owned())));
+        assert_eq!((levels, level(None)), (["debug", "info", "debug", "info"], "info"));
     }
 
     #[test]

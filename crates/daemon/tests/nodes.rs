@@ -56,7 +56,10 @@ fn run_daemon(state: &Path, bus: &Path, node: &str) -> ! {
         messaging: Some(Choice::Embedded { bus: bus.into(), node: node.into() }),
         start_state: StartState::Default,
         action_limit: None,
-        log: Log::File(state.join("daemon.log")),
+        log: match std::env::var_os("PCMK_logfile") {
+            Some(_) => Log::Stderr,
+            None => Log::File(state.join("daemon.log")),
+        },
         panic: PanicAction::Node,
     };
     match daemon::run(config) {
@@ -113,7 +116,10 @@ fn a_daemon_that_hangs_is_killed_and_started_again() {
     std::fs::create_dir_all(&state).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("supervisor").arg(&state).arg("daemon").arg(&state).arg(bus).arg("node1");
-    let mut supervisor = command.env("SYSTOLE_STATE_DIR", &state).spawn().unwrap();
+    // rule 4.40.1: beside standard error
+    let log = state.join("pacemaker.log");
+    command.env("SYSTOLE_STATE_DIR", &state).env("PCMK_logfile", &log).stderr(std::process::Stdio::null());
+    let mut supervisor = command.spawn().unwrap();
     cluster.settle(&[1]);
     let process = || std::fs::read_to_string(state.join("daemon.pid")).unwrap_or_default().trim().to_owned();
     let signal = |name: &str, process: &str| Command::new("kill").arg(name).arg(process).status().unwrap();
@@ -124,6 +130,8 @@ fn a_daemon_that_hangs_is_killed_and_started_again() {
     cluster.settle(&[1]);
     signal("-TERM", &supervisor.id().to_string());
     assert_eq!(end(&mut supervisor), Some(0));
+    let text = std::fs::read_to_string(log).unwrap();
+    assert!(text.contains("the daemon ends with exit code 0"), "{text}");
 }
 
 fn scenarios(filter: Option<&str>) {

@@ -37,7 +37,7 @@ pub enum Progress {
 pub struct Limits<'a> {
     /// Synapses over all nodes.
     pub batch: Option<usize>,
-    /// The same for starting to fence: what holds up recovery for a moment need not hold up that.
+    /// The same for starting to fence (rule 4.32.5): what holds up recovery for a moment need not hold up that.
     pub fencing_batch: Option<usize>,
     /// `migrate_to` and `migrate_from` for each node, counted on source and target.
     pub migrations: Option<usize>,
