@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::super::cluster::{Cluster, Stack, dummy, wait, wait_up_to};
 use super::{Figure, dummies, fail_and_restart, host_of, names};
-use crate::figures::{memory, own_cpu};
+use crate::figures::{memory, own_cpu, threads_cpu};
 
-/// Time over which an idle cluster is watched.
-const IDLE: Duration = Duration::from_secs(60);
+/// Time over which an idle cluster is watched: three rounds of monitors.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// What a thousand resources may take before we give up.
 const LOADING: Duration = Duration::from_secs(600);
@@ -121,7 +121,7 @@ struct Use {
 fn rest(cluster: &Cluster) -> io::Result<[Use; 2]> {
     let host = cluster.bystander()?;
     let groups = [prefix(cluster.stack), "corosync"].map(|prefix| processes(cluster, &host, prefix));
-    let used = |pids: &[u32]| pids.iter().map(|pid| own_cpu(&pid.to_string())).sum::<f64>();
+    let used = |pids: &[u32]| pids.iter().map(|pid| threads_cpu(*pid)).sum::<f64>();
     let before = groups.each_ref().map(|pids| used(pids));
     sleep(IDLE);
     let mut before = before.into_iter();
