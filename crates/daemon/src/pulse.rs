@@ -1,4 +1,5 @@
-//! Whether the daemon still does its work (rule 4.38.4): its supervisor asks the node's thread once a second.
+//! Whether the daemon still does its work (rule 4.38.4): its supervisor asks the node's thread every few seconds, and
+//! once a second while it does not answer.
 //!
 //! Who does not answer is ended and started again, so that its peers see what there is to see. But a thread that
 //! plans, or waits for the disk or the processor, is patiently waited for: ending it would only make it begin anew.
@@ -16,8 +17,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::driver::Command;
 
-/// Time for one answer, and between two questions.
-pub(crate) const BEAT: Duration = Duration::from_secs(1);
+/// Time for one answer.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Time between an answer and the next question. Of several parts one is asked a second by the rule; we are one part.
+pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 
 /// So many questions in a row remain without an answer while the thread does nothing: it hangs.
 const MOST_IDLE: u32 = 5;

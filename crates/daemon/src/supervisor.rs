@@ -223,7 +223,7 @@ fn has_ended(handle: &OwnedFd, wait: Option<Duration>) -> bool {
 fn end_if_it_hangs(pid: Pid, handle: &OwnedFd, state: &Path) {
     let mut pulse = Pulse::of(pid.as_raw_nonzero().get().unsigned_abs(), state);
     // a question that is not answered takes its time itself
-    while !has_ended(handle, Some(if pulse.is_felt() { pulse::BEAT } else { Duration::ZERO })) {
+    while !has_ended(handle, Some(if pulse.is_felt() { pulse::PAUSE } else { Duration::ZERO })) {
         if let Err(reason) = pulse.feel() {
             eprintln!("systole daemon: {reason}: it is killed");
             let _ = kill_process(pid, Signal::KILL);
