@@ -63,6 +63,10 @@ fn show(sections: &Sections, colours: bool) -> Result<(), Problem> {
     if let Some(quorum) = live.as_ref().and_then(|status| status.quorum.as_ref()) {
         println!("\nQuorum: {}", quorum.line());
     }
+    let members = live.iter().flat_map(|status| &status.members);
+    for problem in members.filter_map(|member| member.problem.as_ref()) {
+        println!("\nWARNING: {problem}");
+    }
     let history = live.map(|status| status.fencing).unwrap_or_default();
     show_fencing(&Overview::of(&configuration, &cib), &outlook, &history);
     Ok(())

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::alerts::AlertRun;
 use crate::event::Event;
 use crate::load::Sample;
-use crate::membership::View;
+use crate::membership::{NodeId, View};
 use crate::message::Message;
 use crate::operation::{AgentMetadata, AgentName, FenceRun, Operation, OperationId, OperationResult};
 use crate::request::{Reply, Request, RequestId};
@@ -18,6 +18,8 @@ pub enum Input {
     View(View),
     /// A message, in total order with views; the sender's own messages included.
     Message(Message),
+    /// A message in whose place stands what could be learnt of it, for it is not one of this protocol.
+    Unreadable { from: NodeId, speaks: Speech },
     /// A local client asks.
     Request { id: RequestId, request: Request },
     /// An [`Output::Run`] or a leftover ended (also after [`Output::Cancel`], as `Cancelled`).
@@ -36,6 +38,15 @@ pub enum Input {
     Shutdown { escalate: bool },
     /// The messaging layer is gone: the node must not go on alone (rule 4.20.6).
     MessagingLost { reason: String },
+}
+
+/// What a message that cannot be read tells of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Speech {
+    /// Another protocol of this program. `stands`: it was in a cluster with quorum before.
+    Protocol { number: u16, stands: bool },
+    /// Nothing that any version of this program says.
+    Garbage,
 }
 
 /// Why the configuration was not written.

@@ -140,7 +140,11 @@ pub struct Decision {
 pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
     let owners = owners_of_names(hellos);
     let is_owner = |hello: &&Hello| owners.get(&hello.name.to_lowercase()) == Some(&hello.id);
-    let dc = hellos.values().filter(is_owner).min_by_key(|hello| preference(hello))?;
+    // a newcomer of another major version must not lead those who were there before
+    let age = |hello: &&Hello| (hello.fresh, !hello.was_quorate, hello.started, hello.id);
+    let (major, _) = feature_numbers(&hellos.values().filter(is_owner).min_by_key(age)?.feature_set);
+    let may_lead = |hello: &&Hello| is_owner(hello) && feature_numbers(&hello.feature_set).0 == major;
+    let dc = hellos.values().filter(may_lead).min_by_key(|hello| preference(hello))?;
     let mut members = Vec::new();
     let mut refused = Vec::new();
     for hello in hellos.values() {
@@ -225,13 +229,16 @@ fn refuse_unreadable(
     }
 }
 
+/// Major and minor number of a feature set.
+fn feature_numbers(text: &str) -> (u64, u64) {
+    let mut numbers = text.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// Why a member may not take part (rule 4.22.3).
 fn refusal(dc: &Hello, hello: &Hello) -> Option<String> {
-    let parts = |text: &str| {
-        let mut numbers = text.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
-        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-    };
-    let ((major, minor), (own_major, own_minor)) = (parts(&dc.feature_set), parts(&hello.feature_set));
+    let (major, minor) = feature_numbers(&dc.feature_set);
+    let (own_major, own_minor) = feature_numbers(&hello.feature_set);
     (major != own_major || own_minor < minor).then(|| {
         format!(
             "feature set {} of {} cannot join a cluster with feature set {}: install compatible versions",
@@ -320,7 +327,12 @@ mod tests {
         old.feature_set = "3.19.0".to_owned();
         assert_eq!(round(vec![hello(1, "a", (0, 1, 0), "x"), old.clone()]).dc, NodeId(3));
         old.feature_set = "2.1.0".to_owned();
-        let decision = round(vec![hello(1, "a", (0, 1, 0), "x"), old]);
-        assert_eq!(decision.refused[0].0, NodeId(1));
+        let mut stands = hello(1, "a", (0, 1, 0), "x");
+        stands.fresh = false;
+        let decision = round(vec![stands.clone(), old.clone()]);
+        assert_eq!((decision.dc, decision.refused[0].0), (NodeId(1), NodeId(3)), "who was there before");
+        (stands.fresh, old.fresh) = (true, false);
+        let decision = round(vec![stands, old]);
+        assert_eq!((decision.dc, decision.refused[0].0), (NodeId(3), NodeId(1)));
     }
 }

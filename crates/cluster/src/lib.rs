@@ -32,10 +32,10 @@ pub use config::{Config, Leftover, Peer, Restored, StartState};
 pub use event::{Event, EventId, EventKind, Severity};
 pub use fencing::watchdog::Timing as WatchdogTiming;
 pub use fencing::{FenceRecord, FenceState, RegisteredDevice, RegistryChange};
-pub use interface::{CibWriteError, Input, Outbox, Output};
+pub use interface::{CibWriteError, Input, Outbox, Output, Speech};
 pub use load::{Load, Sample as LoadSample};
 pub use membership::{NodeId, View, ViewId};
-pub use message::{Message, MessageError};
+pub use message::{Body, Message, MessageError, PROTOCOL};
 pub use node::Node;
 pub use operation::{
     AgentAction, AgentMetadata, AgentName, AgentParameter, ExecutionStatus, FenceRun, Operation, OperationId,

@@ -18,6 +18,8 @@ use crate::request::{AttributeUpdate, CibChange, FenceRequest, RequestId};
 pub struct Message {
     /// Version of the protocol; others are refused ([`PROTOCOL`]).
     pub protocol: u16,
+    /// The sender was in a cluster with quorum before this round.
+    pub stands: bool,
     pub from: NodeId,
     pub view: ViewId,
     /// Join round within the view.
@@ -28,14 +30,15 @@ pub struct Message {
 /// The protocol this program speaks.
 pub const PROTOCOL: u16 = 5;
 
-/// What every message begins with, whatever its protocol; the number of the protocol follows.
+/// What every message begins with, whatever its protocol; the number of the protocol follows, and whether its
+/// sender stands.
 const MARK: &[u8] = b"systole";
 
 /// Why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageError {
-    /// Another protocol version.
-    Protocol(u16),
+    /// Another protocol version, and whether its sender was in a cluster with quorum before.
+    Protocol { number: u16, stands: bool },
     /// Not readable; what was found.
     Malformed(String),
 }
@@ -43,10 +46,10 @@ pub enum MessageError {
 impl std::fmt::Display for MessageError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            MessageError::Protocol(version) => {
+            MessageError::Protocol { number, .. } => {
                 write!(
                     f,
-                    "message of protocol {version}, this node speaks {PROTOCOL}: all nodes need compatible versions"
+                    "message of protocol {number}, this node speaks {PROTOCOL}: all nodes need compatible versions"
                 )
             }
             MessageError::Malformed(what) => write!(f, "malformed message: {what}"),
@@ -70,9 +73,9 @@ impl Message {
             return Err(MessageError::Malformed("it is not of this program".to_owned()));
         };
         // what another protocol says after its number may well not be understood
-        match postcard::take_from_bytes(content).map_err(malformed)?.0 {
-            PROTOCOL => {}
-            protocol => return Err(MessageError::Protocol(protocol)),
+        let (number, rest) = postcard::take_from_bytes(content).map_err(malformed)?;
+        if number != PROTOCOL {
+            return Err(MessageError::Protocol { number, stands: rest.first() == Some(&1) });
         }
         match postcard::take_from_bytes(content).map_err(malformed)? {
             (message, []) => Ok(message),
@@ -221,14 +224,20 @@ mod tests {
     fn another_protocol_is_told_from_a_malformed_message() {
         let message = Message {
             protocol: PROTOCOL,
+            stands: true,
             from: NodeId(1),
             view: ViewId(u64::MAX),
             round: 0,
             body: Body::Rejoin { reason: "<\"&\u{1f600}".to_owned() },
         };
         let mut bytes = message.encode();
-        assert_eq!(Message::decode(&bytes), Ok(message));
-        assert_eq!(Message::decode(b"systole\x07news"), Err(MessageError::Protocol(7)));
+        assert_eq!(Message::decode(&bytes), Ok(message.clone()));
+        let newer = Message { protocol: 7, ..message };
+        assert_eq!(Message::decode(&newer.encode()), Err(MessageError::Protocol { number: 7, stands: true }));
+        assert_eq!(
+            Message::decode(b"systole\x07news"),
+            Err(MessageError::Protocol { number: 7, stands: false })
+        );
         bytes.push(0);
         assert!(matches!(Message::decode(&bytes), Err(MessageError::Malformed(_))));
         bytes.truncate(bytes.len() - 2);

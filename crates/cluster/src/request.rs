@@ -292,6 +292,8 @@ pub struct PeerStatus {
     /// The DC has accepted it.
     pub joined: bool,
     pub feature_set: Option<String>,
+    /// Why its manager, which is there, takes no part.
+    pub problem: Option<String>,
 }
 
 /// A transition that is being carried out.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant, SystemTime};
 
-use cluster::{Input, Message, Node, Now, Outbox, Output, Reply, Request, RequestId};
+use cluster::{
+    Input, Message, MessageError, Node, NodeId, Now, Outbox, Output, Reply, Request, RequestId, Speech,
+};
 use messaging::{Engine, Event};
 use tokio::sync::{mpsc, oneshot};
 use view::api::Severity;
@@ -18,6 +20,9 @@ use crate::watchdog::Watchdog;
 
 /// Most inputs of one step.
 const MOST_AT_ONCE: usize = 64;
+
+/// After this the same is said again of what a node sends.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the rest of the daemon asks of the node's thread.
 #[derive(Debug)]
@@ -66,6 +71,23 @@ pub(crate) struct Driver {
     pub next_request: u64,
     /// This host's watchdog, if the daemon feeds one.
     pub watchdog: Option<Watchdog>,
+    /// What was said of what other nodes send.
+    pub complaints: BTreeMap<(NodeId, Complaint), Said>,
+}
+
+/// What can be wrong with a message of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Complaint {
+    OtherName,
+    OtherProtocol,
+    Malformed,
+}
+
+/// When a complaint was last written down, and how often there was reason for it since.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    at: Option<Instant>,
+    untold: u64,
 }
 
 /// What the node's thread listens to.
@@ -126,25 +148,62 @@ impl Driver {
         }
     }
 
-    fn bus_input(&self, event: Option<Event>) -> Option<Input> {
+    fn bus_input(&mut self, event: Option<Event>) -> Option<Input> {
         match event {
             Some(Event::View(view)) => Some(Input::View(view)),
             Some(Event::Message { from, payload }) => match Message::decode(&payload) {
                 Ok(message) if message.from == from => Some(Input::Message(message)),
                 Ok(message) => {
-                    let text =
-                        format!("node {from} sent a message in the name of node {}: ignored", message.from);
-                    self.journal.daemon(Severity::Error, text);
-                    None
+                    let text = format!(
+                        "{} sent a message in the name of node {}: ignored",
+                        self.engine_name(from),
+                        message.from
+                    );
+                    self.complain(from, Complaint::OtherName, text);
+                    Some(Input::Unreadable { from, speaks: Speech::Garbage })
                 }
                 Err(error) => {
-                    self.journal.daemon(Severity::Error, format!("from node {from}: {error}: ignored"));
-                    None
+                    let text = format!("from {}: {error}: ignored", self.engine_name(from));
+                    let (complaint, speaks) = match error {
+                        MessageError::Protocol { number, stands } => {
+                            (Complaint::OtherProtocol, Speech::Protocol { number, stands })
+                        }
+                        MessageError::Malformed(_) => (Complaint::Malformed, Speech::Garbage),
+                    };
+                    self.complain(from, complaint, text);
+                    Some(Input::Unreadable { from, speaks })
                 }
             },
+            Some(Event::Unreadable { from, problem }) => {
+                let text = format!("from {}: {problem}: ignored", self.engine_name(from));
+                self.complain(from, Complaint::Malformed, text);
+                Some(Input::Unreadable { from, speaks: Speech::Garbage })
+            }
             Some(Event::Lost { reason }) => Some(Input::MessagingLost { reason }),
             None => Some(Input::MessagingLost { reason: "the messaging engine has ended".to_owned() }),
         }
+    }
+
+    /// A node by name and id.
+    fn engine_name(&self, id: NodeId) -> String {
+        let peer = self.engine.peers().iter().find(|peer| peer.id == id);
+        peer.map_or_else(|| format!("node {id}"), |peer| format!("{} (id {id})", peer.name))
+    }
+
+    /// Says what is wrong with what a node sends, once in a while: a peer must not fill this host's log.
+    fn complain(&mut self, from: NodeId, complaint: Complaint, text: String) {
+        let now = Instant::now();
+        let said = self.complaints.entry((from, complaint)).or_default();
+        if said.at.is_some_and(|at| now - at < COMPLAIN_AGAIN) {
+            said.untold += 1;
+            return;
+        }
+        let more = match std::mem::take(&mut said.untold) {
+            0 => String::new(),
+            count => format!(" ({count} more of this kind before)"),
+        };
+        said.at = Some(now);
+        self.journal.daemon(Severity::Error, format!("{text}{more}"));
     }
 
     fn client_input(&mut self, command: Command) -> Option<Input> {

@@ -247,6 +247,7 @@ async fn serve(
         waiting: BTreeMap::new(),
         next_request: 0,
         watchdog,
+        complaints: BTreeMap::new(),
     };
     let ending = drive(driver, Sources { events, results, commands }, paths).await?;
     Ok(finish(config, ending, storage, &journal).await)

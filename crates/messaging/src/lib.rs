@@ -29,6 +29,13 @@ pub enum Event {
         /// What it sent.
         payload: Vec<u8>,
     },
+    /// Something came in the current view that is no message of an engine like this one.
+    Unreadable {
+        /// Who sent it.
+        from: NodeId,
+        /// For the log.
+        problem: String,
+    },
     /// The engine is gone for good. A node must not go on alone (rule 4.20.6).
     Lost {
         /// For the log.

@@ -62,6 +62,7 @@ fn member_process() {
             Event::Message { from, payload } => {
                 writeln!(out, "@message {from} {}", summary(&payload)).unwrap();
             }
+            Event::Unreadable { from, problem } => writeln!(out, "@unreadable {from} {problem}").unwrap(),
             Event::Lost { reason } => writeln!(out, "@lost {reason}").unwrap(),
         }
         out.flush().unwrap();

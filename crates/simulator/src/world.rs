@@ -1,12 +1,12 @@
 //! The simulated world: hosts with power, disk, agents and a node each; a bus between them; virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use cluster::{
     AgentMetadata, AgentName, AlertRun, CibWriteError, Config, Event, EventKind, ExecutionStatus, FenceRun,
-    Input, Leftover, Node, NodeId, Now, Operation, OperationId, OperationResult, Output, Phase, Planner,
-    Reply, Request, RequestId, Restored,
+    Input, Leftover, Node, NodeId, Now, Operation, OperationId, OperationResult, Output, PROTOCOL, Phase,
+    Planner, Reply, Request, RequestId, Restored, Speech,
 };
 
 use crate::bus::{Bus, Delivery};
@@ -108,6 +108,10 @@ pub struct World {
     pub action_limit: Option<u32>,
     /// Milliseconds after which the membership notices that a host has lost power.
     pub losses_noticed_after: u64,
+    /// By how many versions of the protocol a host's daemon is newer than the others.
+    pub newer_by: BTreeMap<NodeId, u16>,
+    /// Hosts whose daemons send nothing but rubbish.
+    pub garbled: BTreeSet<NodeId>,
     /// What happened, a line each.
     pub timeline: Vec<String>,
     /// Events of nodes, with the moment and the node.
@@ -159,6 +163,8 @@ impl World {
             watchdog_bound: None,
             action_limit: None,
             losses_noticed_after: 0,
+            newer_by: BTreeMap::new(),
+            garbled: BTreeSet::new(),
             timeline: Vec::new(),
             events: Vec::new(),
             replies: BTreeMap::new(),
@@ -447,11 +453,8 @@ impl World {
         // nodes that are busy take several deliveries in one step
         let most = 1 + self.steps_at_once % MOST_AT_ONCE;
         if let Some((id, deliveries)) = self.bus.take_all_due(self.time, most) {
-            let input = |delivery| match delivery {
-                Delivery::View(view) => Input::View(view),
-                Delivery::Message(message) => Input::Message(message),
-            };
-            self.step_all(id, deliveries.into_iter().map(input).collect());
+            let inputs = deliveries.into_iter().map(|delivery| self.heard(id, delivery)).collect();
+            self.step_all(id, inputs);
             return;
         }
         let ids: Vec<NodeId> = self.hosts.keys().copied().collect();
@@ -496,6 +499,24 @@ impl World {
             self.step(id, Input::Deadline);
         }
         due
+    }
+
+    /// What a host's daemon makes of what reaches it. Every daemon takes its own protocol for [`PROTOCOL`].
+    fn heard(&self, id: NodeId, delivery: Delivery) -> Input {
+        let message = match delivery {
+            Delivery::View(view) => return Input::View(view),
+            Delivery::Message(message) => message,
+        };
+        let newer = |id: NodeId| self.newer_by.get(&id).copied().unwrap_or(0);
+        let (from, own) = (message.from, newer(id));
+        if from != id && self.garbled.contains(&from) {
+            return Input::Unreadable { from, speaks: Speech::Garbage };
+        }
+        if newer(from) == own {
+            return Input::Message(message);
+        }
+        let speaks = Speech::Protocol { number: PROTOCOL + newer(from) - own, stands: message.stands };
+        Input::Unreadable { from, speaks }
     }
 
     fn store(&mut self, id: NodeId, text: String) -> Result<(), CibWriteError> {

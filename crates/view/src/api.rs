@@ -327,6 +327,9 @@ pub struct Member {
     /// Its feature set, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_set: Option<String>,
+    /// Why its manager, which is there, takes no part: it speaks another protocol, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// The transition being carried out.

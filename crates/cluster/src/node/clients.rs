@@ -2,7 +2,7 @@
 
 use super::commands::refused;
 use super::joining::modify_scope;
-use super::{MOST_WAITING, Node};
+use super::{MOST_WAITING, Node, strangers};
 use crate::interface::{Outbox, Output};
 use crate::message::{Body, Forget};
 use crate::request::{
@@ -139,8 +139,9 @@ impl Node {
             id,
             name: self.known_name(id),
             member: self.view.hosts.contains(&id),
-            online: self.view.members.contains(&id),
+            online: self.view.members.contains(&id) && !self.strangers_now().contains_key(&id),
             joined: self.is_joined() && self.members.contains_key(&id),
+            problem: self.stranger(id).map(|speaks| strangers::outcast(&[&self.known_name(id)], speaks)),
             feature_set: self.members.get(&id).map(|member| member.feature_set.clone()),
         });
         NodeStatus {

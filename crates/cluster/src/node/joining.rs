@@ -101,6 +101,7 @@ impl Node {
         // whoever was away in between is another run
         self.fenced.retain(|id| view.hosts.contains(id) && !came.contains(id));
         let lost_quorum = self.view.quorate && !view.quorate;
+        self.strangers.retain(|id, _| view.hosts.contains(id));
         self.view = view;
         if lost_quorum && self.dies_without_quorum(out) {
             return;
@@ -184,6 +185,7 @@ impl Node {
         let patience = if self.round == 0 { FENCED_PATIENCE } else { 0 };
         let some_fenced = self.fenced.iter().any(|id| self.view.members.contains(id));
         self.fenced_deadline = some_fenced.then_some(self.now.monotonic + patience);
+        self.await_strangers();
         let hello = Box::new(self.hello());
         self.broadcast(Body::Hello(hello), out);
         if !self.fresh {
@@ -235,6 +237,7 @@ impl Node {
         }
         // it lives: the membership may have missed that it was away
         self.fenced.remove(&hello.id);
+        self.strangers.remove(&hello.id);
         self.hellos.insert(hello.id, hello);
         self.decide_if_complete(out);
     }
@@ -341,6 +344,7 @@ impl Node {
         let Some(dc) = hellos.get(&decision.dc) else { return };
         self.round_deadline = None;
         self.fenced_deadline = None;
+        self.stranger_deadline = None;
         self.take_members(&decision, &hellos);
         self.take_history(&decision, &hellos);
         self.take_attributes(&decision, dc, &hellos);

@@ -8,6 +8,7 @@ mod fenced;
 mod fences;
 mod joining;
 mod runner;
+mod strangers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,10 +25,10 @@ use crate::fencing::inquiry::Inquiries;
 use crate::fencing::owner::{Operation as FenceOperation, Waiting};
 use crate::fencing::registry::Registry;
 use crate::history::{History, InFlightKey};
-use crate::interface::{CibWriteError, Input, Outbox, Output};
+use crate::interface::{CibWriteError, Input, Outbox, Output, Speech};
 use crate::join::{Decision, Hello};
 use crate::load::{Load, Sample};
-use crate::membership::{NodeId, View};
+use crate::membership::{NodeId, View, ViewId};
 use crate::message::{Body, Message, PROTOCOL, ResultMessage};
 use crate::planner::Planner;
 use crate::replica::Replica;
@@ -62,6 +63,10 @@ pub struct Node {
     fenced: BTreeSet<NodeId>,
     /// When the round goes on without those of them that say nothing.
     fenced_deadline: Option<u64>,
+    /// Hosts from which something came that cannot be read, with the view in which it came last.
+    strangers: BTreeMap<NodeId, (ViewId, Speech)>,
+    /// When it is decided who goes on without whom.
+    stranger_deadline: Option<u64>,
     /// The round is decided, but the winner's CIB is still on its way.
     awaiting_copy: Option<Decision>,
     /// No round has been completed yet.
@@ -209,6 +214,8 @@ impl Node {
             round_deadline: None,
             fenced: BTreeSet::new(),
             fenced_deadline: None,
+            strangers: BTreeMap::new(),
+            stranger_deadline: None,
             awaiting_copy: None,
             fresh: true,
             members: BTreeMap::new(),
@@ -284,6 +291,7 @@ impl Node {
         match input {
             Input::View(view) => self.on_view(view, outbox),
             Input::Message(message) => self.on_message(message, outbox),
+            Input::Unreadable { from, speaks } => self.on_unreadable(from, speaks, outbox),
             Input::Request { id, request } => self.on_request(id, request, outbox),
             Input::OperationDone(result) => {
                 let finished = self.executor.done(result, now, outbox);
@@ -317,6 +325,7 @@ impl Node {
         [
             self.round_deadline,
             self.fenced_deadline,
+            self.stranger_deadline,
             self.escalate_at,
             self.cib_file.retry_at.filter(|_| !self.cib_file.writing),
             self.executor.next_deadline(),
@@ -449,8 +458,14 @@ impl Node {
     }
 
     fn broadcast(&mut self, body: Body, out: &mut Outbox) {
-        let message =
-            Message { protocol: PROTOCOL, from: self.config.id, view: self.view.id, round: self.round, body };
+        let message = Message {
+            protocol: PROTOCOL,
+            stands: self.stands(),
+            from: self.config.id,
+            view: self.view.id,
+            round: self.round,
+            body,
+        };
         out.push(Output::Broadcast(message));
     }
 
@@ -520,6 +535,10 @@ impl Node {
             self.fenced_deadline = None;
             let fenced = self.fenced.iter().copied().collect();
             self.proceed_without(fenced, out);
+        }
+        if self.stranger_deadline.is_some_and(|at| at <= now) {
+            self.stranger_deadline = None;
+            self.judge_strangers(out);
         }
         if self.escalate_at.is_some_and(|at| at <= now) {
             self.end(0, "the shutdown took too long: leaving with resources running", out);

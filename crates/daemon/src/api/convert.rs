@@ -232,6 +232,7 @@ fn member(peer: cluster::PeerStatus) -> api::Member {
         online: peer.online,
         joined: peer.joined,
         feature_set: peer.feature_set,
+        problem: peer.problem,
     }
 }
 

@@ -278,7 +278,8 @@ impl Member {
             Ok(Piece::Part { number, first: true }) if own => self.current.began(number),
             Ok(_) => {}
             Err(problem) => {
-                tracing::error!(node = from.0, process = from.1, problem, "a message was ignored");
+                let problem = format!("{problem} (process {})", from.1);
+                self.tell(Event::Unreadable { from: cluster::NodeId(from.0), problem })?;
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ mod policies;
 mod random;
 mod recovery;
 mod requests;
+mod strangers;
 
 use cluster::{CibChange, CibOperation, Client, Planner, Reply, Request, SchedulerPlanner};
 use simulator::World;
