@@ -79,9 +79,16 @@ fn main() -> ExitCode {
         },
         Some((&"golden", [])) => golden(false),
         Some((&"golden", ["--reference"])) => golden(true),
-        // clients of the live tests and the lab and bad cables, in a namespace of their own
+        // clients of the live tests and the lab, bad cables and bad peers, in a namespace of their own
         Some((&"poll", [address, path])) => client(live::client::poll, address, path),
         Some((&"write", [address, path])) => client(lab::writer::write, address, path),
+        Some((&"peer", words)) => match lab::peer::run(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("xtask: {message}");
+                ExitCode::FAILURE
+            }
+        },
         Some((&"relay", words)) => match live::hosts::relay::run(words) {
             Ok(()) => ExitCode::SUCCESS,
             Err(message) => usage(&message),

@@ -38,11 +38,6 @@ const FENCED_PATIENCE: u64 = 1_000;
 pub const SHUTDOWN: &str = "shutdown";
 
 impl Body {
-    /// Part of the join protocol: sent whether or not a round is under way.
-    pub(super) fn is_of_join(&self) -> bool {
-        matches!(self, Body::Hello(_) | Body::CibCopy { .. } | Body::Proceed { .. })
-    }
-
     /// Said while a join round is under way as well: how a fencing operation goes (rule 4.50.3). Its result, which
     /// changes the CIB, waits for the end of the round.
     pub(super) fn goes_on_in_rounds(&self) -> bool {

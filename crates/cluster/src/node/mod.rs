@@ -441,7 +441,8 @@ impl Node {
         if !valid {
             return;
         }
-        if message.from == self.config.id && !message.body.is_of_join() {
+        // a replayed one takes no other's place
+        if message.from == self.config.id && self.outgoing.front() == Some(&message.body) {
             self.outgoing.pop_front();
         }
         self.deliver(message.from, message.body, out);

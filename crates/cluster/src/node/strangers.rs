@@ -37,17 +37,17 @@ impl Node {
         if self.phase == Phase::Joining && !is_heard && self.stranger_deadline.is_none() {
             self.stranger_deadline = Some(self.now.monotonic + STRANGER_PATIENCE);
         }
-        if before == Some(speaks) {
-            return;
-        }
         let name = self.known_name(from);
         if is_heard || self.is_joined() && self.members.contains_key(&from) {
+            if before.is_some() {
+                return;
+            }
             let text = format!(
                 "something on {name} beside its cluster manager sends messages that cannot be read: they are ignored; \
                  look there for another process that uses the cluster's group"
             );
             self.notice(Severity::Warning, text, out);
-        } else if let Speech::Protocol { .. } = speaks {
+        } else if before != Some(speaks) {
             self.notice(Severity::Error, outcast(&[&name], speaks), out);
         }
     }

@@ -222,5 +222,5 @@ pub fn rubbish_on_the_bus_harms_nobody() {
     }
     let logs: String = (1..=3).map(|id| log(&cluster, id)).collect();
     assert!(logs.contains("unexpected frame"), "{logs}");
-    assert!(logs.contains("from node 4: "), "{logs}");
+    assert!(logs.contains("from node4 (id 4): "), "{logs}");
 }

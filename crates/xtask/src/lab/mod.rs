@@ -2,6 +2,7 @@
 
 mod agents;
 mod cluster;
+pub mod peer;
 mod scenarios;
 mod watcher;
 mod witness;

@@ -65,7 +65,7 @@ fn processes(cluster: &Cluster, host: &str) -> BTreeMap<String, u32> {
 }
 
 fn kill(cluster: &mut Cluster, victim: &str, kind: &str, harm: &mut Harm) -> io::Result<()> {
-    let (mark, before) = (started(cluster, victim), processes(cluster, victim));
+    let (mark, before) = (started(cluster, "d1", victim), processes(cluster, victim));
     let pid = before.get(kind).ok_or_else(|| io::Error::other(format!("there is no process {kind:?}")))?;
     let (begun, since) = (Instant::now(), now());
     run("kill", &["-KILL", &pid.to_string()])?;
@@ -83,7 +83,7 @@ fn kill(cluster: &mut Cluster, victim: &str, kind: &str, harm: &mut Harm) -> io:
         std::thread::sleep(AFTERMATH);
     }
     let fenced = fenced();
-    let disturbed = fenced || started(cluster, victim) != mark;
+    let disturbed = fenced || started(cluster, "d1", victim) != mark;
     if fenced {
         cluster.bring_back(victim)?;
         normal = Instant::now();
@@ -106,8 +106,8 @@ fn kill(cluster: &mut Cluster, victim: &str, kind: &str, harm: &mut Harm) -> io:
     Ok(())
 }
 
-/// When d1 was started on a host; none if it does not run there.
-fn started(cluster: &Cluster, host: &str) -> Option<SystemTime> {
-    let file = cluster.hosts.inside(host, "/run/Dummy-d1.state").ok()?;
+/// When a Dummy was started on a host; none if it does not run there.
+pub fn started(cluster: &Cluster, resource: &str, host: &str) -> Option<SystemTime> {
+    let file = cluster.hosts.inside(host, &format!("/run/Dummy-{resource}.state")).ok()?;
     std::fs::metadata(file).and_then(|data| data.modified()).ok()
 }

@@ -29,7 +29,7 @@ pub struct Scenario {
 /// What was measured, and how much. What is not in seconds says its unit in brackets at the end.
 pub type Figure = (&'static str, f64);
 
-pub const ALL: [Scenario; 36] = [
+pub const ALL: [Scenario; 37] = [
     three("cold-start", true, cold_start),
     three("fail", true, failed_resource),
     three("standby", true, standby),
@@ -60,6 +60,7 @@ pub const ALL: [Scenario; 36] = [
     three("wrong-key", true, strangers::wrong_key),
     three("wrong-configuration", false, strangers::wrong_configuration),
     three("same-name", true, strangers::same_name),
+    three("bad-peer", true, strangers::bad_peer),
     Scenario {
         name: "wait-for-all",
         hosts: 3,

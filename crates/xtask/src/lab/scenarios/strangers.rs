@@ -2,9 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::process::{Child, Stdio};
+
+use cluster::PROTOCOL;
 
 use super::super::cluster::{Cluster, Stack, dummy, wait};
-use super::Figure;
+use super::{Figure, fail_and_restart, kills, load};
+use crate::live::client::now;
+use crate::live::hosts::run;
 
 /// d1 on node1, and node3 off.
 fn without_node3(cluster: &mut Cluster) -> io::Result<()> {
@@ -121,4 +126,146 @@ fn refused(cluster: &mut Cluster, name: &str, told: &str) -> io::Result<()> {
     wait(&format!("the mistake '{name}' told as '{told}'"), || line().is_some())?;
     println!("    {name}: {}", line().unwrap_or_default());
     undisturbed(cluster)
+}
+
+/// Lines that a host's manager may write of one peer's rubbish: a peer must not fill the log.
+const COMPLAINTS: usize = 10;
+
+/// Processes in the cluster's group that say what no manager of this version says: beside a sound manager, and in its
+/// place. Nobody ends, nothing that runs is disturbed, nobody is fenced, failures are dealt with meanwhile, and the
+/// administrator is told from whom it came, what is wrong and what to do.
+pub fn bad_peer(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
+    if cluster.stack == Stack::Reference {
+        // its groups and its messages are others
+        return Ok(Vec::new());
+    }
+    let all = [dummy("d1", "10s"), dummy("quiet", "10s"), cluster.fence_device("")].concat();
+    cluster.replace("resources", &all)?;
+    cluster.prefer("d1", "node1")?;
+    cluster.fencing(true)?;
+    cluster.wait_place("d1", |place| place == "node1")?;
+    cluster.settle()?;
+    let witness = Witness::new(cluster)?;
+    play(cluster, &["rubbish"], |cluster, peer| {
+        let ended = peer.wait()?;
+        match ended.success() {
+            true => witness.check(cluster),
+            false => Err(io::Error::other(format!("the peer could not say everything: {ended}"))),
+        }
+    })?;
+    told(cluster, "node1", "cannot be read")?;
+    let longest = cluster.names().iter().map(|name| complaints(cluster, name)).max().unwrap_or(0);
+    if longest > COMPLAINTS {
+        return Err(io::Error::other(format!("one peer's rubbish gave {longest} lines in a log")));
+    }
+    // from here on the host's own manager is away, and its place is taken
+    let pids = load::processes(cluster, "node3", "systole");
+    let supervisor = pids.first().ok_or_else(|| io::Error::other("there is no manager on node3"))?;
+    run("kill", &["-TERM", &supervisor.to_string()])?;
+    wait("the manager's end", || load::processes(cluster, "node3", "systole").is_empty())?;
+    cluster.wait_online_on("node1", 2)?;
+    cluster.settle()?;
+    let witness = Witness::new(cluster)?;
+    let (older, newer) = ((PROTOCOL - 1).to_string(), (PROTOCOL + 1).to_string());
+    let mut slowest: f64 = 0.0;
+    for (words, text) in [
+        (vec!["version", &newer, "new"], format!("node3 speaks protocol {newer}")),
+        (vec!["version", &older, "new"], format!("node3 speaks protocol {older}")),
+        (vec!["version", &older, "standing"], format!("node3 speaks protocol {older}")),
+        (vec!["babble"], "what node3 sends cannot be read".to_owned()),
+    ] {
+        play(cluster, &words, |cluster, _| {
+            let shown = || cluster.tool("node2", &["status"]).map(|output| output.stdout).unwrap_or_default();
+            wait(&format!("in the status: {text}"), || String::from_utf8_lossy(&shown()).contains(&text))?;
+            slowest = slowest.max(fail_and_restart(cluster, "node1")?);
+            Ok(())
+        })?;
+        told(cluster, "node1", &text)?;
+        witness.check(cluster)?;
+    }
+    cluster.start_manager("node3")?;
+    cluster.wait_online_on("node1", 3)?;
+    cluster.settle()?;
+    let shown = cluster.tool("node2", &["status"])?;
+    if String::from_utf8_lossy(&shown.stdout).contains("node3 speaks") {
+        return Err(io::Error::other("what is over is still in the status"));
+    }
+    witness.check(cluster)?;
+    Ok(vec![("a node of another version: resource failed to restarted, at worst", slowest)])
+}
+
+/// Runs a bad peer on node3 while `play` runs.
+fn play(
+    cluster: &mut Cluster,
+    words: &[&str],
+    play: impl FnOnce(&mut Cluster, &mut Child) -> io::Result<()>,
+) -> io::Result<()> {
+    let program = std::env::current_exe()?;
+    let mut command = cluster.hosts.command("node3", &program.to_string_lossy())?;
+    let mut peer = command.arg("peer").args(words).stdout(Stdio::null()).spawn()?;
+    let played = play(cluster, &mut peer);
+    // what it was started through has become it
+    let _ = peer.kill();
+    peer.wait()?;
+    cluster.hosts.signal("node3", "xtask", "-KILL")?;
+    played
+}
+
+/// What must be the same after whatever a peer did.
+struct Witness {
+    since: f64,
+    managers: Vec<(String, Vec<u32>)>,
+    quiet: (String, Option<std::time::SystemTime>),
+}
+
+impl Witness {
+    fn new(cluster: &Cluster) -> io::Result<Witness> {
+        let place = super::host_of(cluster, "quiet")?;
+        let started = kills::started(cluster, "quiet", &place);
+        Ok(Witness { since: now(), managers: managers(cluster), quiet: (place, started) })
+    }
+
+    fn check(&self, cluster: &Cluster) -> io::Result<()> {
+        let now = managers(cluster);
+        let was_there = self.managers.iter().filter(|(_, pids)| !pids.is_empty());
+        let problem = if was_there.into_iter().any(|known| !now.contains(known)) {
+            "a daemon was started again"
+        } else if cluster.agents.noted(&cluster.hosts, "fence", self.since).is_some() {
+            "a host was fenced"
+        } else if kills::started(cluster, "quiet", &self.quiet.0) != self.quiet.1 {
+            "a resource was restarted or moved"
+        } else {
+            return cluster.check_place("d1", "node1");
+        };
+        Err(io::Error::other(problem))
+    }
+}
+
+/// The managers' processes on each host.
+fn managers(cluster: &Cluster) -> Vec<(String, Vec<u32>)> {
+    let of = |host: String| {
+        let pids = load::processes(cluster, &host, load::prefix(cluster.stack));
+        (host, pids)
+    };
+    cluster.names().into_iter().map(of).collect()
+}
+
+fn log(cluster: &Cluster, host: &str) -> String {
+    fs::read_to_string(cluster.console(host)).unwrap_or_default()
+}
+
+/// Lines about unreadable messages on a host's console.
+fn complaints(cluster: &Cluster, host: &str) -> usize {
+    log(cluster, host).lines().filter(|line| line.contains("ignored")).count()
+}
+
+/// That a host's manager has said this.
+fn told(cluster: &Cluster, host: &str, text: &str) -> io::Result<()> {
+    match log(cluster, host).lines().find(|line| line.contains(text)) {
+        Some(line) => {
+            println!("    {line}");
+            Ok(())
+        }
+        None => Err(io::Error::other(format!("the manager of {host} does not say {text:?}"))),
+    }
 }
