@@ -28,7 +28,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 5;
+pub const PROTOCOL: u16 = 6;
 
 /// What every message begins with, whatever its protocol; the number of the protocol follows, and whether its
 /// sender stands.
