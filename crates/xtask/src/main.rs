@@ -33,7 +33,8 @@ cargo xtask COMMAND
                               mutated inputs for xml, cib or plan; 'fuzz --help' says more
   lab [--short] [--reference] [--only SCENARIO] [--runs N]
                               clusters on hosts made on this machine that really fail (root);
-                              --reference: alternate with the reference stack, and print both
+                              --reference: alternate with the reference stack, and print both;
+                              'lab --help' lists the scenarios
   bench live [--runs N] [--idle SECONDS] [--only PART] [--reference]
                               three daemons on this machine: start, load, reaction, commands, rates, idle
   bench tools [--runs N]      crm_mon, cibadmin, crm_attribute, crm_resource, side by side with the reference
@@ -52,6 +53,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.split_first() {
+        Some((&"lab", ["--help" | "-h"])) => {
+            print!("{}", lab::help());
+            ExitCode::SUCCESS
+        }
+        // its own options are explained by the program that it starts
+        Some((command, ["--help" | "-h"])) if *command != "fuzz" => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
         Some((&"test", options)) => match test::Options::parse(options) {
             Ok(options) => test::run(&options),
             Err(message) => usage(&message),

@@ -62,6 +62,33 @@ impl Options {
     }
 }
 
+/// What `lab --help` prints.
+pub fn help() -> String {
+    let scenario = |one: &Scenario| {
+        let short = if one.short { ", part of --short" } else { "" };
+        format!("  {:<22}{} hosts{short}\n", one.name, one.hosts)
+    };
+    let scenarios: String = scenarios::ALL.iter().map(scenario).collect();
+    format!(
+        "cargo xtask lab [--short] [--reference] [--only SCENARIO]... [--runs N]     (as root)
+
+Makes hosts on this machine, boots Corosync and the manager on them, and has them fail. A watcher outside the cluster
+checks that nothing exclusive is active on two hosts at once. Without --only every scenario is played.
+
+  --short          what CI plays, a few minutes
+  --reference      play each also on the reference stack, in turn, and print both with their ratios
+  --only SCENARIO  this one; may be given several times
+  --runs N         play each so often, and print medians
+
+Scenarios:
+{scenarios}
+Examples:
+  cargo xtask lab --short
+  cargo xtask lab --reference --runs 5 --only node-loss --only dc-loss
+"
+    )
+}
+
 fn known(name: &str) -> Result<String, String> {
     if scenarios::ALL.iter().any(|scenario| scenario.name == name) {
         return Ok(name.to_owned());
