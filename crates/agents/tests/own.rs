@@ -131,6 +131,8 @@ async fn web(host: &Host) {
     let other = Host::new();
     let outcome = other.run("ocf:systole:web", "start", &parameters).await;
     assert!(outcome.exit_code == 0 || outcome.exit_reason.contains("in use"), "{outcome:?}");
+    // a slow one might get it when the first has gone
+    other.expect("ocf:systole:web", &parameters, &[("stop", 0)]).await;
     agents::process::kill(pid.trim().parse().unwrap(), false);
     let gone = || {
         !Path::new(&format!("/proc/{}/cmdline", pid.trim())).exists()

@@ -80,7 +80,7 @@ pub fn change(path: &Path, change: &CibChange) -> Result<CibChanged, Problem> {
         || applied.after.admin_epoch != applied.before.admin_epoch;
     if configuration && !change.dry_run {
         // what was there before is no news
-        warnings.extend(crate::verify::slips(document.document()).difference(&slips_before).cloned());
+        warnings.extend(crate::verify::slips(document.document()).since(&slips_before));
     }
     let xml = change.dry_run.then(|| document.to_file());
     Ok(CibChanged { version, configuration, xml, warnings })

@@ -1,6 +1,5 @@
 //! `crm_verify`: checks a configuration and says where, what, and what to do (rule 5a.9).
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use crate::clock;
@@ -37,7 +36,7 @@ pub struct Finding {
 
 /// Names and values that are probably mistakes. The classic verdict says nothing of them, so that they
 /// change no exit code.
-pub fn slips(document: &xml::Document) -> BTreeSet<String> {
+pub fn slips(document: &xml::Document) -> cib::verify::Slips {
     let now = clock::now();
     let (cib, _) = cib::Cib::from_document(document);
     cib::verify::slips(&cib, now)
@@ -112,7 +111,7 @@ fn check(given: &Given, out: &mut Output) -> Result<u8, Problem> {
         }
     }
     if !given.has("quiet") && !out.is_xml {
-        for text in slips(&document) {
+        for text in slips(&document).texts() {
             eprintln!("notice: {text}");
         }
     }

@@ -306,7 +306,7 @@ impl Replica {
 
     /// Names and values in the configuration that are probably mistakes.
     #[must_use]
-    pub fn slips(&self, now: DateTime) -> BTreeSet<String> {
+    pub fn slips(&self, now: DateTime) -> cib::verify::Slips {
         cib::verify::slips(&self.typed(), now)
     }
 

@@ -47,7 +47,7 @@ pub fn verify(cib: &Cib, now: DateTime) -> Vec<Notice> {
 /// What may have come in with a change by mistake, in words: names that are close to a known one but not it,
 /// values that the option does not take, constraints that cannot hold, orderings that go in circles. What a change
 /// brought is what was not there before it.
-pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
+pub fn slips(cib: &Cib, now: DateTime) -> Slips {
     let effective = cib.cluster_options(&RuleInput::at(now));
     let mut check = Check {
         configuration: &cib.configuration,
@@ -59,7 +59,25 @@ pub fn slips(cib: &Cib, now: DateTime) -> BTreeSet<String> {
     check.names_and_values();
     check.all_constraints();
     check.order_cycles();
-    check.notices.into_iter().map(|notice| notice.text).collect()
+    Slips(check.notices.into_iter().map(|notice| (notice.place.id, notice.text)).collect())
+}
+
+/// Probable mistakes with the element's id: the same may be made in several places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slips(BTreeSet<(Option<Text>, String)>);
+
+impl Slips {
+    /// Each in words, once.
+    #[must_use]
+    pub fn texts(&self) -> BTreeSet<String> {
+        self.since(&Slips::default())
+    }
+
+    /// What was not there before.
+    #[must_use]
+    pub fn since(&self, before: &Slips) -> BTreeSet<String> {
+        self.0.difference(&before.0).map(|(_, text)| text.clone()).collect()
+    }
 }
 
 /// Constraints that wish for a node which is not known, and so do nothing. One that bans a resource from such a

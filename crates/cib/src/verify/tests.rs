@@ -156,6 +156,28 @@ fn patterns_and_scores_of_constraints() {
 }
 
 #[test]
+fn a_slip_is_told_again_where_it_is_made_again() {
+    let slips = |count: usize| {
+        let resource = |number: usize| {
+            format!(
+                "<primitive id=\"p{number}\" class=\"lsb\" type=\"x\"><meta_attributes id=\"m{number}\">\
+                 <nvpair id=\"n{number}\" name=\"target-roel\" value=\"Started\"/></meta_attributes></primitive>"
+            )
+        };
+        let resources: String = (0..count).map(resource).collect();
+        let text = format!(
+            "<cib validate-with=\"pacemaker-4.0\"><configuration><crm_config/><nodes/><resources>{resources}\
+             </resources><constraints/></configuration><status/></cib>"
+        );
+        let document = xml::Document::parse(&text).unwrap();
+        super::slips(&Cib::from_document(&document).0, DateTime::from_timestamp(0, 0))
+    };
+    let told: Vec<String> = slips(3).since(&slips(1)).into_iter().collect();
+    assert_eq!(told, ["Unknown resource meta-attribute 'target-roel' (did you mean 'target-role'?)"]);
+    assert!(slips(3).since(&slips(3)).is_empty());
+}
+
+#[test]
 fn slips_of_the_finger_are_told_with_what_was_meant() {
     let pair = |name: &str, value: &str| {
         format!("<nvpair id=\"{name}-{value}\" name=\"{name}\" value=\"{value}\"/>")
@@ -172,7 +194,7 @@ fn slips_of_the_finger_are_told_with_what_was_meant() {
     let slips = |properties: &str, meta: &str, parameters: &str| -> Vec<String> {
         let document = xml::Document::parse(&text(properties, meta, parameters)).unwrap();
         let (cib, _) = Cib::from_document(&document);
-        super::slips(&cib, DateTime::from_timestamp(0, 0)).into_iter().collect()
+        super::slips(&cib, DateTime::from_timestamp(0, 0)).texts().into_iter().collect()
     };
     assert_eq!(
         slips(&pair("stonith-enabeld", "true"), "", ""),
@@ -212,7 +234,7 @@ fn a_node_is_in_standby_or_not() {
              </node></nodes><resources/><constraints/></configuration><status/></cib>"
         );
         let (cib, _) = Cib::from_document(&xml::Document::parse(&text).unwrap());
-        super::slips(&cib, DateTime::from_timestamp(0, 0)).into_iter().collect::<Vec<_>>()
+        super::slips(&cib, DateTime::from_timestamp(0, 0)).texts().into_iter().collect::<Vec<_>>()
     };
     assert_eq!(
         slips("standby", "maybe"),

@@ -58,9 +58,13 @@ fn kill_again_and_again(tools: &Tools, name: &str, hold: bool, done: &AtomicUsiz
     let file = tools.path(name);
     tools.write(name, &configuration());
     let held = hold.then(|| File::open(&file).unwrap());
-    let began = Instant::now();
-    assert!(command(tools, &file, 1).status().unwrap().success());
-    let whole = began.elapsed();
+    let time = |_| {
+        let began = Instant::now();
+        assert!(command(tools, &file, 1).status().unwrap().success());
+        began.elapsed()
+    };
+    // one alone may have been held up by other work
+    let whole = (0..3).map(time).min().unwrap();
     let mut before = numbers(&file);
     assert_eq!(before[0], "10");
     for number in 2..2 + KILLS / AT_A_TIME {

@@ -174,7 +174,7 @@ impl Node {
                     self.trigger(what, Some(event));
                 }
                 if asked_here && configuration {
-                    warnings.extend(self.replica.slips(present).difference(&slips).cloned());
+                    warnings.extend(self.replica.slips(present).since(&slips));
                 }
                 Reply::Changed { version: after.to_string(), configuration, warnings }
             }
