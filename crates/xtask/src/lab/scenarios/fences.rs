@@ -44,6 +44,9 @@ pub fn hangs(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         "<fencing-level id=\"l1\" target=\"{victim}\" index=\"1\" devices=\"hanging\"/><fencing-level id=\"l2\" \
          target=\"{victim}\" index=\"2\" devices=\"sound\"/>"
     );
+    // the reference replaces only what is there
+    let empty = "<configuration><fencing-topology/></configuration>";
+    cluster.ask(&["cibadmin", "--modify", "-o", "configuration", "--xml-text", empty])?;
     cluster.replace("fencing-topology", &levels)?;
     place(cluster, &victim, &other, &[hanging, sound])?;
     let begun = Instant::now();
