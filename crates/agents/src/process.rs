@@ -118,7 +118,7 @@ pub fn keep_descriptors() {
     // the listing's own descriptor is among them, and gone when they are looked at
     for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
         // SAFETY: the descriptor is used for nothing but its own flags, which a closed one answers with an error
-        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         let _ = rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC);
     }
 }
@@ -135,7 +135,7 @@ fn give_ordinary_priority(pid: u32) {
     if getpriority_process(None).is_ok_and(|own| own == 0) {
         return;
     }
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+    if let Some(pid) = checked(pid) {
         // who may not raise it runs as it is
         let _ = setpriority_process(Some(pid), 0);
     }
@@ -268,7 +268,7 @@ pub struct Watched(AsyncFd<OwnedFd>);
 impl Watched {
     /// For a process of this id, which need not be our child.
     pub fn open(pid: u32) -> io::Result<Watched> {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let pid = checked(pid).ok_or(io::ErrorKind::InvalidInput)?;
         let handle = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
         // SAFETY: an OwnedFd names the same open descriptor for its whole life
         let handle = unsafe { AsyncFd::register(handle) };
@@ -303,9 +303,8 @@ impl Child {
             Ok(handle) => Ok(Child { pid, group, handle: Some(handle) }),
             Err(error) => {
                 kill(pid, group);
-                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
                 // it was killed, so this takes no time
-                let _ = rustix::process::waitpid(pid, rustix::process::WaitOptions::empty());
+                let _ = rustix::process::waitpid(checked(pid), rustix::process::WaitOptions::empty());
                 Err(error)
             }
         }
@@ -338,9 +337,14 @@ impl Drop for Child {
     }
 }
 
+/// As the kernel takes it; 0 stands for no process.
+fn checked(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
 /// Sends SIGKILL to a process or to the group that it leads.
 pub fn kill(pid: u32, group: bool) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let Some(pid) = checked(pid) else { return };
     // it may be gone already
     let _ = if group {
         rustix::process::kill_process_group(pid, Signal::KILL)

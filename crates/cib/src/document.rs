@@ -342,8 +342,9 @@ impl CibDocument {
     }
 }
 
-/// The numbers of a feature set, for comparing.
-fn feature_numbers(text: &str) -> Vec<u64> {
+/// The numbers of a feature set, for comparing (rules 4.21.3 and 4.23.3); what is no number counts as 0.
+#[must_use]
+pub fn feature_numbers(text: &str) -> Vec<u64> {
     text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 

@@ -28,7 +28,7 @@ pub mod value;
 pub mod verify;
 pub mod version;
 
-pub use document::{Applied, CibDocument, Origin, Query};
+pub use document::{Applied, CibDocument, Origin, Query, feature_numbers};
 pub use edit::Touched;
 pub use notice::{Notice, Place, Severity};
 pub use operation::Operation;

@@ -142,8 +142,8 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
     let is_owner = |hello: &&Hello| owners.get(&hello.name.to_lowercase()) == Some(&hello.id);
     // a newcomer of another major version must not lead those who were there before
     let age = |hello: &&Hello| (hello.fresh, !hello.was_quorate, hello.started, hello.id);
-    let (major, _) = feature_numbers(&hellos.values().filter(is_owner).min_by_key(age)?.feature_set);
-    let may_lead = |hello: &&Hello| is_owner(hello) && feature_numbers(&hello.feature_set).0 == major;
+    let (major, _) = release(&hellos.values().filter(is_owner).min_by_key(age)?.feature_set);
+    let may_lead = |hello: &&Hello| is_owner(hello) && release(&hello.feature_set).0 == major;
     let dc = hellos.values().filter(may_lead).min_by_key(|hello| preference(hello))?;
     let mut members = Vec::new();
     let mut refused = Vec::new();
@@ -170,10 +170,9 @@ pub fn decide(hellos: &BTreeMap<NodeId, Hello>) -> Option<Decision> {
 /// Smaller is preferred as DC (rules 4.21.3 and 4.21.4): not leaving, the oldest feature set, the incumbent (of the
 /// quorate partition first), who was through a round before, the longest running, the smallest name.
 fn preference(hello: &Hello) -> impl Ord + use<> {
-    let feature_set: Vec<u64> = hello.feature_set.split('.').map(|part| part.parse().unwrap_or(0)).collect();
     (
         hello.shutting_down.is_some(),
-        feature_set,
+        cib::feature_numbers(&hello.feature_set),
         Reverse(hello.is_dc && hello.was_quorate),
         Reverse(hello.is_dc),
         hello.fresh,
@@ -230,15 +229,16 @@ fn refuse_unreadable(
 }
 
 /// Major and minor number of a feature set.
-fn feature_numbers(text: &str) -> (u64, u64) {
-    let mut numbers = text.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+fn release(feature_set: &str) -> (u64, u64) {
+    let numbers = cib::feature_numbers(feature_set);
+    let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
+    (number(0), number(1))
 }
 
 /// Why a member may not take part (rule 4.22.3).
 fn refusal(dc: &Hello, hello: &Hello) -> Option<String> {
-    let (major, minor) = feature_numbers(&dc.feature_set);
-    let (own_major, own_minor) = feature_numbers(&hello.feature_set);
+    let (major, minor) = release(&dc.feature_set);
+    let (own_major, own_minor) = release(&hello.feature_set);
     (major != own_major || own_minor < minor).then(|| {
         format!(
             "feature set {} of {} cannot join a cluster with feature set {}: install compatible versions",

@@ -167,11 +167,16 @@ fn thread(process: u32, who: Silent) -> Option<Thread> {
     threads.find(|(name, _)| name == THREAD).map(|(_, thread)| thread)
 }
 
-/// Of a `stat` line the name in parentheses, and fields 3, 14 and 15, counted after it.
-fn parse(stat: &str) -> Option<(String, Thread)> {
+/// Of a `stat` line the name in parentheses, and the fields from the third on, which come behind it.
+pub(crate) fn stat_fields(stat: &str) -> Option<(&str, Vec<&str>)> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
-    let fields: Vec<&str> = after.split_whitespace().collect();
+    Some((name, after.split_whitespace().collect()))
+}
+
+/// The name, and fields 3, 14 and 15.
+fn parse(stat: &str) -> Option<(String, Thread)> {
+    let (name, fields) = stat_fields(stat)?;
     let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
     let state = *fields.first()?.as_bytes().first()?;
     Some((name.to_owned(), (state, ticks(11)? + ticks(12)?)))

@@ -12,6 +12,8 @@ use std::time::SystemTime;
 use cluster::{Leftover, Operation, OperationId};
 use serde::{Deserialize, Serialize};
 
+use crate::pulse::stat_fields;
+
 /// Bytes of a slot of the file.
 const SLOT: u64 = 1024;
 
@@ -185,7 +187,7 @@ fn uptime() -> u64 {
 /// one that is dead, reaped or not.
 fn start_of(pid: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
+    let (_, fields) = stat_fields(&text)?;
     if matches!(*fields.first()?, "Z" | "X") {
         return None;
     }

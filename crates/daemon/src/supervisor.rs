@@ -2,8 +2,8 @@
 //!
 //! The **supervisor** is what the administrator or systemd starts. It starts the **daemon** proper as its
 //! child, and starts it again at once when it dies, so that the node is back before its peers give it up. One that
-//! hangs it kills first. If the supervisor dies, the daemon goes on and starts another one (under systemd that is systemd's part);
-//! a new supervisor takes over the daemon that it finds. Resources never notice any of it.
+//! hangs it kills first. If the supervisor dies, the daemon goes on and starts another one (under systemd that is
+//! systemd's part); a new supervisor takes over the daemon that it finds. Resources never notice any of it.
 //!
 //! ```text
 //! supervisor.lock   held by the supervisor

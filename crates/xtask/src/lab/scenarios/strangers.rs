@@ -1,5 +1,6 @@
 //! Hosts that do not belong to the cluster, or say so wrongly: they are kept out, and nobody is hurt.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::process::{Child, Stdio};
@@ -214,7 +215,7 @@ fn play(
 /// What must be the same after whatever a peer did.
 struct Witness {
     since: f64,
-    managers: Vec<(String, Vec<u32>)>,
+    managers: BTreeMap<String, Vec<u32>>,
     quiet: (String, Option<std::time::SystemTime>),
 }
 
@@ -222,13 +223,13 @@ impl Witness {
     fn new(cluster: &Cluster) -> io::Result<Witness> {
         let place = super::host_of(cluster, "quiet")?;
         let started = kills::started(cluster, "quiet", &place);
-        Ok(Witness { since: now(), managers: managers(cluster), quiet: (place, started) })
+        Ok(Witness { since: now(), managers: load::managers(cluster), quiet: (place, started) })
     }
 
     fn check(&self, cluster: &Cluster) -> io::Result<()> {
-        let now = managers(cluster);
-        let was_there = self.managers.iter().filter(|(_, pids)| !pids.is_empty());
-        let problem = if was_there.into_iter().any(|known| !now.contains(known)) {
+        let now = load::managers(cluster);
+        let mut was_there = self.managers.iter().filter(|(_, pids)| !pids.is_empty());
+        let problem = if was_there.any(|(host, pids)| now.get(host) != Some(pids)) {
             "a daemon was started again"
         } else if cluster.agents.noted(&cluster.hosts, "fence", self.since).is_some() {
             "a host was fenced"
@@ -239,15 +240,6 @@ impl Witness {
         };
         Err(io::Error::other(problem))
     }
-}
-
-/// The managers' processes on each host.
-fn managers(cluster: &Cluster) -> Vec<(String, Vec<u32>)> {
-    let of = |host: String| {
-        let pids = load::processes(cluster, &host, load::prefix(cluster.stack));
-        (host, pids)
-    };
-    cluster.names().into_iter().map(of).collect()
 }
 
 fn log(cluster: &Cluster, host: &str) -> String {
