@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::graph::{Action, Graph, Kind};
+use crate::graph::{Action, Graph, Kind, Work};
 use crate::{INFINITY, Name};
 
 /// What became of an action.
@@ -75,6 +75,8 @@ pub struct Walker {
     followers: Vec<Vec<usize>>,
     /// Waiting synapses whose triggers are all confirmed and did not hold them back.
     ready: BTreeSet<usize>,
+    /// Those of them that only watch, if they come after all others.
+    later: Option<BTreeSet<usize>>,
     /// Where the current pass over the graph stands.
     cursor: usize,
     in_flight: BTreeSet<usize>,
@@ -106,12 +108,35 @@ impl Walker {
             position,
             followers,
             ready,
+            later: None,
             cursor: 0,
             in_flight: BTreeSet::new(),
             abort_priority: 0,
             load: BTreeMap::new(),
             migrations: BTreeMap::new(),
             graph,
+        }
+    }
+
+    /// A walk in which recurring operations that may start wait for whatever else may: where limits hold back
+    /// operations, what brings services up goes before what watches them. See [`Walker::let_watches_in`].
+    #[must_use]
+    pub fn watches_last(mut self) -> Walker {
+        let (later, ready) = self.ready.iter().copied().partition(|index| self.only_watches(*index));
+        self.ready = ready;
+        self.later = Some(later);
+        self
+    }
+
+    /// Whether recurring operations may start but for others that come first.
+    pub fn watches_wait(&self) -> bool {
+        self.later.as_ref().is_some_and(|later| !later.is_empty())
+    }
+
+    /// From now on the recurring operations that wait are as good as any other: they have waited for long enough.
+    pub fn let_watches_in(&mut self) {
+        if let Some(later) = &mut self.later {
+            self.ready.append(later);
         }
     }
 
@@ -127,12 +152,12 @@ impl Walker {
         let after = self.ready.range(self.cursor..).copied();
         let before = self.ready.range(..self.cursor).copied();
         let mut full = Vec::new();
-        let Some(index) = after.chain(before).find(|index| self.may_start(*index, limits, &mut full)) else {
-            self.cursor = 0;
-            return None;
-        };
-        self.cursor = index + 1;
-        self.ready.remove(&index);
+        let found = after.chain(before).find(|index| self.may_start(*index, limits, &mut full));
+        let mut later = self.later.iter().flatten().copied();
+        let index = found.or_else(|| later.find(|index| self.may_start(*index, limits, &mut full)));
+        self.cursor = found.map_or(0, |index| index + 1);
+        let index = index?;
+        self.unready(index);
         self.take_off(index);
         let action = self.graph.synapses[index].action.clone();
         if action.kind == Kind::Pseudo {
@@ -223,7 +248,8 @@ impl Walker {
 
     /// Where the walk stands.
     pub fn progress(&self) -> Progress {
-        let startable = || self.ready.iter().any(|index| self.outranks_abort(*index));
+        let mut ready = self.ready.iter().chain(self.later.iter().flatten());
+        let mut startable = || ready.any(|index| self.outranks_abort(*index));
         if !self.in_flight.is_empty() || startable() {
             Progress::Active
         } else if self.abort_priority > 0 || self.states.contains(&State::Failed) {
@@ -278,7 +304,7 @@ impl Walker {
         if self.in_flight.remove(&index) {
             self.count(index, |count: usize| count.saturating_sub(1));
         }
-        self.ready.remove(&index);
+        self.unready(index);
         self.states[index] = if outcome == Outcome::Done { State::Done } else { State::Failed };
         for position in 0..self.followers[index].len() {
             let follower = self.followers[index][position];
@@ -287,12 +313,27 @@ impl Walker {
                 self.held_back[follower] = true;
             }
             let ready = self.unconfirmed[follower] == 0 && !self.held_back[follower];
-            if ready && self.states[follower] == State::Waiting {
-                self.ready.insert(follower);
+            let watches = self.only_watches(follower);
+            if !ready || self.states[follower] != State::Waiting {
+                self.unready(follower);
+            } else if let Some(later) = self.later.as_mut().filter(|_| watches) {
+                later.insert(follower);
             } else {
-                self.ready.remove(&follower);
+                self.ready.insert(follower);
             }
         }
+    }
+
+    fn unready(&mut self, index: usize) {
+        self.ready.remove(&index);
+        if let Some(later) = &mut self.later {
+            later.remove(&index);
+        }
+    }
+
+    fn only_watches(&self, index: usize) -> bool {
+        let action = &self.graph.synapses[index].action;
+        action.work() == Work::Operation && action.interval() > 0
     }
 
     fn count(&mut self, index: usize, change: impl Fn(usize) -> usize) {
@@ -444,5 +485,37 @@ mod tests {
         assert_eq!(ids(&mut walker, &one), [2]);
         assert_eq!(walker.fail_node("n1").len(), 2);
         assert_eq!(walker.progress(), Progress::Aborted);
+    }
+
+    /// Recurring operations come last if they are to, until they are let in.
+    #[test]
+    fn what_only_watches_waits_for_the_rest_until_let_in() {
+        let watch = |id: u32, after: &[u32]| {
+            let mut one = synapse(id, Kind::Resource, 0, after);
+            Arc::make_mut(&mut one.action.head).operation = "monitor".into();
+            one.action.attributes = vec![("CRM_meta_interval".into(), "10000".into())];
+            one
+        };
+        let r = Kind::Resource;
+        let graph =
+            vec![watch(1, &[]), synapse(2, r, 0, &[]), watch(3, &[2]), synapse(4, r, 0, &[]), watch(5, &[9])];
+        let one = Limits { operations: &|_| Some(1), ..Limits::none() };
+        let order = |mut walker: Walker, let_in_after: u32| {
+            let mut order = Vec::new();
+            while let Some(action) = walker.next(&one) {
+                assert!(walker.next(&one).is_none());
+                order.push(action.id);
+                walker.finish(action.id, Outcome::Done);
+                if action.id == let_in_after {
+                    assert!(walker.watches_wait());
+                    walker.let_watches_in();
+                }
+            }
+            assert_eq!(walker.progress(), Progress::Stuck);
+            order
+        };
+        assert_eq!(order(walk(graph.clone()), 0), [1, 2, 3, 4]);
+        assert_eq!(order(walk(graph.clone()).watches_last(), 0), [2, 4, 1, 3]);
+        assert_eq!(order(walk(graph).watches_last(), 2), [2, 1, 3, 4]);
     }
 }

@@ -25,6 +25,10 @@ use crate::request::{FenceRequest, TransitionStatus};
 /// Time limit of a one-time operation that has none, in milliseconds: about when the DC gives up waiting for it.
 const WITHOUT_LIMIT: u64 = 60_000;
 
+/// How long what watches services waits, where not all fits at once, for what brings them up, in milliseconds: half of
+/// the shortest interval in common use.
+const WATCHES_WAIT: u64 = 5_000;
+
 /// A plan that is being carried out.
 #[derive(Debug)]
 pub struct Runner {
@@ -83,7 +87,7 @@ impl Runner {
         let adopted: BTreeMap<InFlightKey, u32> = adopted.into_iter().collect();
         Runner {
             id,
-            walker: Walker::new(planned.graph.clone()),
+            walker: Walker::new(planned.graph.clone()).watches_last(),
             notice,
             planned_around: planned_around.into_iter().filter(|key| !adopted.contains_key(key)).collect(),
             awaited: adopted,
@@ -206,6 +210,16 @@ impl Runner {
         deadlines.chain(slow).chain(around).min()
     }
 
+    /// Looks whether recurring operations have waited for long enough. `since`: as it was last, of an earlier plan too.
+    fn mind_watches(&mut self, since: &mut Option<u64>, now: u64) {
+        if !self.walker.watches_wait() {
+            *since = None;
+        } else if now >= *since.get_or_insert(now) + WATCHES_WAIT {
+            self.walker.let_watches_in();
+            *since = None;
+        }
+    }
+
     /// Nothing is under way and nothing more can start.
     pub fn is_over(&self) -> bool {
         self.walker.progress() != Progress::Active && self.planned_around.is_empty()
@@ -307,10 +321,10 @@ impl Runner {
 impl Node {
     /// Hands out all that may start now.
     pub(super) fn advance(&mut self, out: &mut Outbox) {
-        let Some(mut runner) = self.coordinator.as_mut().and_then(|coordinator| coordinator.runner.take())
-        else {
-            return;
-        };
+        let now = self.now.monotonic;
+        let Some(coordinator) = &mut self.coordinator else { return };
+        let Some(mut runner) = coordinator.runner.take() else { return };
+        runner.mind_watches(&mut coordinator.watches_wait, now);
         let mut work = Vec::new();
         let mut effects = Vec::new();
         let blocked = std::mem::take(&mut runner.blocked);
@@ -318,7 +332,7 @@ impl Node {
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
         let some_busy = self.members.values().any(|member| member.load > Load::None);
-        runner.looked_at = some_busy.then_some(self.now.monotonic);
+        runner.looked_at = some_busy.then_some(now);
         let bounds = self.bounds(&runner);
         let operations = |node: &str| bounds.operations.get(node).copied();
         let limits = Limits {

@@ -146,3 +146,22 @@ fn a_batch_limit_counts_over_all_nodes() {
     assert_eq!(starts(&world), 2, "{}", world.timeline_text());
     all_run(&mut world);
 }
+
+/// Where not all fits at once, services are brought up before those are watched that run; but their failures do not go
+/// unseen for as long as the others take.
+#[test]
+fn starts_go_before_recurring_monitors_for_some_seconds() {
+    let mut world = started(3, 408);
+    load(&mut world, 2000, &[("node-action-limit", "1")]);
+    // with its probe
+    let watched =
+        |world: &World, name: &str| handed_out(world, "node2", &format!("monitor {name} node1")) - 1;
+    let d1_runs = |world: &World| starts(world) == 2;
+    wait(&mut world, 5000, d1_runs);
+    world.run(4900);
+    assert_eq!((starts(&world), watched(&world, "d1")), (4, 0), "{}", world.timeline_text());
+    world.run(3000);
+    assert!(starts(&world) < 6 && watched(&world, "d1") == 1, "{}", world.timeline_text());
+    all_run(&mut world);
+    assert!(NAMES.iter().all(|name| watched(&world, name) == 1), "{}", world.timeline_text());
+}
