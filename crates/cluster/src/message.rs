@@ -28,7 +28,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 6;
+pub const PROTOCOL: u16 = 7;
 
 /// What every message begins with, whatever its protocol; the number of the protocol follows, and whether its
 /// sender stands.
@@ -108,7 +108,7 @@ pub enum Body {
     /// A recurring operation ended on request.
     Cancelled { key: InFlightKey },
     /// Histories of resources are forgotten (cleanup, refresh, removed resources).
-    Forget { request: Option<RequestId>, what: Forget, at: i64 },
+    Forget { request: Option<RequestId>, what: Vec<Forget>, at: i64 },
     /// Failures of a resource on a node are forgotten (rule 4.30.3).
     ClearFailures { node: String, resource: String, operation: Option<String>, interval: u64 },
     /// The DC has nothing more to do; what its replica is. The digest is left out when replicas were compared
@@ -232,12 +232,11 @@ mod tests {
         };
         let mut bytes = message.encode();
         assert_eq!(Message::decode(&bytes), Ok(message.clone()));
-        let newer = Message { protocol: 7, ..message };
-        assert_eq!(Message::decode(&newer.encode()), Err(MessageError::Protocol { number: 7, stands: true }));
-        assert_eq!(
-            Message::decode(b"systole\x07news"),
-            Err(MessageError::Protocol { number: 7, stands: false })
-        );
+        let number = PROTOCOL + 1;
+        let newer = Message { protocol: number, ..message };
+        assert_eq!(Message::decode(&newer.encode()), Err(MessageError::Protocol { number, stands: true }));
+        let unlike = [MARK, &[number as u8], b"news"].concat();
+        assert_eq!(Message::decode(&unlike), Err(MessageError::Protocol { number, stands: false }));
         bytes.push(0);
         assert!(matches!(Message::decode(&bytes), Err(MessageError::Malformed(_))));
         bytes.truncate(bytes.len() - 2);

@@ -440,13 +440,21 @@ fn start_storage(
 /// Most inputs of plans that wait for being saved.
 const WAITING_PLANS: usize = 16;
 
+/// How nice the thread is that compresses the inputs of plans: nobody waits for them, agents come first.
+const NICEST: i32 = 19;
+
 /// Compressing takes a while; the configuration must not wait for it.
 fn start_plan_inputs(
     paths: &Paths,
 ) -> io::Result<(blocking::SyncSender<PlanInput>, std::thread::JoinHandle<()>)> {
     let mut plans = PlanInputs::new(&paths.plans);
     let (plans_in, waiting) = blocking::sync_channel::<PlanInput>(WAITING_PLANS);
-    let work = move || waiting.into_iter().for_each(|input| save_plan(&mut plans, &input));
+    let work = move || {
+        if let Err(error) = rustix::process::setpriority_process(None, NICEST) {
+            tracing::debug!(%error, "inputs of plans are compressed at the usual priority");
+        }
+        waiting.into_iter().for_each(|input| save_plan(&mut plans, &input));
+    };
     Ok((plans_in, std::thread::Builder::new().name("plans".to_owned()).spawn(work)?))
 }
 

@@ -75,7 +75,7 @@ pub struct Walker {
     followers: Vec<Vec<usize>>,
     /// Waiting synapses whose triggers are all confirmed and did not hold them back.
     ready: BTreeSet<usize>,
-    /// Those of them that only watch, if they come after all others.
+    /// Those of them that come after all others, if any do.
     later: Option<BTreeSet<usize>>,
     /// Where the current pass over the graph stands.
     cursor: usize,
@@ -118,23 +118,24 @@ impl Walker {
         }
     }
 
-    /// A walk in which recurring operations that may start wait for whatever else may: where limits hold back
-    /// operations, what brings services up goes before what watches them. See [`Walker::let_watches_in`].
+    /// A walk in which what nothing waits for and brings up no service comes after whatever else may start, where
+    /// limits hold back operations: recurring operations, and, after all others, the removal of histories. See
+    /// [`Walker::let_last_in`].
     #[must_use]
-    pub fn watches_last(mut self) -> Walker {
-        let (later, ready) = self.ready.iter().copied().partition(|index| self.only_watches(*index));
+    pub fn services_first(mut self) -> Walker {
+        let (later, ready) = self.ready.iter().copied().partition(|index| self.comes_last(*index));
         self.ready = ready;
         self.later = Some(later);
         self
     }
 
-    /// Whether recurring operations may start but for others that come first.
-    pub fn watches_wait(&self) -> bool {
+    /// Whether something may start but for others that come first.
+    pub fn last_wait(&self) -> bool {
         self.later.as_ref().is_some_and(|later| !later.is_empty())
     }
 
-    /// From now on the recurring operations that wait are as good as any other: they have waited for long enough.
-    pub fn let_watches_in(&mut self) {
+    /// From now on what waits for others to come first is as good as any other: it has waited for long enough.
+    pub fn let_last_in(&mut self) {
         if let Some(later) = &mut self.later {
             self.ready.append(later);
         }
@@ -154,7 +155,11 @@ impl Walker {
         let mut full = Vec::new();
         let found = after.chain(before).find(|index| self.may_start(*index, limits, &mut full));
         let mut later = self.later.iter().flatten().copied();
-        let index = found.or_else(|| later.find(|index| self.may_start(*index, limits, &mut full)));
+        let index = found.or_else(|| {
+            later.find(|index| {
+                (self.ready.is_empty() || self.watches(*index)) && self.may_start(*index, limits, &mut full)
+            })
+        });
         self.cursor = found.map_or(0, |index| index + 1);
         let index = index?;
         self.unready(index);
@@ -313,10 +318,10 @@ impl Walker {
                 self.held_back[follower] = true;
             }
             let ready = self.unconfirmed[follower] == 0 && !self.held_back[follower];
-            let watches = self.only_watches(follower);
+            let last = self.comes_last(follower);
             if !ready || self.states[follower] != State::Waiting {
                 self.unready(follower);
-            } else if let Some(later) = self.later.as_mut().filter(|_| watches) {
+            } else if let Some(later) = self.later.as_mut().filter(|_| last) {
                 later.insert(follower);
             } else {
                 self.ready.insert(follower);
@@ -331,7 +336,12 @@ impl Walker {
         }
     }
 
-    fn only_watches(&self, index: usize) -> bool {
+    fn comes_last(&self, index: usize) -> bool {
+        let removes = matches!(self.graph.synapses[index].action.work(), Work::Forget | Work::RemoveHistory);
+        self.followers[index].is_empty() && (removes || self.watches(index))
+    }
+
+    fn watches(&self, index: usize) -> bool {
         let action = &self.graph.synapses[index].action;
         action.work() == Work::Operation && action.interval() > 0
     }
@@ -349,9 +359,10 @@ impl Walker {
     }
 }
 
-/// The node whose operation limit the action counts for.
+/// The node whose operation limit the action counts for: removing a history runs no agent.
 fn executor(action: &Action) -> Option<&Name> {
-    (action.kind == Kind::Resource).then(|| action.head.executor().map(|node| &node.name)).flatten()
+    let counts = action.kind == Kind::Resource && &*action.operation != "delete";
+    counts.then(|| action.head.executor().map(|node| &node.name)).flatten()
 }
 
 /// The nodes whose migration limit the action counts for.
@@ -487,35 +498,53 @@ mod tests {
         assert_eq!(walker.progress(), Progress::Aborted);
     }
 
-    /// Recurring operations come last if they are to, until they are let in.
+    /// Recurring operations come last if they are to, and removals after all others, until they are let in; but not what
+    /// others wait for.
     #[test]
-    fn what_only_watches_waits_for_the_rest_until_let_in() {
+    fn what_brings_up_no_service_waits_for_the_rest_until_let_in() {
+        let r = Kind::Resource;
         let watch = |id: u32, after: &[u32]| {
-            let mut one = synapse(id, Kind::Resource, 0, after);
+            let mut one = synapse(id, r, 0, after);
             Arc::make_mut(&mut one.action.head).operation = "monitor".into();
             one.action.attributes = vec![("CRM_meta_interval".into(), "10000".into())];
             one
         };
-        let r = Kind::Resource;
-        let graph =
-            vec![watch(1, &[]), synapse(2, r, 0, &[]), watch(3, &[2]), synapse(4, r, 0, &[]), watch(5, &[9])];
+        let removal = |id: u32, after: &[u32]| {
+            let mut one = synapse(id, r, 0, after);
+            Arc::make_mut(&mut one.action.head).operation = "delete".into();
+            one
+        };
+        let graph = vec![
+            watch(1, &[]),
+            synapse(2, r, 0, &[]),
+            watch(3, &[2]),
+            removal(6, &[]),
+            removal(7, &[]),
+            synapse(4, r, 0, &[7]),
+            watch(5, &[9]),
+            synapse(8, r, 0, &[]),
+        ];
         let one = Limits { operations: &|_| Some(1), ..Limits::none() };
+        // one pass after the other: what starts in it ends before the next
         let order = |mut walker: Walker, let_in_after: u32| {
             let mut order = Vec::new();
-            while let Some(action) = walker.next(&one) {
-                assert!(walker.next(&one).is_none());
-                order.push(action.id);
-                walker.finish(action.id, Outcome::Done);
-                if action.id == let_in_after {
-                    assert!(walker.watches_wait());
-                    walker.let_watches_in();
+            loop {
+                let pass = ids(&mut walker, &one);
+                if pass.is_empty() {
+                    assert_eq!(walker.progress(), Progress::Stuck);
+                    return order;
                 }
+                pass.iter().for_each(|id| assert!(walker.finish(*id, Outcome::Done)));
+                if pass.contains(&let_in_after) {
+                    assert!(walker.last_wait());
+                    walker.let_last_in();
+                }
+                order.push(pass);
             }
-            assert_eq!(walker.progress(), Progress::Stuck);
-            order
         };
-        assert_eq!(order(walk(graph.clone()), 0), [1, 2, 3, 4]);
-        assert_eq!(order(walk(graph.clone()).watches_last(), 0), [2, 4, 1, 3]);
-        assert_eq!(order(walk(graph).watches_last(), 2), [2, 1, 3, 4]);
+        assert_eq!(order(walk(graph.clone()), 0), [vec![1, 6, 7], vec![2], vec![3], vec![4], vec![8]]);
+        let services_first = || walk(graph.clone()).services_first();
+        assert_eq!(order(services_first(), 0), [vec![2, 7], vec![4], vec![8, 6], vec![1], vec![3]]);
+        assert_eq!(order(services_first(), 2), [vec![2, 7], vec![1, 6], vec![3], vec![4], vec![8]]);
     }
 }

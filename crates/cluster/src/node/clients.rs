@@ -56,7 +56,7 @@ impl Node {
             Request::Cleanup { resource, node, operation, interval, only_failed } => {
                 let what =
                     Forget { resource, node, operation, interval, only_failed, by_administrator: true };
-                Body::Forget { request: request_id, what, at }
+                Body::Forget { request: request_id, what: vec![what], at }
             }
             Request::FailResource { resource, node } => {
                 Body::FailResource { request: request_id, resource, node }

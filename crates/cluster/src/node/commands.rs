@@ -1,5 +1,7 @@
 //! Commands in total order: what every member does alike when one is delivered.
 
+use std::collections::BTreeSet;
+
 use cib::live::HistoryChange;
 
 use super::Node;
@@ -527,8 +529,43 @@ impl Node {
         &mut self,
         from: NodeId,
         request: Option<RequestId>,
-        what: &Forget,
+        all: &[Forget],
         at: i64,
+        out: &mut Outbox,
+    ) {
+        let mut forgotten = BTreeSet::new();
+        let mut names = Vec::new();
+        for what in all {
+            self.forget_what(what, &mut forgotten, &mut names, out);
+        }
+        let before = self.replica.version();
+        let shown = forgotten.iter().map(|(id, member, resource)| match member {
+            Some(node) if *id == node.to_string() => self.history.change(*node, resource),
+            _ => HistoryChange { node: id.into(), resource: resource.into(), element: None },
+        });
+        let changes: Vec<HistoryChange<'_>> = shown.collect();
+        self.replica.write_histories(&changes);
+        self.after_own_change(before);
+        // what the plan itself forgets is what it expects
+        let told = !forgotten.is_empty() && all.iter().any(|what| what.by_administrator);
+        if told {
+            self.write_own(&[set_property("last-lrm-refresh", &at.to_string())], at);
+        }
+        self.flush_attributes(&names, out);
+        if told {
+            self.trigger("histories were cleaned up", None);
+        }
+        self.reply_if_own(from, request, Reply::Done, out);
+        all.iter().for_each(|what| self.on_forgotten_as_dc(from, what));
+    }
+
+    /// Forgets histories and failure counts but in the status. `forgotten`: node's id and member of each resource;
+    /// `names`: of the counts.
+    fn forget_what(
+        &mut self,
+        what: &Forget,
+        forgotten: &mut BTreeSet<(String, Option<NodeId>, String)>,
+        names: &mut Vec<String>,
         out: &mut Outbox,
     ) {
         let wanted = what.resource.as_deref().map(|id| self.replica.executor_ids(id));
@@ -536,8 +573,6 @@ impl Node {
             let plain = resource.split(':').next().unwrap_or(resource);
             wanted.as_ref().is_none_or(|ids| ids.iter().any(|id| id == resource || id == plain))
         };
-        let mut forgotten = Vec::new();
-        let mut names = Vec::new();
         let there = |id: &str, name: &str| {
             what.node.as_deref().is_none_or(|node| node.eq_ignore_ascii_case(name) || *node == *id)
         };
@@ -557,28 +592,9 @@ impl Node {
                     names.push(counter);
                 }
                 self.forget_history(member, &resource, out);
-                forgotten.push((id.clone(), member, resource));
+                forgotten.insert((id.clone(), member, resource));
             }
         }
-        let any = !forgotten.is_empty();
-        let before = self.replica.version();
-        let shown = forgotten.iter().map(|(id, member, resource)| match member {
-            Some(node) if *id == node.to_string() => self.history.change(*node, resource),
-            _ => HistoryChange { node: id.into(), resource: resource.into(), element: None },
-        });
-        let changes: Vec<HistoryChange<'_>> = shown.collect();
-        self.replica.write_histories(&changes);
-        self.after_own_change(before);
-        if any && what.by_administrator {
-            self.write_own(&[set_property("last-lrm-refresh", &at.to_string())], at);
-        }
-        self.flush_attributes(&names, out);
-        // what the plan itself forgets is what it expects
-        if any && what.by_administrator {
-            self.trigger("histories were cleaned up", None);
-        }
-        self.reply_if_own(from, request, Reply::Done, out);
-        self.on_forgotten_as_dc(from, what);
     }
 
     /// Forgets a resource's confirmed history on a node.

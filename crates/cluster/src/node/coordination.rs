@@ -39,8 +39,8 @@ pub struct Coordinator {
     /// Why a plan is needed; empty if none is.
     triggers: Vec<String>,
     pub(super) runner: Option<Runner>,
-    /// Since when recurring operations wait for others that may start as well.
-    pub(super) watches_wait: Option<u64>,
+    /// Since when something waits for others that may start as well and come first.
+    pub(super) last_wait: Option<u64>,
     /// The replica when the last announcement of rest was delivered.
     pub(super) checked: Option<(Version, Option<String>)>,
     /// The replica for which rest was announced.

@@ -25,9 +25,9 @@ use crate::request::{FenceRequest, TransitionStatus};
 /// Time limit of a one-time operation that has none, in milliseconds: about when the DC gives up waiting for it.
 const WITHOUT_LIMIT: u64 = 60_000;
 
-/// How long what watches services waits, where not all fits at once, for what brings them up, in milliseconds: half of
-/// the shortest interval in common use.
-const WATCHES_WAIT: u64 = 5_000;
+/// How long what only watches services or tidies up waits, where not all fits at once, for what brings services up, in
+/// milliseconds: half of the shortest interval in common use.
+const LAST_WAIT: u64 = 5_000;
 
 /// A plan that is being carried out.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Runner {
         let adopted: BTreeMap<InFlightKey, u32> = adopted.into_iter().collect();
         Runner {
             id,
-            walker: Walker::new(planned.graph.clone()).watches_last(),
+            walker: Walker::new(planned.graph.clone()).services_first(),
             notice,
             planned_around: planned_around.into_iter().filter(|key| !adopted.contains_key(key)).collect(),
             awaited: adopted,
@@ -210,12 +210,12 @@ impl Runner {
         deadlines.chain(slow).chain(around).min()
     }
 
-    /// Looks whether recurring operations have waited for long enough. `since`: as it was last, of an earlier plan too.
-    fn mind_watches(&mut self, since: &mut Option<u64>, now: u64) {
-        if !self.walker.watches_wait() {
+    /// Looks whether what comes last has waited for long enough. `since`: as it was last, of an earlier plan too.
+    fn mind_last(&mut self, since: &mut Option<u64>, now: u64) {
+        if !self.walker.last_wait() {
             *since = None;
-        } else if now >= *since.get_or_insert(now) + WATCHES_WAIT {
-            self.walker.let_watches_in();
+        } else if now >= *since.get_or_insert(now) + LAST_WAIT {
+            self.walker.let_last_in();
             *since = None;
         }
     }
@@ -324,7 +324,7 @@ impl Node {
         let now = self.now.monotonic;
         let Some(coordinator) = &mut self.coordinator else { return };
         let Some(mut runner) = coordinator.runner.take() else { return };
-        runner.mind_watches(&mut coordinator.watches_wait, now);
+        runner.mind_last(&mut coordinator.last_wait, now);
         let mut work = Vec::new();
         let mut effects = Vec::new();
         let blocked = std::mem::take(&mut runner.blocked);
@@ -358,8 +358,12 @@ impl Node {
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.runner = Some(runner);
         }
+        let mut forgets = Vec::new();
         for effect in effects {
-            self.apply_effect(effect, out);
+            self.apply_effect(effect, &mut forgets, out);
+        }
+        if !forgets.is_empty() {
+            self.send(Body::Forget { request: None, what: forgets, at: self.now.epoch() }, out);
         }
         if let Some((action, plan)) = leave
             && self.history.in_flight.is_empty()
@@ -500,7 +504,8 @@ impl Node {
         runner.deadlines.insert(action.id, (at, key));
     }
 
-    fn apply_effect(&mut self, effect: Effect, out: &mut Outbox) {
+    /// `forgets`: those to be told together.
+    fn apply_effect(&mut self, effect: Effect, forgets: &mut Vec<Forget>, out: &mut Outbox) {
         match effect {
             // limit and delay are the scheduler's and the configuration's (rules 4.53.1, 4.54.3)
             Effect::Fence(transition, action, target) => {
@@ -519,15 +524,14 @@ impl Node {
                 self.start_fence(request, reason, Waiting::Action(transition, action.id), out);
             }
             Effect::Forget(resource, node) => {
-                let what = Forget {
+                forgets.push(Forget {
                     resource: Some(resource),
                     node: Some(node),
                     operation: None,
                     interval: None,
                     only_failed: false,
                     by_administrator: false,
-                };
-                self.send(Body::Forget { request: None, what, at: self.now.epoch() }, out);
+                });
             }
             Effect::Clear(resource, node) => {
                 self.send(Body::ClearFailures { node, resource, operation: None, interval: 0 }, out);

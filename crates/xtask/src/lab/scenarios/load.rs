@@ -16,27 +16,30 @@ const IDLE: Duration = Duration::from_secs(30);
 const LOADING: Duration = Duration::from_secs(600);
 
 pub fn hundred(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
-    let names = names(100);
-    let xml = dummies(&names);
+    let (created, all, agents) = change(cluster, &dummies(&names(100)), 100)?;
+    let (deleted, all_deleting, agents_deleting) = change(cluster, "", 0)?;
+    Ok(vec![
+        ("100 Dummies created to all running", created),
+        ("CPU of all hosts for that, Corosync and agents included", all),
+        ("CPU of the agents for that, and of the one command", agents),
+        ("100 Dummies deleted to all stopped", deleted),
+        ("CPU of all hosts for deleting, Corosync and agents included", all_deleting),
+        ("CPU of the agents for deleting, and of the one command", agents_deleting),
+    ])
+}
+
+/// Replaces all resources: time until so many run, and CPU seconds until rest of all hosts and of that of agents.
+fn change(cluster: &mut Cluster, resources: &str, count: usize) -> io::Result<(f64, f64, f64)> {
     let cpu = |cluster: &Cluster| -> f64 {
         cluster.names().iter().map(|name| cluster.hosts.cpu_seconds(name)).sum()
     };
     let (begun, before, before_daemons) = (Instant::now(), cpu(cluster), daemons_cpu(cluster));
-    cluster.replace("resources", &xml)?;
-    let created = wait("100 running", || cluster.running().len() == 100)?;
+    cluster.replace("resources", resources)?;
+    let done = wait(&format!("{count} running"), || cluster.running().len() == count)?;
     cluster.settle()?;
     let used = cpu(cluster) - before;
     let used_by_daemons = daemons_cpu(cluster) - before_daemons;
-    let deleting = Instant::now();
-    cluster.replace("resources", "")?;
-    let deleted = wait("100 stopped", || cluster.running().is_empty())?;
-    cluster.settle()?;
-    Ok(vec![
-        ("100 Dummies created to all running", (created - begun).as_secs_f64()),
-        ("CPU of all hosts for that, Corosync and agents included", used),
-        ("CPU of the agents for that, and of the one command", used - used_by_daemons),
-        ("100 Dummies deleted to all stopped", (deleted - deleting).as_secs_f64()),
-    ])
+    Ok(((done - begun).as_secs_f64(), used, used - used_by_daemons))
 }
 
 /// CPU seconds that the manager's daemons and Corosync have used themselves on all hosts.
