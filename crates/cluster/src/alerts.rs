@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fencing::{FenceRecord, FenceState};
 use crate::history::Entry;
-use crate::operation::ExecutionStatus;
+use crate::operation::{ExecutionStatus, exit_text};
 
 /// Agents expect the version of a program that they know.
 const VERSION: &str = "2.1.5";
@@ -224,25 +224,6 @@ fn fencing_code(record: &FenceRecord) -> i32 {
         _ if is(ExecutionStatus::TimedOut) => -62,
         _ if is(ExecutionStatus::NoFenceDevice) => -19,
         _ => -201,
-    }
-}
-
-/// What an agent's exit code says, in the words of alerts.
-fn exit_text(code: i32) -> &'static str {
-    match code {
-        0 => "ok",
-        1 => "error",
-        2 => "invalid parameter",
-        3 => "unimplemented feature",
-        4 => "insufficient privileges",
-        5 => "not installed",
-        6 => "not configured",
-        7 => "not running",
-        8 => "promoted",
-        9 => "promoted (failed)",
-        190 => "degraded",
-        191 => "degraded promoted",
-        _ => "unknown",
     }
 }
 

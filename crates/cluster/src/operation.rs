@@ -191,3 +191,23 @@ pub struct AgentParameter {
     pub unique: bool,
     pub private: bool,
 }
+
+/// What an agent's exit code says, in lower case as alerts and `pcs` have it (rule 4.3.6).
+#[must_use]
+pub fn exit_text(code: i32) -> &'static str {
+    match code {
+        0 => "ok",
+        1 => "error",
+        2 => "invalid parameter",
+        3 => "unimplemented feature",
+        4 => "insufficient privileges",
+        5 => "not installed",
+        6 => "not configured",
+        7 => "not running",
+        8 => "promoted",
+        9 => "promoted (failed)",
+        190 => "degraded",
+        191 => "promoted (degraded)",
+        _ => "unknown",
+    }
+}

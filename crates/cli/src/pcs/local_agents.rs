@@ -92,7 +92,7 @@ impl LocalAgents {
             spare_group: false,
         };
         let outcome = self.runtime()?.block_on(self.agents.run(&run, Control::default()));
-        let mut text = exit_text(outcome.exit_code).to_owned();
+        let mut text = cluster::operation::exit_text(outcome.exit_code).to_owned();
         if !outcome.exit_reason.is_empty() {
             text = format!("{text} ({})", outcome.exit_reason);
         }
@@ -101,25 +101,6 @@ impl LocalAgents {
             text,
             output: format!("{}{}", outcome.stdout, outcome.stderr),
         })
-    }
-}
-
-/// The field's word for an OCF exit code (rule 5b.6.1).
-fn exit_text(code: i32) -> &'static str {
-    match code {
-        0 => "ok",
-        1 => "error",
-        2 => "invalid parameter",
-        3 => "unimplemented feature",
-        4 => "insufficient privileges",
-        5 => "not installed",
-        6 => "not configured",
-        7 => "not running",
-        8 => "promoted",
-        9 => "promoted (failed)",
-        190 => "degraded",
-        191 => "promoted (degraded)",
-        _ => "unknown",
     }
 }
 
