@@ -123,9 +123,8 @@ impl Walker {
     /// [`Walker::let_last_in`].
     #[must_use]
     pub fn services_first(mut self) -> Walker {
-        let (later, ready) = self.ready.iter().copied().partition(|index| self.comes_last(*index));
-        self.ready = ready;
-        self.later = Some(later);
+        self.later = Some(BTreeSet::new());
+        std::mem::take(&mut self.ready).into_iter().for_each(|index| self.make_ready(index));
         self
     }
 
@@ -318,15 +317,18 @@ impl Walker {
                 self.held_back[follower] = true;
             }
             let ready = self.unconfirmed[follower] == 0 && !self.held_back[follower];
-            let last = self.comes_last(follower);
-            if !ready || self.states[follower] != State::Waiting {
-                self.unready(follower);
-            } else if let Some(later) = self.later.as_mut().filter(|_| last) {
-                later.insert(follower);
+            if ready && self.states[follower] == State::Waiting {
+                self.make_ready(follower);
             } else {
-                self.ready.insert(follower);
+                self.unready(follower);
             }
         }
+    }
+
+    fn make_ready(&mut self, index: usize) {
+        let last = self.later.is_some() && self.comes_last(index);
+        let ready = self.later.as_mut().filter(|_| last).unwrap_or(&mut self.ready);
+        ready.insert(index);
     }
 
     fn unready(&mut self, index: usize) {
