@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agents::{Agents, SearchPath, Systemd};
 use cluster::{CibWriteError, Config, Input, Node, Restored, SchedulerPlanner};
@@ -443,6 +443,12 @@ const WAITING_PLANS: usize = 16;
 /// How nice the thread is that compresses the inputs of plans: nobody waits for them, agents come first.
 const NICEST: i32 = 19;
 
+/// How long an input of a plan may wait before it is compressed: what the plan does comes first.
+const BEFORE_COMPRESSING: Duration = Duration::from_secs(1);
+
+/// Bytes of inputs that wait so; beyond them they are compressed at once.
+const MOST_UNCOMPRESSED: usize = 8 << 20;
+
 /// Compressing takes a while; the configuration must not wait for it.
 fn start_plan_inputs(
     paths: &Paths,
@@ -453,20 +459,31 @@ fn start_plan_inputs(
         if let Err(error) = rustix::process::setpriority_process(None, NICEST) {
             tracing::debug!(%error, "inputs of plans are compressed at the usual priority");
         }
-        waiting.into_iter().for_each(|input| save_plan(&mut plans, &input));
+        while let Ok(first) = waiting.recv() {
+            let until = Instant::now() + BEFORE_COMPRESSING;
+            take_plan(&mut plans, first);
+            while plans.unwritten() < MOST_UNCOMPRESSED
+                && let Ok(next) = waiting.recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
+                take_plan(&mut plans, next);
+            }
+            for (path, error) in plans.write() {
+                tracing::warn!(%error, "the input of a plan was not saved in {}", path.display());
+            }
+        }
     };
     Ok((plans_in, std::thread::Builder::new().name("plans".to_owned()).spawn(work)?))
 }
 
-/// Saves it, and says where, in the words that support tools look for (rule 4.39.3).
-fn save_plan(plans: &mut PlanInputs, input: &PlanInput) {
+/// Says that there is a plan and where its input goes, in the words that support tools look for (rule 4.39.3).
+fn take_plan(plans: &mut PlanInputs, input: PlanInput) {
     let PlanInput { transition, severity, text, most } = input;
     let series = match severity {
         cluster::Severity::Info => "pe-input",
         cluster::Severity::Warning => "pe-warn",
         cluster::Severity::Error => "pe-error",
     };
-    let saved = match plans.save(series, text, *most) {
+    let saved = match plans.take(series, text, most) {
         Ok(Some(path)) => format!(", saving inputs in {}", path.display()),
         Ok(None) => String::new(),
         Err(error) => {

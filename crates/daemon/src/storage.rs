@@ -271,29 +271,33 @@ pub fn file_digest(document: &xml::Document) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Saves the input of a plan in its series, as XML that bzip2 has compressed (rule 4.39.1). Equal inputs are saved once.
+/// Saves inputs of plans in their series, as XML that bzip2 has compressed (rule 4.39.1). Equal ones are saved once.
 #[derive(Debug)]
 pub struct PlanInputs {
     directory: PathBuf,
     last: Option<(u64, PathBuf)>,
+    /// Those that have their file's path, and are not written yet.
+    unwritten: Vec<(PathBuf, String)>,
 }
 
 impl PlanInputs {
     /// Files below `directory`.
     pub fn new(directory: &Path) -> PlanInputs {
-        PlanInputs { directory: directory.to_path_buf(), last: None }
+        PlanInputs { directory: directory.to_path_buf(), last: None, unwritten: Vec::new() }
     }
 
-    /// Saves one and gives the file's path, which is that of the last one if that was the same (rule 4.39.2). After
-    /// `most` of a series the first one is written over; 0 saves nothing, a negative number is no limit.
-    pub fn save(&mut self, series: &str, text: &str, most: i32) -> io::Result<Option<PathBuf>> {
+    /// Takes one and gives its file's path, which is that of the last one if that was the same (rule 4.39.2). After
+    /// `most` of a series the first one is replaced; 0 saves nothing, a negative number is no limit. It is written by
+    /// [`PlanInputs::write`]; until then there is no file, not even an older one.
+    pub fn take(&mut self, series: &str, text: String, most: i32) -> io::Result<Option<PathBuf>> {
         if most == 0 {
             return Ok(None);
         }
-        let hash = hash_of(text);
+        let hash = hash_of(&text);
+        let is_kept = |path: &Path| path.exists() || self.unwritten.iter().any(|(one, _)| one == path);
         if let Some((last, path)) = &self.last
             && *last == hash
-            && path.exists()
+            && is_kept(path)
         {
             return Ok(Some(path.clone()));
         }
@@ -304,15 +308,35 @@ impl PlanInputs {
             |number: u32| if u32::try_from(most).is_ok_and(|most| number >= most) { 0 } else { number };
         let number = within(number);
         let path = self.directory.join(format!("{series}-{number}.bz2"));
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        let mut compressed = bzip2::write::BzEncoder::new(file, bzip2::Compression::new(COMPRESSION));
-        compressed.write_all(text.as_bytes())?;
-        compressed.finish()?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.unwritten.retain(|(replaced, _)| *replaced != path);
         fs::write(counter, within(number.wrapping_add(1)).to_string())?;
         self.last = Some((hash, path.clone()));
+        self.unwritten.push((path.clone(), text));
         Ok(Some(path))
     }
+
+    /// How many bytes of memory those take that are not written yet.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten.iter().map(|(_, text)| text.len()).sum()
+    }
+
+    /// Writes all that were taken. Returns those that could not be written.
+    pub fn write(&mut self) -> Vec<(PathBuf, io::Error)> {
+        let written = |(path, text): (PathBuf, String)| Some((compress(&path, &text).err()?, path));
+        self.unwritten.drain(..).filter_map(written).map(|(error, path)| (path, error)).collect()
+    }
+}
+
+fn compress(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut compressed = bzip2::write::BzEncoder::new(file, bzip2::Compression::new(COMPRESSION));
+    compressed.write_all(text.as_bytes())?;
+    compressed.finish().map(drop)
 }
 
 fn hash_of(text: &str) -> u64 {
@@ -408,9 +432,10 @@ mod tests {
     fn equal_plan_inputs_are_saved_once() {
         let directory = tempfile::tempdir().unwrap();
         let mut inputs = PlanInputs::new(directory.path());
-        let first = inputs.save("pe-input", "<a/>", 9).unwrap();
-        assert_eq!(inputs.save("pe-input", "<a/>", 9).unwrap(), first);
-        assert_ne!(inputs.save("pe-input", "<b/>", 9).unwrap(), first);
+        let mut take = |text: &str| inputs.take("pe-input", text.to_owned(), 9).unwrap();
+        let first = take("<a/>");
+        assert_eq!(take("<a/>"), first);
+        assert_ne!(take("<b/>"), first);
     }
 
     /// Rule 4.39.1.
@@ -419,7 +444,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut inputs = PlanInputs::new(directory.path());
         let mut save = |text: &str, most| {
-            let path = inputs.save("pe-warn", text, most).unwrap()?;
+            let path = inputs.take("pe-warn", text.to_owned(), most).unwrap()?;
+            assert!(!path.exists());
+            // two at once, one of which may replace the other
+            if text != "b" {
+                assert!(inputs.write().is_empty());
+            }
             Some(path.file_name().unwrap().to_str().unwrap().to_owned())
         };
         let names: Vec<String> = ["a", "b", "c"].iter().filter_map(|text| save(text, 2)).collect();
