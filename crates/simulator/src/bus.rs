@@ -46,6 +46,8 @@ pub struct Bus {
     views: BTreeMap<u64, Vec<NodeId>>,
     /// Longest time a message takes, in milliseconds.
     pub delay: u64,
+    /// How many messages were sent.
+    pub said: usize,
     /// What a change of members does to messages on their way.
     pub loss: Loss,
     /// Managers that hang: members that take nothing of what is sent to them.
@@ -65,6 +67,7 @@ impl Bus {
             last_view: 0,
             views: BTreeMap::new(),
             delay: 3,
+            said: 0,
             loss: Loss::default(),
             frozen: BTreeSet::new(),
             unmanned: BTreeSet::new(),
@@ -104,7 +107,14 @@ impl Bus {
         self.reconfigure(now, random);
     }
 
-    /// A node's manager is gone.
+    /// A node's manager leaves of itself. Its host goes on, so that whatever was said reaches the others before.
+    pub fn sign_off(&mut self, id: NodeId, now: u64, random: &mut Random) {
+        let loss = std::mem::replace(&mut self.loss, Loss::Nothing);
+        self.leave(id, now, random);
+        self.loss = loss;
+    }
+
+    /// A node's manager is gone with its host.
     pub fn leave(&mut self, id: NodeId, now: u64, random: &mut Random) {
         if self.members.remove(&id).is_some() {
             self.reconfigure(now, random);
@@ -127,6 +137,7 @@ impl Bus {
 
     /// Orders a message for all members of the sender's component.
     pub fn broadcast(&mut self, message: &Message, now: u64, random: &mut Random) {
+        self.said += 1;
         let Some(component) = self.members.get(&message.from).map(|member| member.component) else { return };
         let delay = self.delay;
         for member in self.members.values_mut().filter(|member| member.component == component) {

@@ -568,7 +568,7 @@ impl World {
         host.ended = Some((code, reason.clone()));
         let name = host.name.clone();
         self.note(&name, &format!("daemon ended with {code}: {reason}"));
-        self.bus.leave(id, self.time, &mut self.random);
+        self.bus.sign_off(id, self.time, &mut self.random);
     }
 
     fn later(&mut self, id: NodeId, wait: u64, input: Input) {

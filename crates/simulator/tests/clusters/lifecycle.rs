@@ -183,7 +183,11 @@ fn state_of(world: &World, on: &str, id: u32) -> String {
 /// others know that it left as planned.
 #[test]
 fn a_coordinator_leaves_last_and_is_not_fenced() {
-    let mut world = demo_cluster(309);
+    (300..320).for_each(coordinator_leaves);
+}
+
+fn coordinator_leaves(seed: u64) {
+    let mut world = demo_cluster(seed);
     assert_eq!(world.node("node1").dc(), Some("node1"));
     world.agents.durations.insert("WEB:stop".to_owned(), 5000);
     shut_down(&mut world, "node1");
