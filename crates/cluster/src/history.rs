@@ -307,10 +307,7 @@ impl History {
     pub fn of_node(&self, node: NodeId) -> History {
         History {
             nodes: self.nodes.get(&node).map(|own| (node, own.clone())).into_iter().collect(),
-            in_flight: (self.in_flight.iter())
-                .filter(|(key, _)| key.node == node)
-                .map(|(key, operation)| (key.clone(), operation.clone()))
-                .collect(),
+            in_flight: (self.pending_on(node)).map(|(key, one)| (key.clone(), one.clone())).collect(),
         }
     }
 
@@ -330,6 +327,12 @@ impl History {
     pub fn resource_mut(&mut self, node: NodeId, resource: &str, agent: &AgentName) -> &mut ResourceHistory {
         let resources = self.nodes.entry(node).or_default();
         resources.entry(resource.to_owned()).or_insert_with(|| ResourceHistory::new(agent.clone()))
+    }
+
+    /// Operations under way on a node.
+    pub fn pending_on(&self, node: NodeId) -> impl Iterator<Item = (&InFlightKey, &InFlight)> {
+        let from = InFlightKey { node, resource: String::new(), key: String::new() };
+        self.in_flight.range(from..).take_while(move |(key, _)| key.node == node)
     }
 
     /// Operations under way of a resource on a node.
@@ -366,7 +369,7 @@ impl History {
     #[must_use]
     pub fn resources_of(&self, node: NodeId) -> Vec<String> {
         let confirmed = self.nodes.get(&node).into_iter().flat_map(BTreeMap::keys).cloned();
-        let pending = self.in_flight.keys().filter(|key| key.node == node).map(|key| key.resource.clone());
+        let pending = self.pending_on(node).map(|(key, _)| key.resource.clone());
         let mut names: Vec<String> = confirmed.chain(pending).collect();
         names.sort();
         names.dedup();

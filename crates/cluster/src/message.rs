@@ -28,7 +28,7 @@ pub struct Message {
 }
 
 /// The protocol this program speaks.
-pub const PROTOCOL: u16 = 7;
+pub const PROTOCOL: u16 = 8;
 
 /// What every message begins with, whatever its protocol; the number of the protocol follows, and whether its
 /// sender stands.
@@ -103,8 +103,8 @@ pub enum Body {
     FlushAttributes { names: Vec<String> },
     /// The DC says what is to be done, in this order.
     Execute { plan: Box<PlanNotice>, work: Vec<Work> },
-    /// An operation ended.
-    Result(Box<ResultMessage>),
+    /// Operations ended, in this order.
+    Results(Vec<ResultMessage>),
     /// A recurring operation ended on request.
     Cancelled { key: InFlightKey },
     /// Histories of resources are forgotten (cleanup, refresh, removed resources).

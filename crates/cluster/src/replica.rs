@@ -251,27 +251,20 @@ impl Replica {
         }
     }
 
-    /// The resources of which the status has a history, as far as they and their nodes (id, name) are wanted.
+    /// The resources of which the status has a history, by their nodes (id, name).
     #[must_use]
-    pub fn histories(
-        &self,
-        on: impl Fn(&str, &str) -> bool,
-        wanted: impl Fn(&str) -> bool,
-    ) -> Vec<(String, String, Vec<String>)> {
+    pub fn histories(&self) -> Vec<(String, String, Vec<String>)> {
         let status = self.shown().document().root_element().child("status");
         let states = status.into_iter().flat_map(|status| status.children_named("node_state"));
         let of_state = |state: xml::Element<'_>| {
             let id = state.attr("id").unwrap_or_default();
             let name = state.attr("uname").unwrap_or(id);
-            if !on(id, name) {
-                return None;
-            }
             let resources = state.child("lrm").and_then(|lrm| lrm.child("lrm_resources"));
             let resources = resources.into_iter().flat_map(|all| all.children_named("lrm_resource"));
-            let resources = resources.filter_map(|one| one.attr("id")).filter(|id| wanted(id));
-            Some((id.to_owned(), name.to_owned(), resources.map(str::to_owned).collect()))
+            let resources = resources.filter_map(|one| one.attr("id"));
+            (id.to_owned(), name.to_owned(), resources.map(str::to_owned).collect())
         };
-        states.filter_map(of_state).collect()
+        states.map(of_state).collect()
     }
 
     /// Applies a client's change. A dry run changes nothing and answers with the document that would be.

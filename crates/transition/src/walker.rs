@@ -34,6 +34,7 @@ pub enum Progress {
 }
 
 /// How much may be in flight at once (rule 4.32).
+#[derive(Clone, Copy)]
 pub struct Limits<'a> {
     /// Synapses over all nodes.
     pub batch: Option<usize>,
@@ -119,8 +120,8 @@ impl Walker {
     }
 
     /// A walk in which what nothing waits for and brings up no service comes after whatever else may start, where
-    /// limits hold back operations: recurring operations, and, after all others, the removal of histories. See
-    /// [`Walker::let_last_in`].
+    /// limits hold back operations: recurring operations, and, when nothing else is under way, the removal of
+    /// histories. See [`Walker::let_last_in`].
     #[must_use]
     pub fn services_first(mut self) -> Walker {
         self.later = Some(BTreeSet::new());
@@ -149,18 +150,9 @@ impl Walker {
     /// in flight until [`Walker::finish`]; a pseudo-action (but maintenance news, which has to be told)
     /// is returned for the record only and confirmed already.
     pub fn next(&mut self, limits: &Limits<'_>) -> Option<Action> {
-        let after = self.ready.range(self.cursor..).copied();
-        let before = self.ready.range(..self.cursor).copied();
-        let mut full = Vec::new();
-        let found = after.chain(before).find(|index| self.may_start(*index, limits, &mut full));
-        let mut later = self.later.iter().flatten().copied();
-        let index = found.or_else(|| {
-            later.find(|index| {
-                (self.ready.is_empty() || self.watches(*index)) && self.may_start(*index, limits, &mut full)
-            })
-        });
-        self.cursor = found.map_or(0, |index| index + 1);
-        let index = index?;
+        let found = self.find(limits);
+        self.cursor = found.filter(|index| self.ready.contains(index)).map_or(0, |index| index + 1);
+        let index = found?;
         self.unready(index);
         self.take_off(index);
         let action = self.graph.synapses[index].action.clone();
@@ -168,6 +160,47 @@ impl Walker {
             self.settle(index, Outcome::Done);
         }
         Some(action)
+    }
+
+    /// Whether [`Walker::next`] has anything now.
+    pub fn has_next(&self, limits: &Limits<'_>) -> bool {
+        self.find(limits).is_some()
+    }
+
+    fn find(&self, limits: &Limits<'_>) -> Option<usize> {
+        let after = self.ready.range(self.cursor..).copied();
+        let before = self.ready.range(..self.cursor).copied();
+        let mut full = Vec::new();
+        let found = after.chain(before).find(|index| self.may_start(*index, limits, &mut full));
+        let mut later = self.later.iter().flatten().copied();
+        let is_alone = self.ready.is_empty() && self.load.values().all(|operations| *operations == 0);
+        found.or_else(|| {
+            later
+                .find(|index| (is_alone || self.watches(*index)) && self.may_start(*index, limits, &mut full))
+        })
+    }
+
+    /// Whether anything waits for the action with this id that does not come last anyway.
+    pub fn is_waited_for(&self, id: u32) -> bool {
+        let followers = self.position.get(&id).into_iter().flat_map(|index| &self.followers[*index]);
+        let mut waiting = followers.filter(|follower| self.later.is_none() || !self.comes_last(**follower));
+        waiting.next().is_some()
+    }
+
+    /// How many operations the node with this name is carrying out.
+    pub fn load(&self, node: &str) -> usize {
+        self.load.get(node).copied().unwrap_or(0)
+    }
+
+    /// How many operations each node is to carry out whose inputs are there.
+    pub fn ready_by_node(&self) -> BTreeMap<&str, usize> {
+        let mut ready = BTreeMap::new();
+        for index in self.ready.iter().chain(self.later.iter().flatten()) {
+            if let Some(node) = executor(&self.graph.synapses[*index].action) {
+                *ready.entry(&**node).or_default() += 1;
+            }
+        }
+        ready
     }
 
     /// Records the result of the action with this id. Returns whether it was awaited (in flight, or not
@@ -290,8 +323,7 @@ impl Walker {
         if full.contains(&node) {
             return false;
         }
-        let load = || self.load.get(node).copied().unwrap_or(0);
-        let bears = (limits.operations)(node).is_none_or(|limit| load() < limit);
+        let bears = (limits.operations)(node).is_none_or(|limit| self.load(node) < limit);
         if !bears {
             full.push(node);
         }
@@ -546,7 +578,7 @@ mod tests {
         };
         assert_eq!(order(walk(graph.clone()), 0), [vec![1, 6, 7], vec![2], vec![3], vec![4], vec![8]]);
         let services_first = || walk(graph.clone()).services_first();
-        assert_eq!(order(services_first(), 0), [vec![2, 7], vec![4], vec![8, 6], vec![1], vec![3]]);
+        assert_eq!(order(services_first(), 0), [vec![2, 7], vec![4], vec![8], vec![1], vec![3], vec![6]]);
         assert_eq!(order(services_first(), 2), [vec![2, 7], vec![1, 6], vec![3], vec![4], vec![8]]);
     }
 }

@@ -38,6 +38,8 @@ pub struct Order {
     pub shutdown_lock: Option<i64>,
     /// An instance of an anonymous clone: the same resource may run on other nodes.
     pub anonymous: bool,
+    /// Something else is to be done as soon as it has been carried out.
+    pub awaited: bool,
 }
 
 impl Order {

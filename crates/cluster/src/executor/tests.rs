@@ -17,6 +17,7 @@ fn order(operation: &str, interval: u64) -> Order {
         container: None,
         shutdown_lock: None,
         anonymous: false,
+        awaited: true,
     }
 }
 

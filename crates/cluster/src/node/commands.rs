@@ -1,6 +1,6 @@
 //! Commands in total order: what every member does alike when one is delivered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cib::live::HistoryChange;
 
@@ -50,7 +50,7 @@ impl Node {
             Body::Attributes { request, updates } => self.on_attributes(from, request, &updates, out),
             Body::FlushAttributes { names } => self.flush_attributes(&names, out),
             Body::Execute { plan, work } => self.on_execute(&plan, work, out),
-            Body::Result(result) => self.on_result(*result, out),
+            Body::Results(results) => results.into_iter().for_each(|result| self.on_result(result, out)),
             Body::Cancelled { key } => self.on_cancelled(&key, out),
             Body::Forget { request, what, at } => self.on_forget(from, request, &what, at, out),
             Body::ClearFailures { node, resource, operation, interval } => {
@@ -413,15 +413,15 @@ impl Node {
             // the DC cannot have known yet that this node leaves
             Task::Run(order) if order.operation == "start" && self.is_leaving() => {
                 let refused = self.executor.refuse(*order, "this node is shutting down", self.now);
-                self.tell_results(vec![refused], out);
+                self.tell_results(vec![refused]);
             }
             Task::Run(order) => {
                 let finished = self.executor.order(*order, self.now, out);
-                self.tell_results(finished, out);
+                self.tell_results(finished);
             }
             Task::Cancel { resource, key } => {
                 let finished = self.executor.cancel(&resource, &key, out);
-                self.tell_results(finished, out);
+                self.tell_results(finished);
                 let key = InFlightKey { node: self.config.id, resource, key };
                 self.send(Body::Cancelled { key }, out);
             }
@@ -535,8 +535,9 @@ impl Node {
     ) {
         let mut forgotten = BTreeSet::new();
         let mut names = Vec::new();
+        let known: Vec<Histories> = self.replica.histories().into_iter().map(Histories::new).collect();
         for what in all {
-            self.forget_what(what, &mut forgotten, &mut names, out);
+            self.forget_what(what, &known, &mut forgotten, &mut names, out);
         }
         let before = self.replica.version();
         let shown = forgotten.iter().map(|(id, member, resource)| match member {
@@ -559,40 +560,37 @@ impl Node {
         all.iter().for_each(|what| self.on_forgotten_as_dc(from, what));
     }
 
-    /// Forgets histories and failure counts but in the status. `forgotten`: node's id and member of each resource;
-    /// `names`: of the counts.
+    /// Forgets histories and failure counts but in the status. `known`: what there was. `forgotten`: node's id and
+    /// member of each resource; `names`: of the counts.
     fn forget_what(
         &mut self,
         what: &Forget,
+        known: &[Histories],
         forgotten: &mut BTreeSet<(String, Option<NodeId>, String)>,
         names: &mut Vec<String>,
         out: &mut Outbox,
     ) {
         let wanted = what.resource.as_deref().map(|id| self.replica.executor_ids(id));
-        let meant = |resource: &str| {
-            let plain = resource.split(':').next().unwrap_or(resource);
-            wanted.as_ref().is_none_or(|ids| ids.iter().any(|id| id == resource || id == plain))
+        let there = |of: &&Histories| {
+            what.node.as_deref().is_none_or(|node| node.eq_ignore_ascii_case(&of.name) || *node == *of.node)
         };
-        let there = |id: &str, name: &str| {
-            what.node.as_deref().is_none_or(|node| node.eq_ignore_ascii_case(name) || *node == *id)
-        };
-        for (id, name, resources) in self.replica.histories(there, meant) {
-            let member = self.member_id(&name);
-            for resource in resources {
+        for of in known.iter().filter(there) {
+            let member = self.member_id(&of.name);
+            for resource in of.meant_by(wanted.as_deref()) {
                 let counters =
-                    self.failure_attributes(&name, &resource, what.operation.as_deref(), what.interval);
+                    self.failure_attributes(&of.name, resource, what.operation.as_deref(), what.interval);
                 let failed = member
-                    .and_then(|node| self.history.resource(node, &resource))
+                    .and_then(|node| self.history.resource(node, resource))
                     .is_some_and(crate::history::ResourceHistory::has_failure);
                 if what.only_failed && counters.is_empty() && !(failed && what.operation.is_none()) {
                     continue;
                 }
                 for counter in counters {
-                    self.attributes.update(&AttributeUpdate::delete(&name, &counter), &name);
+                    self.attributes.update(&AttributeUpdate::delete(&of.name, &counter), &of.name);
                     names.push(counter);
                 }
-                self.forget_history(member, &resource, out);
-                forgotten.insert((id.clone(), member, resource));
+                self.forget_history(member, resource, out);
+                forgotten.insert((of.node.clone(), member, resource.to_owned()));
             }
         }
     }
@@ -605,7 +603,7 @@ impl Node {
         }
         if node == self.config.id {
             let finished = self.executor.forget(resource, out);
-            self.tell_results(finished, out);
+            self.tell_results(finished);
         }
     }
 
@@ -716,7 +714,7 @@ impl Node {
                 repeated: false,
                 on_fail: None,
             };
-            self.send(Body::Result(Box::new(message)), out);
+            self.send(Body::Results(vec![message]), out);
         }
         self.reply_if_own(from, request, Reply::Done, out);
     }
@@ -791,6 +789,37 @@ impl Node {
     /// Refuses new work while leaving or before joining.
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.phase, Phase::ShuttingDown | Phase::Ended)
+    }
+}
+
+/// The resources of which the status has a history on a node.
+struct Histories {
+    /// Its id.
+    node: String,
+    name: String,
+    /// All of them.
+    resources: Vec<String>,
+    /// The same by their names, with and without the number of an instance.
+    by_name: BTreeMap<String, Vec<usize>>,
+}
+
+impl Histories {
+    fn new((node, name, resources): (String, String, Vec<String>)) -> Histories {
+        let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, resource) in resources.iter().enumerate() {
+            by_name.entry(resource.clone()).or_default().push(index);
+            if let Some((plain, _)) = resource.split_once(':') {
+                by_name.entry(plain.to_owned()).or_default().push(index);
+            }
+        }
+        Histories { node, name, resources, by_name }
+    }
+
+    /// Those with such names, which may stand for all their instances; all of them if there are no names.
+    fn meant_by(&self, names: Option<&[String]>) -> Vec<&str> {
+        let Some(names) = names else { return self.resources.iter().map(String::as_str).collect() };
+        let found = names.iter().filter_map(|name| self.by_name.get(name)).flatten();
+        found.collect::<BTreeSet<_>>().into_iter().map(|index| self.resources[*index].as_str()).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Node;
 use super::joining::modify;
-use super::runner::{Resolution, Runner};
+use super::runner::{LAST_WAIT, Resolution, Runner};
 use crate::event::{EventId, Severity};
 use crate::history::{Entry, InFlightKey};
 use crate::interface::{Outbox, Output};
@@ -60,9 +60,13 @@ impl Coordinator {
     /// When [`Node::coordinate`] has something to do without an input.
     pub fn next_deadline(&self) -> Option<u64> {
         let runner = self.runner.as_ref().and_then(Runner::next_deadline);
-        let delays =
-            if self.triggers.is_empty() { [None, None] } else { [self.hold_until, self.delay_until] };
-        [self.recheck_at, self.compare_at, runner, delays[0], delays[1]].into_iter().flatten().min()
+        // where a new plan is due, what may start is looked at anyway
+        let own = match &self.runner {
+            _ if !self.triggers.is_empty() => [self.hold_until, self.delay_until],
+            Some(runner) => [runner.gathering_until, self.last_wait.map(|since| since + LAST_WAIT)],
+            None => [None, None],
+        };
+        [self.recheck_at, self.compare_at, runner, own[0], own[1]].into_iter().flatten().min()
     }
 }
 
@@ -173,7 +177,7 @@ impl Node {
                 repeated: false,
                 on_fail: None,
             };
-            self.send(Body::Result(Box::new(message)), out);
+            self.send(Body::Results(vec![message]), out);
         } else if let Some(action) = action {
             self.coordinator_mut(|coordinator| {
                 if let Some(runner) = &mut coordinator.runner {

@@ -159,7 +159,7 @@ impl Node {
                 repeated: true,
                 on_fail: None,
             };
-            self.send(Body::Result(Box::new(result)), out);
+            self.send(Body::Results(vec![result]), out);
         }
     }
 

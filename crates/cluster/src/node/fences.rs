@@ -446,7 +446,7 @@ impl Node {
         } else {
             let device = self.executor.resource_of(result.id);
             let finished = self.executor.done(as_resource_result(result), self.now, out);
-            self.tell_results(finished, out);
+            self.tell_results(finished);
             device.into_iter().for_each(|device| self.device_free(&device, out));
         }
     }
@@ -456,7 +456,7 @@ impl Node {
         self.fence_executor.device_free(&mut self.executor, self.now, out);
         self.continue_inquiries(out);
         let finished = self.executor.device_free(device, self.now, out);
-        self.tell_results(finished, out);
+        self.tell_results(finished);
     }
 
     pub(super) fn on_fence_executed(

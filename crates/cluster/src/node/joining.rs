@@ -358,12 +358,8 @@ impl Node {
 
     /// The resources of whose histories the CIB has to show something, or to show it no more.
     fn join_histories(&self, decision: &Decision) -> Vec<(NodeId, String)> {
-        let mut shown: BTreeMap<String, Vec<String>> = self
-            .replica
-            .histories(|_, _| true, |_| true)
-            .into_iter()
-            .map(|(id, _, resources)| (id, resources))
-            .collect();
+        let mut shown: BTreeMap<String, Vec<String>> =
+            self.replica.histories().into_iter().map(|(id, _, resources)| (id, resources)).collect();
         let of_member = |id: &NodeId| {
             let mut resources = self.history.resources_of(*id);
             resources.extend(shown.remove(&id.to_string()).unwrap_or_default());

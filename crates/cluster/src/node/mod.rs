@@ -30,6 +30,7 @@ use crate::join::{Decision, Hello};
 use crate::load::{Load, Sample};
 use crate::membership::{NodeId, View, ViewId};
 use crate::message::{Body, Message, PROTOCOL, ResultMessage};
+use crate::operation::ExecutionStatus;
 use crate::planner::Planner;
 use crate::replica::Replica;
 use crate::request::{Phase, RequestId};
@@ -38,6 +39,10 @@ use coordination::Coordinator;
 
 /// Most commands that may wait while a join round is under way; further client requests are refused.
 const MOST_WAITING: usize = 1024;
+
+/// How long results that nothing waits for, and orders to nodes that have enough to do, wait at most for others to be
+/// told with, in milliseconds.
+const GATHERING: u64 = 10;
 
 /// How many events are remembered as possible reasons of plans.
 const REASONS_KEPT: usize = 256;
@@ -115,6 +120,9 @@ pub struct Node {
 
     /// Sent, and not yet delivered here.
     outgoing: VecDeque<Body>,
+    /// Results that nothing waits for, to be told together, and when they are told at the latest.
+    untold: Vec<ResultMessage>,
+    untold_until: Option<u64>,
     /// To be sent when the join round is over.
     unsent: VecDeque<Body>,
     settled: bool,
@@ -243,6 +251,8 @@ impl Node {
             coordinator: None,
             next_transition: 0,
             outgoing: VecDeque::new(),
+            untold: Vec::new(),
+            untold_until: None,
             unsent: VecDeque::new(),
             settled: false,
             settle_waiters: Vec::new(),
@@ -279,6 +289,7 @@ impl Node {
         self.check_fencing_configuration(outbox);
         self.check_deadlines(outbox);
         self.tell_load(outbox);
+        self.tell_gathered(outbox);
         self.coordinate(outbox);
         self.write_cib(outbox);
     }
@@ -295,12 +306,12 @@ impl Node {
             Input::Request { id, request } => self.on_request(id, request, outbox),
             Input::OperationDone(result) => {
                 let finished = self.executor.done(result, now, outbox);
-                self.tell_results(finished, outbox);
+                self.tell_results(finished);
             }
             Input::FenceDone(result) => self.on_fence_run_done(result, outbox),
             Input::Metadata { id, metadata } => {
                 let finished = self.executor.metadata(id, metadata, now);
-                self.tell_results(finished, outbox);
+                self.tell_results(finished);
                 self.fence_executor.metadata(&mut self.executor, now, outbox);
                 self.continue_inquiries(outbox);
             }
@@ -327,6 +338,7 @@ impl Node {
             self.fenced_deadline,
             self.stranger_deadline,
             self.escalate_at,
+            self.untold_until,
             self.cib_file.retry_at.filter(|_| !self.cib_file.writing),
             self.executor.next_deadline(),
             self.fence_executor.next_deadline(),
@@ -450,6 +462,9 @@ impl Node {
 
     /// Sends when possible: now, or after the join round.
     fn send(&mut self, body: Body, out: &mut Outbox) {
+        if !matches!(body, Body::Execute { .. }) {
+            self.tell_untold(out);
+        }
         if self.is_joined() || self.phase == Phase::Joining && body.goes_on_in_rounds() {
             self.outgoing.push_back(body.clone());
             self.broadcast(body, out);
@@ -501,12 +516,16 @@ impl Node {
         self.coordinator = None;
     }
 
-    /// Tells everybody what became of operations.
-    fn tell_results(&mut self, finished: Vec<Finished>, out: &mut Outbox) {
+    /// Has everybody told what became of operations: at the end of this step, or a little later.
+    fn tell_results(&mut self, finished: Vec<Finished>) {
         for Finished { order, entry, repeated } in finished {
-            let body = Body::Result(Box::new(ResultMessage {
+            let urgent =
+                order.awaited || repeated || entry.status != ExecutionStatus::Done || entry.is_failure();
+            let until = if urgent { 0 } else { self.now.monotonic + GATHERING };
+            self.untold_until = Some(self.untold_until.map_or(until, |earlier| earlier.min(until)));
+            self.untold.push(ResultMessage {
                 node: self.config.id,
-                recorded: order.is_recorded() && entry.status != crate::operation::ExecutionStatus::Refused,
+                recorded: order.is_recorded() && entry.status != ExecutionStatus::Refused,
                 on_fail: order.meta("on_fail").map(str::to_owned),
                 resource: order.resource.clone(),
                 agent: order.agent.clone(),
@@ -514,8 +533,26 @@ impl Node {
                 shutdown_lock: order.shutdown_lock,
                 entry,
                 repeated,
-            }));
-            self.send(body, out);
+            });
+        }
+    }
+
+    /// Tells results that something waits for, or that have waited for others long enough; and all, unless this host
+    /// goes on with more operations than it has cores: it must not run out of them.
+    fn tell_gathered(&mut self, out: &mut Outbox) {
+        let Some(until) = self.untold_until else { return };
+        let left = self.history.pending_on(self.config.id).count().saturating_sub(self.untold.len());
+        if until <= self.now.monotonic || left <= self.config.cores as usize {
+            self.tell_untold(out);
+        }
+    }
+
+    /// Tells all results there are.
+    fn tell_untold(&mut self, out: &mut Outbox) {
+        self.untold_until = None;
+        let results = std::mem::take(&mut self.untold);
+        if !results.is_empty() {
+            self.send(Body::Results(results), out);
         }
     }
 
@@ -525,7 +562,7 @@ impl Node {
         }
         let now = self.now.monotonic;
         let finished = self.executor.deadline(self.now, out);
-        self.tell_results(finished, out);
+        self.tell_results(finished);
         self.fence_executor.deadline(&mut self.executor, self.now, out);
         self.check_fences(out);
         if self.round_deadline.is_some_and(|at| at <= now) {
@@ -669,7 +706,7 @@ fn leaves_status_alone(input: &Input) -> bool {
         | Input::Load(_)
         | Input::Deadline => true,
         Input::Message(message) => {
-            matches!(message.body, Body::Execute { .. } | Body::Result(_) | Body::Cancelled { .. })
+            matches!(message.body, Body::Execute { .. } | Body::Results(_) | Body::Cancelled { .. })
         }
         _ => false,
     }

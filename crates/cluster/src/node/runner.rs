@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use transition::{Action, Limits, Outcome, Progress, Walker, Work as Kind};
 
-use super::{Member, Node};
+use super::{GATHERING, Member, Node};
 use crate::event::{EventKind, Severity};
 use crate::executor::Order;
 use crate::fencing::COORDINATOR;
@@ -27,7 +27,7 @@ const WITHOUT_LIMIT: u64 = 60_000;
 
 /// How long what only watches services or tidies up waits, where not all fits at once, for what brings services up, in
 /// milliseconds: half of the shortest interval in common use.
-const LAST_WAIT: u64 = 5_000;
+pub const LAST_WAIT: u64 = 5_000;
 
 /// A plan that is being carried out.
 #[derive(Debug)]
@@ -42,10 +42,12 @@ pub struct Runner {
     /// Actions of resources whose operations are planned around.
     blocked: Vec<Action>,
     /// Actions that are confirmed by a command: kind, resource and node.
-    told: Vec<(u32, &'static str, String, String)>,
+    told: BTreeMap<(&'static str, String, String), Vec<u32>>,
     deadlines: BTreeMap<u32, (u64, Option<InFlightKey>)>,
     /// Deadline and begin of operations that earlier plans had handed out: a new plan gives no new time.
     earlier: Earlier,
+    /// When nodes that have enough to do are given more at the latest, if more can be given.
+    pub(super) gathering_until: Option<u64>,
     /// Since when actions are under way.
     begun: BTreeMap<u32, u64>,
     /// When it was looked for slow ones last; nothing while no host is busy (rule 4.32.2).
@@ -92,9 +94,10 @@ impl Runner {
             planned_around: planned_around.into_iter().filter(|key| !adopted.contains_key(key)).collect(),
             awaited: adopted,
             blocked: Vec::new(),
-            told: Vec::new(),
+            told: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             earlier,
+            gathering_until: None,
             begun: BTreeMap::new(),
             looked_at: None,
             leave: None,
@@ -107,7 +110,6 @@ impl Runner {
     pub fn finish(&mut self, action: u32, success: bool) {
         self.deadlines.remove(&action);
         self.begun.remove(&action);
-        self.told.retain(|(waiting, ..)| *waiting != action);
         if !success {
             self.failed += 1;
         }
@@ -154,13 +156,16 @@ impl Runner {
         }
     }
 
+    /// An action is done when a command is carried out.
+    fn await_command(&mut self, kind: &'static str, resource: &str, node: &str, action: u32) {
+        let actions = self.told.entry((kind, resource.to_owned(), node.to_ascii_lowercase())).or_default();
+        actions.push(action);
+    }
+
     /// A command was carried out.
-    pub fn told(&mut self, kind: &str, resource: &str, node: &str) {
-        let is = |(_, known, of, on): &&(u32, &'static str, String, String)| {
-            *known == kind && of == resource && on.eq_ignore_ascii_case(node)
-        };
-        let actions: Vec<u32> = self.told.iter().filter(is).map(|(action, ..)| *action).collect();
-        actions.into_iter().for_each(|action| self.finish(action, true));
+    pub fn told(&mut self, kind: &'static str, resource: &str, node: &str) {
+        let actions = self.told.remove(&(kind, resource.to_owned(), node.to_ascii_lowercase()));
+        actions.into_iter().flatten().for_each(|action| self.finish(action, true));
     }
 
     /// The digests of devices that an unfencing action carries (rule 4.56.3).
@@ -208,6 +213,21 @@ impl Runner {
             .flat_map(|looked| self.begun.values().map(|at| at + load::SLOW).filter(move |at| *at > looked));
         let around = self.planned_around.iter().filter_map(|key| self.earlier.get(key)).map(|(at, _)| *at);
         deadlines.chain(slow).chain(around).min()
+    }
+
+    /// Nodes for which more is ready than they bear, and which are carrying out more than half of what they bear: they
+    /// do not run out of work in a moment, and what is handed out then goes to all in one message.
+    fn crowded(&self, bounds: &Bounds) -> BTreeSet<String> {
+        let busy = |(node, limit): &(&String, &usize)| self.walker.load(node) > **limit / 2;
+        let busy: BTreeMap<&String, &usize> = bounds.operations.iter().filter(busy).collect();
+        if busy.is_empty() {
+            return BTreeSet::new();
+        }
+        let ready = self.walker.ready_by_node();
+        let bears_not_all = |(node, limit): &(&String, &usize)| {
+            self.walker.load(node) + ready.get(node.as_str()).copied().unwrap_or(0) > **limit
+        };
+        busy.into_iter().filter(bears_not_all).map(|(node, _)| node.clone()).collect()
     }
 
     /// Looks whether what comes last has waited for long enough. `since`: as it was last, of an earlier plan too.
@@ -341,9 +361,18 @@ impl Node {
             migrations: bounds.migrations,
             operations: &operations,
         };
-        while let Some(action) = runner.walker.next(&limits) {
+        let crowded = runner.crowded(&bounds);
+        let of_needy = |node: &str| if crowded.contains(node) { Some(0) } else { operations(node) };
+        let needy = Limits { operations: &of_needy, ..limits };
+        while let Some(action) = runner.walker.next(&needy) {
             self.hand_out(&mut runner, action, &mut work, &mut effects, out);
         }
+        let gathered = !work.is_empty() || runner.gathering_until.is_some_and(|until| until <= now);
+        while let Some(action) = gathered.then(|| runner.walker.next(&limits)).flatten() {
+            self.hand_out(&mut runner, action, &mut work, &mut effects, out);
+        }
+        let waits = !crowded.is_empty() && runner.walker.has_next(&limits);
+        runner.gathering_until = waits.then(|| runner.gathering_until.unwrap_or(now + GATHERING));
         let first = runner.notice.first && !runner.walker.graph().is_empty();
         if !work.is_empty() || first {
             let plan = PlanNotice { at: self.now.epoch(), ..runner.notice.clone() };
@@ -447,10 +476,11 @@ impl Node {
                 self.set_deadline(runner, &action, Some(key.clone()));
                 if !adopted {
                     runner.awaited.insert(key, action.id);
-                    work.push(hand(
-                        Task::Run(Box::new(order(&action, runner.id, &self.config.incarnation))),
-                        node,
-                    ));
+                    let order = Order {
+                        awaited: runner.walker.is_waited_for(action.id),
+                        ..order(&action, runner.id, &self.config.incarnation)
+                    };
+                    work.push(hand(Task::Run(Box::new(order)), node));
                 }
             }
             (Kind::Cancel, Some(node)) => {
@@ -470,12 +500,12 @@ impl Node {
             (Kind::Fence, _) => effects.push(Effect::Fence(runner.id, Box::new(action.clone()), node_name)),
             (Kind::Forget | Kind::RemoveHistory, _) => {
                 let Some(resource) = resource else { return runner.finish(action.id, false) };
-                runner.told.push((action.id, "forget", resource.clone(), node_name.clone()));
+                runner.await_command("forget", &resource, &node_name, action.id);
                 effects.push(Effect::Forget(resource, node_name));
             }
             (Kind::ClearFailCount, _) => {
                 let Some(resource) = resource else { return runner.finish(action.id, false) };
-                runner.told.push((action.id, "clear", resource.clone(), node_name.clone()));
+                runner.await_command("clear", &resource, &node_name, action.id);
                 effects.push(Effect::Clear(resource, node_name));
             }
             (Kind::Operation | Kind::Cancel | Kind::Shutdown, None) => {
@@ -610,6 +640,7 @@ pub fn order(action: &Action, transition: u64, incarnation: &str) -> Order {
         container: text(action.meta("container")),
         shutdown_lock: action.shutdown_lock,
         anonymous: is_anonymous(action),
+        awaited: true,
     }
 }
 

@@ -165,3 +165,73 @@ fn starts_go_before_recurring_monitors_for_some_seconds() {
     all_run(&mut world);
     assert!(NAMES.iter().all(|name| watched(&world, name) == 1), "{}", world.timeline_text());
 }
+
+/// Two messages for each operation would have every host's messaging and manager wake for each.
+#[test]
+fn where_much_is_to_be_done_orders_and_results_share_messages() {
+    let names: Vec<String> = (0..60).map(|number| format!("d{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = started(3, 409);
+    world.request("node2", demo::load(&dummies(&names, "")));
+    settled(&mut world, 120_000);
+    assert!(names.iter().all(|name| world.active_on(name).len() == 1), "{}", world.timeline_text());
+    let before = world.bus.said;
+    world.request("node2", demo::load(&dummies(&[], "")));
+    wait(&mut world, 60_000, |world| names.iter().all(|name| world.active_on(name).is_empty()));
+    let said = world.bus.said - before;
+    assert!(said < 90, "{said}\n{}", world.timeline_text());
+    settled(&mut world, 120_000);
+    let histories = world.node("node1").cib_text().matches("<lrm_resource ").count();
+    assert_eq!(histories, 0, "{}", world.timeline_text());
+}
+
+/// But whatever can go on at once does, however much else is under way.
+#[test]
+fn a_result_that_something_waits_for_is_told_at_once() {
+    for seed in 410..420 {
+        let mut world = started(3, seed);
+        for name in ["d1", "d2", "d3"] {
+            world.agents.durations.insert(format!("{name}:start"), 20_000);
+        }
+        world.agents.durations.insert("a:start".to_owned(), 500);
+        let member =
+            |id: &str| format!("<primitive id='{id}' class='ocf' provider='heartbeat' type='Dummy'/>");
+        let group = format!("<group id='g'>{}{}</group></resources>", member("a"), member("b"));
+        let place = |id: &str| format!("<rsc_location id='l{id}' rsc='{id}' node='node1' score='10'/>");
+        let places: String = ["d1", "d2", "d3", "g"].map(place).concat();
+        let text = dummies(&["d1", "d2", "d3"], &places).replace("</resources>", &group);
+        world.request("node2", demo::load(&text));
+        wait(&mut world, 10_000, |world| handed_out(world, "node1", "start b node1") == 1);
+        let node1 = world.id("node1");
+        let at = |wanted: &str| {
+            let is = |event: &cluster::Event| {
+                matches!(&event.kind, cluster::EventKind::ActionStarted { operation, resource: Some(resource), .. }
+                    if format!("{operation} {resource}") == wanted)
+            };
+            let found = world.events.iter().find(|(_, node, event)| *node == node1 && is(event));
+            found.map(|(at, ..)| *at).unwrap()
+        };
+        let after = at("start b") - at("start a") - 500;
+        assert!(after <= 3 * world.bus.delay, "{after} ms\n{}", world.timeline_text());
+    }
+}
+
+/// Histories of removed resources go when nothing else is under way; one slow operation keeps them for some seconds only.
+#[test]
+fn removed_histories_do_not_wait_for_a_slow_stop() {
+    let mut world = started(3, 420);
+    world.request("node2", demo::load(&dummies(&NAMES, "")));
+    settled(&mut world, 120_000);
+    world.agents.durations.insert("d1:stop".to_owned(), 15_000);
+    world.request("node2", demo::load(&dummies(&[], "")));
+    let known = |world: &World| {
+        let text = world.node("node2").cib_text();
+        NAMES.map(|name| text.contains(&format!("<lrm_resource id=\"{name}\"")))
+    };
+    world.run(4000);
+    assert_eq!(known(&world), [true; 6], "{}", world.timeline_text());
+    world.run(2000);
+    assert_eq!(known(&world), [true, false, false, false, false, false], "{}", world.timeline_text());
+    settled(&mut world, 120_000);
+    assert_eq!(known(&world), [false; 6], "{}", world.timeline_text());
+}
