@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::thread::sleep;
@@ -147,34 +147,41 @@ impl Cluster {
 
     /// Runs one of the classic tools on a host.
     pub fn tool(&self, host: &str, words: &[&str]) -> io::Result<Output> {
-        let mut command = match self.stack {
-            Stack::Systole => {
-                let mut command = self.hosts.command(host, &self.binary.to_string_lossy())?;
-                command.args(words);
-                command
-            }
-            Stack::Reference => {
-                let mut command = self.hosts.command(host, words[0])?;
-                command.args(&words[1..]);
-                command
-            }
-        };
-        command.output()
+        let (program, arguments) = self.classic(words);
+        self.hosts.command(host, &program)?.args(arguments).output()
+    }
+
+    /// Program and arguments of a classic tool.
+    fn classic<'a>(&self, words: &'a [&'a str]) -> (String, &'a [&'a str]) {
+        match self.stack {
+            Stack::Systole => (self.binary.to_string_lossy().into_owned(), words),
+            Stack::Reference => (words[0].to_owned(), &words[1..]),
+        }
+    }
+
+    /// Runs one that has to succeed. Gives the moment when it was started: getting into the host is none of its time.
+    pub fn timed(&self, host: &str, words: &[&str]) -> io::Result<Instant> {
+        let (program, arguments) = self.classic(words);
+        let mut child = self.hosts.waiting_command(host, &program)?.args(arguments).spawn()?;
+        if let Some(output) = &mut child.stdout {
+            output.read_exact(&mut [0])?;
+        }
+        let begun = Instant::now();
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(b"\n")?;
+        }
+        checked(host, words, &child.wait_with_output()?)?;
+        Ok(begun)
     }
 
     /// Like [`Cluster::tool`], on any host that lives, and it must succeed.
     pub fn ask(&self, words: &[&str]) -> io::Result<String> {
         let host = self.living();
-        let output = self.tool(&host, words)?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        Err(io::Error::other(format!("{} on {host}: {}", words.join(" "), said.trim())))
+        checked(&host, words, &self.tool(&host, words)?)
     }
 
     /// The first host that is on and connected, as far as the lab knows.
-    fn living(&self) -> String {
+    pub fn living(&self) -> String {
         let alive = |name: &String| !self.hosts.processes(name).is_empty() && self.roots.contains(name);
         self.names().into_iter().find(alive).unwrap_or_else(|| "node1".to_owned())
     }
@@ -190,10 +197,16 @@ impl Cluster {
     }
 
     pub fn replace(&self, section: &str, content: &str) -> io::Result<()> {
+        self.timed_replace(section, content).map(drop)
+    }
+
+    /// The same; gives the moment when the command was started.
+    pub fn timed_replace(&self, section: &str, content: &str) -> io::Result<Instant> {
         const FILE: &str = "var/lib/lab/change.xml";
+        let host = self.living();
         // a command line has room for a few hundred resources only
-        fs::write(self.hosts.disk(&self.living()).join(FILE), format!("<{section}>{content}</{section}>"))?;
-        self.ask(&["cibadmin", "--replace", "-o", section, "--xml-file", &format!("/{FILE}")]).map(drop)
+        fs::write(self.hosts.disk(&host).join(FILE), format!("<{section}>{content}</{section}>"))?;
+        self.timed(&host, &["cibadmin", "--replace", "-o", section, "--xml-file", &format!("/{FILE}")])
     }
 
     /// Makes a resource prefer a node.
@@ -295,6 +308,19 @@ impl Cluster {
         self.roots.running()
     }
 
+    /// Until so many Dummies run. While many are missing it is looked for them less often: none starts or stops in less
+    /// than a millisecond, and looking takes from the processors what is measured.
+    pub fn wait_running(&self, count: usize) -> io::Result<Instant> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.running().len().abs_diff(count) {
+                0 => return Ok(Instant::now()),
+                missing => sleep(Duration::from_micros(500 * (missing as u64 + 1))),
+            }
+        }
+        Err(io::Error::other(format!("waited in vain for {count} running")))
+    }
+
     /// That a Dummy runs on this host and on no other.
     pub fn check_place(&self, resource: &str, host: &str) -> io::Result<()> {
         match &self.places(resource)[..] {
@@ -351,6 +377,15 @@ pub fn dummy(name: &str, interval: &str) -> String {
         "<primitive id=\"{name}\" class=\"ocf\" provider=\"pacemaker\" type=\"Dummy\"><operations><op \
          id=\"{name}-m\" name=\"monitor\" interval=\"{interval}\"/></operations></primitive>"
     )
+}
+
+/// What a command said, if it succeeded.
+fn checked(host: &str, words: &[&str], output: &Output) -> io::Result<String> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{} on {host}: {}", words.join(" "), said.trim())))
 }
 
 /// Waits for something; gives when it was seen.

@@ -1,6 +1,6 @@
 //! Looks at the hosts from outside the cluster: nothing exclusive may be active on two of them at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,12 +41,14 @@ impl Roots {
 
     /// Hosts that have a network address.
     pub fn holders(&self, address: &str) -> Vec<String> {
-        let has = |(host, held): (String, BTreeSet<String>)| held.contains(address).then_some(host);
-        self.addresses().into_iter().filter_map(has).collect()
+        let has = |(host, table): (String, String)| is_local(address, &table).then_some(host);
+        self.routes().into_iter().filter_map(has).collect()
     }
 
-    fn addresses(&self) -> Vec<(String, BTreeSet<String>)> {
-        self.all().into_iter().map(|(host, root)| (host, local_addresses(&root))).collect()
+    /// The routing tables of the hosts, whose root directories are those of their first processes in `/proc`.
+    fn routes(&self) -> Vec<(String, String)> {
+        let table = |root: &Path| fs::read_to_string(root.parent()?.join("net/fib_trie")).ok();
+        self.all().into_iter().map(|(host, root)| (host, table(&root).unwrap_or_default())).collect()
     }
 
     /// Dummies that run, by the name of their file, with how often.
@@ -64,14 +66,11 @@ impl Roots {
     }
 }
 
-/// Addresses of the host with this root directory, which is one of its first process's in `/proc`.
-fn local_addresses(root: &Path) -> BTreeSet<String> {
-    let table = root.parent().map(|process| process.join("net/fib_trie"));
-    let text = table.and_then(|table| fs::read_to_string(table).ok()).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    (lines.windows(2).filter(|pair| pair[1].starts_with("/32 host LOCAL")))
-        .filter_map(|pair| pair[0].strip_prefix("|-- ").map(str::to_owned))
-        .collect()
+/// Whether a host with such routes has this address.
+fn is_local(address: &str, table: &str) -> bool {
+    let entry = format!("|-- {address}\n");
+    let mut after = table.match_indices(&entry).map(|(at, _)| table[at + entry.len()..].trim_start());
+    after.any(|next| next.starts_with("/32 host LOCAL"))
 }
 
 /// The watching thread.
@@ -103,8 +102,8 @@ fn look(roots: &Roots, found: &Mutex<Vec<String>>) {
     for (file, _) in roots.running().into_iter().filter(|(_, count)| *count > 1) {
         look_twice(&file, || roots.places(&file), found);
     }
-    let held = roots.addresses();
-    let is_twice = |address: &&str| held.iter().filter(|(_, held)| held.contains(*address)).count() > 1;
+    let routes = roots.routes();
+    let is_twice = |address: &&str| routes.iter().filter(|(_, table)| is_local(address, table)).count() > 1;
     for address in FLOATING.into_iter().filter(is_twice) {
         look_twice(address, || roots.holders(address), found);
     }
@@ -133,5 +132,18 @@ impl Drop for Watcher {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_address_is_told_from_a_route() {
+        let table = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.77.0.100\n        /32 link UNICAST\nLocal:\n     |-- 10.77.0.10\n        \
+                     /32 host LOCAL\n     |-- 10.77.0.101\n        /32 host LOCAL\n";
+        assert!(!is_local("10.77.0.100", table) && !is_local("10.77.0.1", table));
+        assert!(is_local("10.77.0.101", table) && is_local("10.77.0.10", table));
     }
 }

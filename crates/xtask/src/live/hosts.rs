@@ -274,13 +274,25 @@ impl Hosts {
 
     /// A command that will run inside a host, in its cgroup.
     pub fn command(&self, name: &str, program: &str) -> io::Result<Command> {
+        self.command_after(name, program, "")
+    }
+
+    /// One that says when it is in the host's cgroup, which may take longer than the command, and goes on when it
+    /// gets a line.
+    pub fn waiting_command(&self, name: &str, program: &str) -> io::Result<Command> {
+        let mut command = self.command_after(name, program, "echo; read -r _;")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    fn command_after(&self, name: &str, program: &str, first: &str) -> io::Result<Command> {
         let index = self.index(name)?;
         let init = self.hosts[index].init.ok_or_else(|| io::Error::other(format!("{name} is off")))?;
         let mut command = Command::new("sh");
         command
             .arg("-c")
             .arg(format!(
-                "echo $$ > {}/cgroup.procs; exec nsenter -t {init} -n -m -u -i -p --wd=/ \"$@\"",
+                "echo $$ > {}/cgroup.procs; {first} exec nsenter -t {init} -n -m -u -i -p --wd=/ \"$@\"",
                 text(&self.cgroup(name))
             ))
             .arg("sh")

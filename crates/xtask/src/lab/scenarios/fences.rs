@@ -93,8 +93,7 @@ pub fn fails(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
             return Err(io::Error::other(format!("nobody says that {victim} cannot be fenced:\n{told}")));
         }
     }
-    let confirmed = Instant::now();
-    cluster.tool(&other, &["stonith_admin", "--confirm", &victim])?;
+    let confirmed = cluster.timed(&other, &["stonith_admin", "--confirm", &victim])?;
     let moved = cluster.wait_place("t1", |place| place != victim)?;
     cluster.bring_back(&victim)?;
     cluster.ask(&["stonith_admin", "--cleanup", "--history", &victim])?;

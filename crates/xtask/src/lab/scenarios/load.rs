@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::cluster::{Cluster, Stack, dummy, wait, wait_up_to};
 use super::{Figure, dummies, fail_and_restart, host_of, names};
@@ -33,9 +33,9 @@ fn change(cluster: &mut Cluster, resources: &str, count: usize) -> io::Result<(f
     let cpu = |cluster: &Cluster| -> f64 {
         cluster.names().iter().map(|name| cluster.hosts.cpu_seconds(name)).sum()
     };
-    let (begun, before, before_daemons) = (Instant::now(), cpu(cluster), daemons_cpu(cluster));
-    cluster.replace("resources", resources)?;
-    let done = wait(&format!("{count} running"), || cluster.running().len() == count)?;
+    let (before, before_daemons) = (cpu(cluster), daemons_cpu(cluster));
+    let begun = cluster.timed_replace("resources", resources)?;
+    let done = cluster.wait_running(count)?;
     cluster.settle()?;
     let used = cpu(cluster) - before;
     let used_by_daemons = daemons_cpu(cluster) - before_daemons;
@@ -56,8 +56,7 @@ pub fn thousand(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
         return Ok(Vec::new());
     }
     let daemons = managers(cluster);
-    let begun = Instant::now();
-    cluster.replace("resources", &dummies(&names(1000)))?;
+    let begun = cluster.timed_replace("resources", &dummies(&names(1000)))?;
     let running = wait_up_to(LOADING, "1,000 running", || cluster.running().len() == 1000)?;
     cluster.wait_online(cluster.names().len())?;
     if managers(cluster) != daemons {

@@ -148,8 +148,7 @@ fn fail_and_restart(cluster: &Cluster, host: &str) -> io::Result<f64> {
     let file = cluster.hosts.inside(host, "/run/Dummy-d1.state")?;
     let started = || std::fs::metadata(&file).and_then(|data| data.modified()).ok();
     let before = started();
-    let begun = Instant::now();
-    cluster.tool(host, &["crm_resource", "--fail", "-r", "d1", "-N", host])?;
+    let begun = cluster.timed(host, &["crm_resource", "--fail", "-r", "d1", "-N", host])?;
     let again = wait("d1 restarted", || started().is_some_and(|now| Some(now) != before))?;
     Ok((again - begun).as_secs_f64())
 }
@@ -164,8 +163,8 @@ fn standby(cluster: &mut Cluster) -> io::Result<Vec<Figure>> {
     cluster.replace("constraints", &prefer)?;
     wait("all on node2", || names.iter().all(|name| cluster.places(name) == ["node2"]))?;
     cluster.settle()?;
-    let begun = Instant::now();
-    cluster.ask(&["crm_attribute", "-N", "node2", "-n", "standby", "-v", "on"])?;
+    let begun =
+        cluster.timed(&cluster.living(), &["crm_attribute", "-N", "node2", "-n", "standby", "-v", "on"])?;
     let moved = wait("all moved", || {
         names.iter().all(|name| matches!(&cluster.places(name)[..], [host] if host != "node2"))
     })?;
