@@ -26,12 +26,18 @@ pub fn threads_cpu(pid: u32) -> f64 {
     used.sum::<f64>() / 1e9
 }
 
-/// User and system seconds of a process (its number, or `self`) without its children.
-pub fn own_cpu(process: &str) -> f64 {
-    ticks(process, [14, 15])
+/// Part of the processors' time since boot, in seconds, in which a virtual machine's host gave them to others, with the
+/// whole of it.
+pub fn stolen() -> (f64, f64) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let parts: Vec<f64> = line.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+    // what guests used is in the others
+    let whole: f64 = parts.iter().take(8).sum();
+    (parts.get(7).copied().unwrap_or(0.0) / 100.0, whole / 100.0)
 }
 
-/// The same of the children that a process has waited for, and of theirs.
+/// User and system seconds of the children that a process (its number, or `self`) has waited for, and of theirs.
 pub fn children_cpu(process: &str) -> f64 {
     ticks(process, [16, 17])
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::figures::median;
+use crate::figures::{median, stolen};
 use crate::live;
 use crate::report::Report;
 use cluster::{Cluster, Stack};
@@ -159,7 +159,7 @@ fn on_one_cluster(
 ) {
     let mut cluster: Option<Cluster> = None;
     for scenario in wanted {
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), stolen());
         let outcome = fresh(cluster.take(), stack, binary, scenario).and_then(|mut fresh| {
             fresh.run = run;
             let outcome = (scenario.play)(&mut fresh);
@@ -176,11 +176,17 @@ fn on_one_cluster(
             outcome
         });
         let seconds = begun.elapsed().as_secs_f64();
+        let after = stolen();
+        let away = 100.0 * (after.0 - before.0) / (after.1 - before.1).max(0.01);
         match outcome {
             Ok(list) => {
                 let text: Vec<String> =
                     list.iter().map(|(what, value)| format!("{what}: {value:.2}{}", unit(what))).collect();
-                println!("  ok: {}: {} ({seconds:.0} s) {}", stack.name(), scenario.name, text.join("; "));
+                let (name, text) = (scenario.name, text.join("; "));
+                println!(
+                    "  ok: {}: {name} ({seconds:.0} s, processors taken away {away:.1} %) {text}",
+                    stack.name()
+                );
                 report.pass(1);
                 for (what, value) in list {
                     figures.entry((what, stack)).or_default().push(value);

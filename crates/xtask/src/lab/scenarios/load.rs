@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::super::cluster::{Cluster, Stack, dummy, wait, wait_up_to};
 use super::{Figure, dummies, fail_and_restart, host_of, names};
-use crate::figures::{memory, own_cpu, threads_cpu};
+use crate::figures::{memory, threads_cpu};
 
 /// Time over which an idle cluster is watched: three rounds of monitors.
 const IDLE: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ fn change(cluster: &mut Cluster, resources: &str, count: usize) -> io::Result<(f
 fn daemons_cpu(cluster: &Cluster) -> f64 {
     let is_daemon = |name: &str| name.starts_with(prefix(cluster.stack)) || name == "corosync";
     let processes = cluster.names().into_iter().flat_map(|host| cluster.hosts.processes(&host));
-    processes.filter(|(_, name)| is_daemon(name)).map(|(pid, _)| own_cpu(&pid.to_string())).sum()
+    processes.filter(|(_, name)| is_daemon(name)).map(|(pid, _)| threads_cpu(pid)).sum()
 }
 
 /// A thousand resources loaded at once, probed on every node and started: no daemon ends, no node is lost.
