@@ -251,6 +251,20 @@ fn rule_4_52_3_all_devices_of_a_level_and_levels_in_ascending_order() {
 }
 
 #[test]
+fn rule_4_52_3_a_device_that_takes_too_long_gives_up_its_level_at_once() {
+    let two = levels(&[(1, "a,c"), (2, "b")]);
+    let scenario = Scenario::new(&two, "off", &[(1, "a b c"), (2, "a b c")]);
+    let uses = ["a off node1 +5", "b off node1 +0"].map(str::to_owned).to_vec();
+    assert_eq!(scenario.failing(&["~a"]).walk(), (uses, "done".to_owned()));
+    // where it only fails, another node may do it
+    let uses = ["a off node1 +5", "a off node2 +0", "c off node1 +0"].map(str::to_owned).to_vec();
+    let scenario = Scenario::new(&two, "off", &[(1, "a b c"), (2, "a b c")]);
+    assert_eq!(scenario.failing(&["a@1"]).walk(), (uses, "done".to_owned()));
+    let scenario = Scenario::new(&levels(&[(1, "a")]), "off", &[(1, "a"), (2, "a")]);
+    assert_eq!(scenario.failing(&["~a"]).walk(), (vec!["a off node1 +5".to_owned()], "2 broken".to_owned()));
+}
+
+#[test]
 fn rule_4_51_8_it_has_succeeded_only_when_everything_that_a_level_needs_was_done() {
     let scenario = Scenario::new(&levels(&[(1, "a,b")]), "off", &[(1, "a b"), (2, "a b")]).failing(&["b"]);
     let uses = ["a off node1 +5", "b off node1 +0", "b off node2 +0"].map(str::to_owned);

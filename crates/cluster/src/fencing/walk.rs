@@ -163,7 +163,7 @@ impl Walk {
     pub fn result(&mut self, success: bool, timed_out: bool, offers: &Offers) -> Verdict {
         match self {
             Walk::Nodes(walk) => walk.result(success, timed_out, offers),
-            Walk::Levels(walk) => walk.result(success),
+            Walk::Levels(walk) => walk.result(success, timed_out),
         }
     }
 
@@ -291,25 +291,29 @@ impl LevelWalk {
                 self.tried.push(node);
                 return Some(Pick { device, action, executor: Some(node) });
             }
-            self.tried.clear();
-            if step.optional {
-                self.at += 1;
-                if self.at == self.levels[self.level].len() {
-                    return None;
-                }
-            } else {
-                self.level += 1;
-                self.at = 0;
-            }
+            self.give_up();
         }
     }
 
-    fn result(&mut self, success: bool) -> Verdict {
+    /// The device of the current step has failed for good, and with it the level, unless it was one more to switch on.
+    fn give_up(&mut self) {
+        let step = self.levels.get(self.level).and_then(|level| level.get(self.at));
+        self.tried.clear();
+        if step.is_some_and(|step| step.optional) {
+            self.at += 1;
+        } else {
+            self.level += 1;
+            self.at = 0;
+        }
+    }
+
+    /// Another node may succeed where one failed, but a device that takes too long does so for all: there is no time to
+    /// wait for it again (as without levels, rule 4.51.4).
+    fn result(&mut self, success: bool, timed_out: bool) -> Verdict {
         if !success {
             let step = self.levels.get(self.level).and_then(|level| level.get(self.at));
-            if step.is_some_and(|step| step.device == WATCHDOG_DEVICE) {
-                self.level += 1;
-                self.at = 0;
+            if step.is_some_and(|step| timed_out && !step.optional || step.device == WATCHDOG_DEVICE) {
+                self.give_up();
             }
             return Verdict::GoOn;
         }
