@@ -182,9 +182,8 @@ impl Walker {
 
     /// Whether anything waits for the action with this id that does not come last anyway.
     pub fn is_waited_for(&self, id: u32) -> bool {
-        let followers = self.position.get(&id).into_iter().flat_map(|index| &self.followers[*index]);
-        let mut waiting = followers.filter(|follower| self.later.is_none() || !self.comes_last(**follower));
-        waiting.next().is_some()
+        let mut followers = self.position.get(&id).into_iter().flat_map(|index| &self.followers[*index]);
+        followers.any(|follower| self.later.is_none() || !self.comes_last(*follower))
     }
 
     /// How many operations the node with this name is carrying out.

@@ -39,14 +39,10 @@ pub fn stolen() -> (f64, f64) {
 
 /// User and system seconds of the children that a process (its number, or `self`) has waited for, and of theirs.
 pub fn children_cpu(process: &str) -> f64 {
-    ticks(process, [16, 17])
-}
-
-/// Sum of two fields of a process's `stat` line, which are in hundredths of a second.
-fn ticks(process: &str, fields: [usize; 2]) -> f64 {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // behind the name, which may contain anything, come the fields from the third on
     let behind: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let value = |field: usize| behind.get(field - 3).and_then(|word| word.parse::<f64>().ok());
-    fields.into_iter().filter_map(value).sum::<f64>() / 100.0
+    // in hundredths of a second
+    [16, 17].into_iter().filter_map(value).sum::<f64>() / 100.0
 }

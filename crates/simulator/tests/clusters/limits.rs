@@ -3,7 +3,7 @@
 use cluster::{Input, LoadSample, Request};
 use simulator::{World, demo};
 
-use super::{active, demo_cluster, dummies, handed_out, planner, settled, started, wait};
+use super::{active, demo_cluster, dummies, hand_outs, handed_out, planner, settled, started, wait};
 
 const NAMES: [&str; 6] = ["d1", "d2", "d3", "d4", "d5", "d6"];
 
@@ -202,16 +202,8 @@ fn a_result_that_something_waits_for_is_told_at_once() {
         let text = dummies(&["d1", "d2", "d3"], &places).replace("</resources>", &group);
         world.request("node2", demo::load(&text));
         wait(&mut world, 10_000, |world| handed_out(world, "node1", "start b node1") == 1);
-        let node1 = world.id("node1");
-        let at = |wanted: &str| {
-            let is = |event: &cluster::Event| {
-                matches!(&event.kind, cluster::EventKind::ActionStarted { operation, resource: Some(resource), .. }
-                    if format!("{operation} {resource}") == wanted)
-            };
-            let found = world.events.iter().find(|(_, node, event)| *node == node1 && is(event));
-            found.map(|(at, ..)| *at).unwrap()
-        };
-        let after = at("start b") - at("start a") - 500;
+        let at = |wanted: &str| hand_outs(&world, "node1", wanted)[0];
+        let after = at("start b node1") - at("start a node1") - 500;
         assert!(after <= 3 * world.bus.delay, "{after} ms\n{}", world.timeline_text());
     }
 }

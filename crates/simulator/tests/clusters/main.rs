@@ -107,12 +107,18 @@ fn modify(xml: &str) -> CibOperation {
 
 /// How often an operation was handed out, as one node's journal has it.
 fn handed_out(world: &World, node: &str, wanted: &str) -> usize {
+    hand_outs(world, node, wanted).len()
+}
+
+/// When that was.
+fn hand_outs(world: &World, node: &str, wanted: &str) -> Vec<u64> {
     let id = world.id(node);
     let is = |event: &cluster::Event| {
         matches!(&event.kind, cluster::EventKind::ActionStarted { operation, resource: Some(resource), node: Some(node), .. }
             if format!("{operation} {resource} {node}") == wanted)
     };
-    world.events.iter().filter(|(_, at, event)| *at == id && is(event)).count()
+    let found = world.events.iter().filter(|(_, at, event)| *at == id && is(event));
+    found.map(|(at, ..)| *at).collect()
 }
 
 #[test]
